@@ -1,0 +1,18 @@
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/kit.css';
+import './styles/entrance.css';
+import './styles/call.css';
+import './styles/panel.css';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { Playground } from './playground/playground.tsx';
+import { SafetyNet } from './playground/safety-net.tsx';
+
+createRoot(document.getElementById('root') as HTMLElement).render(
+  <StrictMode>
+    <SafetyNet>
+      <Playground />
+    </SafetyNet>
+  </StrictMode>,
+);

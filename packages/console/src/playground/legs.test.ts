@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Leg } from '@cloister/protocol';
+import { type Directory, legRows, policyWords, summaryOf } from './legs.ts';
+
+const directory: Directory = {
+  ownConnectionId: 'me',
+  people: new Map([
+    ['me', 'Ana'],
+    ['ben', 'Ben'],
+  ]),
+  streams: new Map([
+    ['mine', { connectionId: 'me', kind: 'camera' }],
+    ['his', { connectionId: 'ben', kind: 'screen' }],
+  ]),
+};
+
+function leg(change: Partial<Leg>): Leg {
+  return {
+    connectionId: 'ben',
+    streamId: 'his',
+    direction: 'send',
+    suiteSeenByServer: 'AEAD_AES_256_GCM',
+    suiteReportedByClient: 'AEAD_AES_256_GCM',
+    agree: true,
+    dtlsVersion: 'DTLS 1.2',
+    zone: 'local',
+    state: 'allowed',
+    frameLayer: null,
+    connectedAt: 1,
+    closedAt: null,
+    ...change,
+  };
+}
+
+function rowsOf(...legs: Leg[]) {
+  return legRows({ policy: 'prefer-aes256', legs }, [], directory);
+}
+
+test('a leg is told by its stream, its way and whose browser it is', () => {
+  const [own, other] = rowsOf(leg({}), leg({ connectionId: 'me', direction: 'receive' }));
+  assert.equal(own?.way, 'Server → you');
+  assert.equal(own?.stream, 'Ben’s screen');
+  assert.equal(own?.browser, 'Your browser');
+  assert.equal(other?.way, 'Ben → server');
+  assert.equal(other?.browser, 'Their browser');
+});
+
+test('own legs come first, and somebody who is unknown is someone who left', () => {
+  const rows = rowsOf(leg({ connectionId: 'gone', streamId: 'gone' }), leg({ connectionId: 'me', streamId: 'mine' }));
+  assert.deepEqual(
+    rows.map((row) => row.stream),
+    ['Your camera', 'The stream of someone who left'],
+  );
+});
+
+test('for own open legs this browser’s word to the page goes before the server’s account of it', () => {
+  const record = { policy: 'prefer-aes256' as const, legs: [leg({ connectionId: 'me', streamId: 'mine' })] };
+  const said = {
+    streamId: 'mine',
+    direction: 'send' as const,
+    state: 'allowed' as const,
+    suiteSeenByServer: 'AEAD_AES_256_GCM' as const,
+    suiteReportedByClient: 'AES_CM_128_HMAC_SHA1_80' as const,
+  };
+  const [row] = legRows(record, [said], directory);
+  assert.equal(row?.suiteReportedByClient, 'AES_CM_128_HMAC_SHA1_80');
+  assert.equal(row?.verdict, 'differ');
+});
+
+test('verdicts: agree, differ, waiting, refused; two unknowns are no agreement', () => {
+  const verdicts = [
+    leg({}),
+    leg({ suiteReportedByClient: 'AEAD_AES_128_GCM' }),
+    leg({ suiteReportedByClient: null }),
+    leg({ state: 'refused', suiteReportedByClient: null }),
+    leg({ suiteSeenByServer: 'unknown', suiteReportedByClient: 'unknown' }),
+  ].map((each) => rowsOf(each)[0]?.verdict);
+  assert.deepEqual(verdicts, ['agree', 'differ', 'waiting', 'refused', 'differ']);
+});
+
+test('the summary speaks of open legs, the worst first', () => {
+  const strong = leg({});
+  const weak = leg({
+    suiteSeenByServer: 'AES_CM_128_HMAC_SHA1_80',
+    suiteReportedByClient: 'AES_CM_128_HMAC_SHA1_80',
+  });
+  const waiting = leg({ suiteReportedByClient: null });
+  const differs = leg({ suiteReportedByClient: 'AEAD_AES_128_GCM' });
+  const standing = (...legs: Leg[]) => summaryOf(rowsOf(...legs)).standing;
+  assert.equal(standing(), 'none');
+  assert.equal(standing({ ...weak, closedAt: 2 }), 'none');
+  assert.equal(standing({ ...weak, state: 'refused' }), 'none');
+  assert.equal(standing(strong, strong), 'strong');
+  assert.equal(standing(strong, waiting), 'waiting');
+  assert.equal(standing(strong, waiting, weak), 'weak');
+  assert.equal(standing(strong, weak, differs), 'differ');
+});
+
+test('a number of legs is written as people write it', () => {
+  assert.equal(summaryOf(rowsOf(leg({}))).text, 'The one leg has AES-256, and both ends agree.');
+  assert.equal(summaryOf(rowsOf(leg({}), leg({}))).text, 'All 2 legs have AES-256, and both ends agree.');
+});
+
+test('each policy has words', () => {
+  assert.equal(policyWords('require-aes256').name, 'AES-256 required');
+  assert.equal(policyWords('prefer-aes256').name, 'AES-256 preferred');
+});

@@ -1,0 +1,69 @@
+import { Button, Disclosure, DisclosurePanel, Heading } from 'react-aria-components';
+import { Icon } from '../kit/icon.tsx';
+import { Notice } from '../kit/notice.tsx';
+import { LegCard } from './leg-card.tsx';
+import { policyWords, summaryOf } from './legs.ts';
+import type { Security } from './use-security.ts';
+
+/** Every leg of the session, with the suite as each end saw it. */
+export function SecurityPanel({ security }: { security: Security }) {
+  const { record, rows, problem } = security;
+  if (!record) {
+    return (
+      <div className="panel-body">
+        {problem ? (
+          <Notice tone="problem" title={problem.title}>
+            {problem.text}
+          </Notice>
+        ) : (
+          <p>Reading the record.</p>
+        )}
+      </div>
+    );
+  }
+  const summary = summaryOf(rows);
+  const policy = policyWords(record.policy);
+  const open = rows.filter((row) => row.open);
+  const closed = rows.filter((row) => !row.open);
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: an area that scrolls must be reachable by the keyboard
+    <section className="panel-body" tabIndex={0} aria-label="Legs of this session">
+      {problem && (
+        <Notice tone="warning" title="This may be out of date">
+          {problem.text}
+        </Notice>
+      )}
+      <div className={`summary standing-${summary.standing}`}>
+        <Icon name={summary.standing === 'strong' ? 'shieldCheck' : 'shield'} size={28} />
+        <div>
+          <p className="summary-text">{summary.text}</p>
+          <p className="summary-policy">
+            <strong>{policy.name}.</strong> {policy.text}
+          </p>
+        </div>
+      </div>
+      <ul className="legs">
+        {open.map((row) => (
+          <LegCard key={row.key} row={row} />
+        ))}
+      </ul>
+      {closed.length > 0 && (
+        <Disclosure className="earlier">
+          <Heading level={3}>
+            <Button slot="trigger" className="earlier-button">
+              <Icon name="chevron" size={16} />
+              Earlier legs ({closed.length})
+            </Button>
+          </Heading>
+          <DisclosurePanel>
+            <ul className="legs">
+              {closed.map((row) => (
+                <LegCard key={row.key} row={row} />
+              ))}
+            </ul>
+          </DisclosurePanel>
+        </Disclosure>
+      )}
+    </section>
+  );
+}

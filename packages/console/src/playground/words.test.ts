@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { endWords, problemOf, relayedRefused } from './words.ts';
+
+test('a refused camera says how to allow it', () => {
+  const { title, text } = problemOf({ name: 'OT_USER_MEDIA_ACCESS_DENIED', message: 'no' });
+  assert.match(title, /did not allow/);
+  assert.match(text, /address bar/);
+});
+
+test('publishing in a relayed session is told apart from everything else that is not offered', () => {
+  const message = 'Publishing in a relayed session is not offered by this version. Create the session routed.';
+  assert.equal(problemOf({ name: 'OT_NOT_SUPPORTED', message }), relayedRefused);
+  assert.equal(problemOf({ name: 'OT_NOT_SUPPORTED', message: 'No captions' }, 'No').title, 'No');
+});
+
+test('too many tries are told apart from wrong ones, and say how to go on', () => {
+  const { title, text } = problemOf({ name: 'RateLimited', message: 'Too many requests by this address' }, 'No');
+  assert.match(title, /Too many/);
+  assert.match(text, /Wait/);
+});
+
+test('an error that the page does not know keeps its own words, as a sentence', () => {
+  assert.deepEqual(problemOf({ name: 'OT_X', message: 'It broke' }, 'Sorry'), { title: 'Sorry', text: 'It broke.' });
+  assert.deepEqual(problemOf('nothing', 'Sorry'), { title: 'Sorry', text: 'Try again.' });
+});
+
+test('every end of a call has words of its own', () => {
+  const titles = ['left', 'forceDisconnected', 'networkDisconnected', 'stopping'].map((why) => endWords(why).title);
+  assert.equal(new Set(titles).size, titles.length);
+});

@@ -1,0 +1,13 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+/** The server serves the bundle at /console/, and the same index at /playground. */
+export default defineConfig({
+  base: '/console/',
+  plugins: [react()],
+  build: {
+    // Everything is a file of our own host: `data:` addresses would need a wider Content-Security-Policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+});

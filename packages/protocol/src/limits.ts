@@ -1,0 +1,211 @@
+/**
+ * Every limit of the platform, by name, with its unit in the name and the reason beside it. A limit is tested at its
+ * bound and one past it; docs/reference/limits.md is generated from this table.
+ */
+interface Limit {
+  readonly value: number;
+  readonly why: string;
+}
+
+const table = {
+  // Tokens and REST credentials
+  restTokenLifetimeSeconds: { value: 300, why: 'OpenTok allows a REST token five minutes between iat and exp' },
+  clockSkewSeconds: { value: 60, why: 'clocks of application servers drift; a token from the near future is accepted' },
+  clientTokenLifetimeSeconds: {
+    value: 30 * 24 * 3600,
+    why: 'OpenTok: a client token expires 30 days after its creation at the latest',
+  },
+  clientTokenDefaultSeconds: { value: 24 * 3600, why: 'OpenTok: a client token without expiry lives a day' },
+  provenIssuers: {
+    value: 10_000,
+    why: 'issuers that have shown a right credential; they are checked even behind an address that fails too often',
+  },
+  credentialBytes: { value: 8192, why: 'longer than any REST credential an SDK makes; fits into one header' },
+  tokenBytes: {
+    value: 32 * 1024,
+    why: 'a T1 token with connection data and layout classes of 1024 three-byte characters each has 25 kB; more is refused before decoding',
+  },
+  connectionDataChars: { value: 1024, why: 'the Node SDK checks 1024 characters (the docs say 1000)' },
+  layoutClasses: { value: 32, why: 'classes of one stream' },
+  layoutClassChars: { value: 64, why: 'one layout class' },
+  ticketBytes: { value: 16 * 1024, why: 'a ticket carries the connection data of its token' },
+  admissionSeconds: { value: 60, why: 'an admission ticket is used at once' },
+
+  // REST
+  requestSeconds: {
+    value: 30,
+    why: 'a request has arrived whole by then, however slowly its bytes come; before a credential is known a socket costs memory',
+  },
+  requestHeadSeconds: { value: 10, why: 'the same for its head, and for a socket that asks for nothing' },
+  socketSilentSeconds: { value: 60, why: 'an HTTP socket on which nothing moves, be it that an answer is not read' },
+  bodyBytes: { value: 64 * 1024, why: 'the largest legal body is a signal of 8 kB' },
+  nameChars: { value: 128, why: 'names of projects and streams' },
+  archiveNameChars: { value: 80, why: 'OpenTok: archiveName of session/create' },
+  callbacksPerProject: { value: 100, why: 'each costs a delivery per event' },
+  urlChars: { value: 2048, why: 'a callback address' },
+  projectsPerAccount: { value: 10_000, why: 'list calls stay small' },
+
+  // Sessions
+  connectionsPerSession: { value: 3000, why: 'one session on one node' },
+  streamsPerConnection: { value: 16, why: 'cameras, screens and custom sources of one client' },
+  streamsPerSession: { value: 1000, why: 'every connection is told of every stream' },
+  subscriptionsPerConnection: { value: 200, why: 'decoders of one page' },
+
+  // Signals
+  signalTypeBytes: { value: 128, why: 'OpenTok: type of a signal' },
+  signalDataBytes: { value: 8192, why: 'OpenTok: data of a signal' },
+
+  // Signalling
+  frameBytes: { value: 256 * 1024, why: 'RTP parameters of a simulcast stream take some 10 kB' },
+  helloSeconds: { value: 5, why: 'a socket that says nothing is dropped' },
+  heartbeatSeconds: { value: 5, why: 'a dead network is noticed within two beats' },
+  heartbeatMissedSeconds: { value: 12, why: 'two beats and the way there' },
+  resumeSeconds: { value: 30, why: 'a cut this long is resumed without losing a signal' },
+  outboundMessages: { value: 4096, why: 'events kept for one connection until it has acknowledged them' },
+  outboundBytes: { value: 8 * 1024 * 1024, why: 'the same, in bytes' },
+  socketBytes: {
+    value: 16 * 1024 * 1024,
+    why: 'what a client that does not read makes the server hold: all kept events once more, and answers',
+  },
+  requestsInFlight: { value: 128, why: 'requests of one connection that have no answer yet' },
+  answersKept: { value: 256, why: 'answers kept so that a request repeated after a cut is not done twice' },
+
+  // Rates: a bucket that holds `burst` and refills by `perSecond`
+  restPerProjectPerSecond: { value: 2500, why: 'one project cannot take the whole node' },
+  restPerProjectBurst: { value: 5000, why: 'the same, at once' },
+  restPerAddressPerSecond: { value: 3000, why: 'an application server has one address' },
+  restPerAddressBurst: { value: 6000, why: 'the same, at once' },
+  joinsPerTokenPerSecond: { value: 5, why: 'one token is one client that may connect again' },
+  joinsPerTokenBurst: { value: 100, why: 'a class may share a token' },
+  joinsPerAddressPerSecond: { value: 200, why: 'a hospital behind one address joins at nine' },
+  joinsPerAddressBurst: { value: 1000, why: 'the same, at once' },
+  failuresPerAddressPerSecond: { value: 2, why: 'guessing of secrets' },
+  failuresPerAddressBurst: { value: 50, why: 'a wrongly configured application server is told so for a while' },
+  requestsPerConnectionPerSecond: { value: 200, why: 'signalling requests of one client' },
+  requestsPerConnectionBurst: { value: 2000, why: 'a thousand signals in a row are legal' },
+  framesPerConnectionPerSecond: {
+    value: 400,
+    why: 'every frame of one client, so also signs of life, acknowledgements, and requests that are refused',
+  },
+  framesPerConnectionBurst: { value: 4000, why: 'requests and acknowledgements of a burst, twice over' },
+  rateBuckets: { value: 100_000, why: 'buckets kept for each scope; past it the fullest of the oldest go first' },
+  rateKeySeconds: { value: 24 * 3600, why: 'the key under which a subject is remembered lives a day' },
+  forwardedHops: { value: 16, why: 'proxies in front of this server that one request may name' },
+
+  // Media
+  suiteReportSeconds: { value: 2, why: 'the worker names the suite before it says connected; later is never' },
+  workerAnswerSeconds: { value: 1, why: 'a worker that does not answer this long is hung and is replaced' },
+  workerStarvedSeconds: {
+    value: 5,
+    why: 'a worker that waits for a CPU is not hung, but silent for this long its calls are lost either way',
+  },
+  keyFrameIntervalMs: { value: 1000, why: 'requests of many subscribers within it are one request' },
+  transportBitrateBpsMax: { value: 10_000_000, why: 'incoming bitrate of one publisher' },
+  audioFallbackBps: { value: 90_000, why: 'below it a subscriber gets audio alone' },
+  audioRecoverBps: { value: 150_000, why: 'above it the picture comes back' },
+  audioFallbackSeconds: { value: 2, why: 'poor for this long before the picture goes' },
+  audioRecoverSeconds: { value: 1, why: 'good for this long before the picture is tried again' },
+  audioTrialSeconds: {
+    value: 2,
+    why: 'the picture is sent without a word for this long before it counts as back, five seconds at most after the way is good',
+  },
+  audioRecoverSecondsMax: {
+    value: 30,
+    why: 'a picture that comes back and does not stay waits longer each time, up to this; one that stayed for it begins anew',
+  },
+  publisherFallbackBps: { value: 80_000, why: 'below it a publisher with audioFallback.publisher sends audio alone' },
+  publisherRecoverBps: { value: 150_000, why: 'above it the publisher sends its picture again' },
+  transportBitrateBpsStart: { value: 1_000_000, why: 'what a way to a client is taken to carry until it is measured' },
+  audioNeedBps: { value: 40_000, why: 'one Opus stream with its headers, taken off before pictures get their share' },
+  streamsPerWorker: { value: 1200, why: 'streams that one core forwards, until the worker has been measured' },
+  unwantedSeconds: { value: 2, why: 'an encoder is not stopped for somebody who comes back at once' },
+  subscribersPerRouter: { value: 400, why: 'past it a session spreads to another worker by a pipe' },
+
+  // Webhooks and what goes out
+  webhookTimeoutSeconds: { value: 10, why: 'a slow receiver holds one slot, not a call' },
+  webhookAttempts: {
+    value: 36,
+    why: 'with waits that double up to an hour this is a day: a receiver may be down overnight',
+  },
+  webhookFirstWaitSeconds: { value: 1, why: 'the first retry' },
+  webhookWaitSecondsMax: { value: 3600, why: 'the longest wait between two tries' },
+  webhookAnswerBytes: { value: 16 * 1024, why: 'the answer is not read further' },
+  egressHeaderBytes: { value: 16 * 1024, why: 'headers of an answer from outside' },
+  egressAddresses: { value: 16, why: 'addresses of one name that are checked and tried' },
+  webhooksInFlight: { value: 64, why: 'deliveries at the same time' },
+  webhooksInFlightPerProject: { value: 16, why: 'dead receivers of one project leave room for the others' },
+  webhookReadEvents: { value: 200, why: 'events of the outbox that become deliveries in one transaction' },
+  webhookGatherMs: { value: 25, why: 'while events keep coming they are read in batches; after a silence at once' },
+  webhookStopSeconds: {
+    value: 2,
+    why: 'how long a stop waits for deliveries that are under way; the rest go out again',
+  },
+
+  // Log-ins
+  loginSeconds: { value: 8 * 3600, why: 'a working day' },
+
+  // Log
+  logTextChars: { value: 4000, why: 'one text field of a log line; a stack of a deep error is some 3,000' },
+
+  // Keys
+  secretGraceSecondsMax: { value: 7 * 24 * 3600, why: 'two secrets of a project are valid at most this long' },
+  sealsPerDataKey: {
+    value: 2 ** 28,
+    why: 'past it a data key is replaced; NIST SP 800-38D allows 2^32 random nonces, and up to 16 processes count for themselves',
+  },
+  sealsReserved: { value: 2 ** 18, why: 'seals are counted on disk in blocks; a restart wastes at most one block' },
+  sealsUncounted: {
+    value: 2 ** 16,
+    why: 'seals of one key while its count is on the way to the disk; past it sealing stops',
+  },
+  signingKeyOverlapSeconds: {
+    value: 7 * 24 * 3600,
+    why: 'what a retired key signed is accepted this long; nothing that is signed lives longer',
+  },
+
+  // The record of calls
+  recordsWaiting: {
+    value: 20_000,
+    why: 'events of calls that wait for the database; past it nothing new begins, and what is open may still end',
+  },
+  recordsPerWrite: { value: 1000, why: 'events of calls in one transaction; more would make others wait' },
+  recordTries: { value: 5, why: 'an event that the database refuses while it takes others is then given up' },
+  recordFlushSeconds: {
+    value: 4,
+    why: 'a security record that is not whole by then is refused; a stop waits for it twice within its ten seconds',
+  },
+
+  // The store
+  writesPerTransaction: { value: 500, why: 'changes that share a transaction; more would make the first of them wait' },
+  writesWaiting: { value: 10_000, why: 'changes that wait for the database; past it the caller is told to come back' },
+  outboxReadRows: { value: 1000, why: 'events that one read returns' },
+  outboxKeptRows: {
+    value: 10_000,
+    why: 'events that every reader has passed stay this long, for an operator to look at',
+  },
+  resealRows: { value: 500, why: 'values sealed anew in one transaction, so that no change waits long for it' },
+  outboxTrimRows: { value: 5000, why: 'events removed in one transaction, so that no change waits long for it' },
+  embeddedLogBytes: {
+    value: 128 * 1024 * 1024,
+    why: 'write-ahead log of the embedded database that a restart after a crash has to replay; past it the database is tidied up',
+  },
+  embeddedTransactionAge: {
+    value: 200_000_000,
+    why: 'transaction ids run out at 2^31; past this age old rows are frozen',
+  },
+  databaseAnswerSeconds: { value: 30, why: 'a statement that takes longer is cancelled' },
+  databaseConnections: { value: 8, why: 'reads of one process at the same time, on PostgreSQL' },
+  databaseConnectSeconds: { value: 5, why: 'a database that cannot be reached is reported' },
+  databaseReconnectSeconds: { value: 2, why: 'between two attempts to hear of the changes of other processes' },
+} as const satisfies Record<string, Limit>;
+
+/** The name of a limit. */
+export type LimitName = keyof typeof table;
+
+/** The table with its reasons, for the generated reference. */
+export const limitTable: Readonly<Record<LimitName, Limit>> = table;
+
+/** The values alone: `limits.signalDataBytes`. */
+export const limits = Object.fromEntries(Object.entries(table).map(([name, { value }]) => [name, value])) as {
+  readonly [Name in LimitName]: number;
+};

@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { limits } from '@cloister/protocol';
+import type { FastifyInstance } from 'fastify';
+import { type TestPlatform, testPlatform } from '../../../../tests/core/platform.ts';
+import { createHttpServer } from '../http.ts';
+import { adminRoutes } from './index.ts';
+
+interface Served {
+  readonly platform: TestPlatform;
+  readonly app: FastifyInstance;
+  readonly accountSecret: string;
+  call(
+    method: 'GET' | 'POST' | 'PATCH',
+    url: string,
+    options?: { body?: unknown; cookie?: string; host?: string },
+  ): Promise<{ status: number; body: Record<string, unknown>; cookie: string }>;
+  close(): Promise<void>;
+}
+
+/** Our own routes over the real rules. OpenTok's credential is checked elsewhere: here the header says who asks. */
+async function serve(mode: 'development' | 'production', lanCode: string | null = null): Promise<Served> {
+  const platform = await testPlatform();
+  const app = createHttpServer(null);
+  const attempts = new Map<string, number>();
+  await adminRoutes(app, {
+    core: platform.core,
+    auth: {
+      project: async () => {},
+      account: async (request) => String(request.headers['x-account']),
+    },
+    limiter: {
+      take: (_scope, subject) => {
+        attempts.set(subject, (attempts.get(subject) ?? 0) + 1);
+        return (attempts.get(subject) ?? 0) > 5 ? { ok: false, retryAfterSeconds: 1 } : { ok: true };
+      },
+    },
+    journal: { record() {} },
+    clientAddress: () => '192.0.2.1',
+    mode,
+    lanCode,
+    projectId: () => platform.projectId,
+    makeToken: ({ sessionId, role }) => `token for ${sessionId} as ${role}`,
+    folders: { client: import.meta.dirname, console: import.meta.dirname },
+    healthy: () => true,
+  });
+  return {
+    platform,
+    app,
+    accountSecret: await platform.core.accounts.secretOf(platform.accountId),
+    async call(method, url, { body, cookie, host = '127.0.0.1:8080' } = {}) {
+      const headers = { host, 'x-account': platform.accountId, ...(cookie && { cookie }) };
+      const answer = await app.inject({ method, url, headers, ...(body !== undefined && { payload: body as object }) });
+      const text = answer.payload;
+      return {
+        status: answer.statusCode,
+        body: text.startsWith('{') ? JSON.parse(text) : {},
+        cookie: String(answer.headers['set-cookie'] ?? ''),
+      };
+    },
+    async close() {
+      await app.close();
+      await platform.close();
+    },
+  };
+}
+
+describe('the playground in development', () => {
+  let served: Served;
+  before(async () => {
+    served = await serve('development');
+  });
+  after(() => served.close());
+
+  it('makes a session and a token for it without a log-in', async () => {
+    const info = await served.call('GET', '/cloister/v1/playground');
+    assert.deepEqual(info.body, {
+      apiKey: served.platform.projectId,
+      mode: 'development',
+      logIn: 'none',
+      loggedIn: true,
+    });
+    const { body } = await served.call('POST', '/cloister/v1/playground/sessions', { body: {} });
+    const made = await served.call('POST', '/cloister/v1/playground/tokens', {
+      body: { sessionId: body.sessionId, role: 'moderator' },
+    });
+    assert.equal(made.body.token, `token for ${body.sessionId} as moderator`);
+    const security = await served.call('GET', `/cloister/v1/playground/security?sessionId=${body.sessionId}`);
+    assert.deepEqual(security.body, { policy: 'prefer-aes256', legs: [] });
+  });
+
+  it('gives no token for a session of somebody else, or of nobody', async () => {
+    const answer = await served.call('POST', '/cloister/v1/playground/tokens', {
+      body: { sessionId: '2_MX4xfn4xfmFhYWFhYWFhYWF-fg' },
+    });
+    assert.equal(answer.status, 404);
+  });
+
+  it('answers under addresses and localhost only', async () => {
+    for (const host of ['localhost:8080', '[::1]:8080', '192.0.2.7']) {
+      assert.equal((await served.call('GET', '/cloister/v1/playground', { host })).status, 200);
+    }
+    for (const host of ['evil.example', 'evil.example:8080', '127.0.0.1.nip.example']) {
+      const answer = await served.call('GET', '/cloister/v1/playground', { host });
+      assert.equal(answer.status, 400);
+      assert.ok(String(answer.body.message).includes('localhost'));
+    }
+  });
+
+  it('makes calls with another project where that of the first start may not be used', async () => {
+    const { core, accountId, projectId } = served.platform;
+    const actor = { kind: 'system' } as const;
+    const apiKey = async () => (await served.call('GET', '/cloister/v1/playground')).body.apiKey;
+    const { project } = await core.projects.create(actor, accountId, {});
+    assert.equal(await apiKey(), projectId);
+    await core.projects.setStatus(actor, projectId, 'SUSPENDED');
+    assert.equal(await apiKey(), project.id);
+    await core.projects.remove(actor, project.id);
+    assert.equal(await apiKey(), null);
+    const refused = await served.call('POST', '/cloister/v1/playground/sessions', { body: {} });
+    assert.deepEqual([refused.status, refused.body.code], [409, 'WrongState']);
+    await core.projects.setStatus(actor, projectId, 'ACTIVE');
+    assert.equal(await apiKey(), projectId);
+  });
+
+  it('names the wrong field of a body', async () => {
+    const answer = await served.call('POST', '/cloister/v1/playground/tokens', { body: { sessionId: 5 } });
+    assert.equal(answer.status, 400);
+    assert.match(String(answer.body.message), /sessionId/);
+  });
+});
+
+describe('the playground on the local network', () => {
+  let served: Served;
+  before(async () => {
+    served = await serve('development', '12345678');
+  });
+  after(() => served.close());
+
+  it('asks for the code, once for each device', async () => {
+    const before = await served.call('GET', '/cloister/v1/playground');
+    assert.deepEqual([before.body.logIn, before.body.loggedIn], ['code', false]);
+    assert.equal((await served.call('POST', '/cloister/v1/playground/sessions', { body: {} })).status, 401);
+    assert.equal((await served.call('POST', '/cloister/v1/login', { body: { code: '87654321' } })).status, 403);
+    const login = await served.call('POST', '/cloister/v1/login', { body: { code: '12345678' } });
+    assert.equal(login.status, 204);
+    const cookie = login.cookie.split(';')[0]!;
+    assert.equal((await served.call('POST', '/cloister/v1/playground/sessions', { body: {}, cookie })).status, 200);
+  });
+
+  it('does not let the code be guessed', async () => {
+    const statuses: number[] = [];
+    for (let code = 0; code < 8; code += 1) {
+      statuses.push((await served.call('POST', '/cloister/v1/login', { body: { code: String(code) } })).status);
+    }
+    assert.equal(statuses.at(-1), 429);
+  });
+});
+
+describe('the playground in production', () => {
+  let served: Served;
+  before(async () => {
+    served = await serve('production');
+  });
+  after(() => served.close());
+
+  it('does nothing without a log-in', async () => {
+    assert.equal((await served.call('GET', '/cloister/v1/playground')).body.loggedIn, false);
+    const attempts = [
+      served.call('POST', '/cloister/v1/playground/sessions', { body: {} }),
+      served.call('POST', '/cloister/v1/playground/tokens', { body: { sessionId: 'x' } }),
+      served.call('GET', '/cloister/v1/playground/security?sessionId=x'),
+    ];
+    for (const { status, body } of await Promise.all(attempts))
+      assert.deepEqual([status, body.code], [401, 'LogInRequired']);
+  });
+
+  it('takes the account key and secret for a cookie that no other site can send, and that ends', async () => {
+    const { accountId } = served.platform;
+    const wrong = await served.call('POST', '/cloister/v1/login', {
+      body: { accountKey: accountId, accountSecret: 'no' },
+    });
+    assert.equal(wrong.status, 403);
+    const unknown = await served.call('POST', '/cloister/v1/login', { body: { accountKey: '1', accountSecret: 'no' } });
+    assert.deepEqual(unknown.body.message, wrong.body.message);
+    const code = await served.call('POST', '/cloister/v1/login', { body: { code: '' } });
+    assert.equal(code.status, 403);
+    const { cookie } = await served.call('POST', '/cloister/v1/login', {
+      body: { accountKey: accountId, accountSecret: served.accountSecret },
+    });
+    for (const part of ['__Host-', 'HttpOnly', 'Secure', 'SameSite=Strict', 'Path=/'])
+      assert.ok(cookie.includes(part), part);
+    const pair = cookie.split(';')[0]!;
+    const info = await served.call('GET', '/cloister/v1/playground', { cookie: pair });
+    assert.deepEqual(info.body, {
+      apiKey: served.platform.projectId,
+      mode: 'production',
+      logIn: 'account',
+      loggedIn: true,
+    });
+    assert.equal(
+      (await served.call('POST', '/cloister/v1/playground/sessions', { body: {}, cookie: pair })).status,
+      200,
+    );
+    assert.equal(
+      (await served.call('POST', '/cloister/v1/playground/sessions', { body: {}, cookie: `${pair}x` })).status,
+      401,
+    );
+    const status = async () =>
+      (await served.call('POST', '/cloister/v1/playground/sessions', { body: {}, cookie: pair })).status;
+    served.platform.clock.advance(limits.loginSeconds * 1000 - 1);
+    assert.equal(await status(), 200);
+    served.platform.clock.advance(1);
+    assert.equal(await status(), 401);
+  });
+});
+
+describe('our own routes of a project', () => {
+  let served: Served;
+  before(async () => {
+    served = await serve('production');
+  });
+  after(() => served.close());
+
+  it('set the media policy, and never show a secret', async () => {
+    const url = `/cloister/v1/projects/${served.platform.projectId}`;
+    const changed = await served.call('PATCH', url, { body: { policy: 'require-aes256' } });
+    assert.equal(changed.body.policy, 'require-aes256');
+    assert.equal((await served.call('PATCH', url, { body: { policy: 'aes128' } })).status, 400);
+    const shown = await served.call('GET', url);
+    assert.ok(!JSON.stringify(shown.body).includes('secret'));
+  });
+
+  it('rotate the secret: at once, with grace, or as compromised', async () => {
+    const url = `/cloister/v1/projects/${served.platform.projectId}/secret`;
+    const { projects } = served.platform.core;
+    const first = await served.call('POST', url, { body: { how: 'at once' } });
+    assert.match(String(first.body.secret), /^[0-9a-f]{40}$/);
+    assert.deepEqual(
+      (await projects.secretsOf(served.platform.projectId)).map((each) => each.secret),
+      [first.body.secret],
+    );
+    const second = await served.call('POST', url, { body: { how: 'grace', seconds: 60 } });
+    assert.deepEqual(
+      (await projects.secretsOf(served.platform.projectId)).map((each) => each.secret),
+      [second.body.secret, first.body.secret],
+    );
+    assert.equal((await served.call('POST', url, { body: { how: 'grace' } })).status, 400);
+  });
+
+  it('show the secret that signs webhooks to its account, and replace it', async () => {
+    const { core, projectId } = served.platform;
+    const url = `/cloister/v1/projects/${projectId}/signature-secret`;
+    const shown = await served.call('GET', url);
+    assert.deepEqual(shown.body, { signatureSecret: await core.projects.signatureSecretOf(projectId) });
+    const replaced = await served.call('POST', url);
+    assert.match(String(replaced.body.signatureSecret), /^[0-9a-f]{40}$/);
+    assert.notEqual(replaced.body.signatureSecret, shown.body.signatureSecret);
+    assert.equal(await core.projects.signatureSecretOf(projectId), replaced.body.signatureSecret);
+    assert.deepEqual((await served.call('GET', url)).body, replaced.body);
+  });
+
+  it('show a session without names or data', async () => {
+    const session = await served.platform.session();
+    await served.platform.enter(session, 'publisher', 'Jane Doe');
+    const { body } = await served.call(
+      'GET',
+      `/cloister/v1/projects/${served.platform.projectId}/sessions/${session.id}`,
+    );
+    assert.equal((body.connections as unknown[]).length, 1);
+    assert.ok(!JSON.stringify(body).includes('Jane'));
+  });
+
+  it('know nothing of a project of another account', async () => {
+    const other = await served.platform.core.accounts.create({ kind: 'system' }, { name: 'Other', plan: 'standard' });
+    const { project } = await served.platform.core.projects.create({ kind: 'system' }, other.account.id, {});
+    for (const path of [project.id, `${project.id}/signature-secret`]) {
+      const answer = await served.call('GET', `/cloister/v1/projects/${path}`);
+      assert.deepEqual([answer.status, answer.body.code], [404, 'ProjectNotFound']);
+    }
+    const answer = await served.call('POST', `/cloister/v1/projects/${project.id}/signature-secret`);
+    assert.deepEqual([answer.status, answer.body.code], [404, 'ProjectNotFound']);
+  });
+});

@@ -1,0 +1,114 @@
+/** What the playground asks of the server: a session, a token for it, and the security record. */
+import { isIP } from 'node:net';
+import { PlatformError } from '@cloister/protocol';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { type Core, type Project, roles } from '../core/index.ts';
+import { parseBody } from './body.ts';
+import { type LoggedIn, loggedIn } from './login.ts';
+
+const sessionWish = z.object({ mediaMode: z.enum(['routed', 'relayed']).default('routed') });
+const tokenWish = z.object({
+  sessionId: z.string().max(512),
+  role: z.enum(roles).default('publisher'),
+  name: z.string().max(64).default(''),
+});
+const securityQuery = z.object({ sessionId: z.string().max(512) });
+
+/** How long a token of the playground lives. */
+const tokenSeconds = 3600;
+
+export interface PlaygroundDeps {
+  readonly core: Core;
+  readonly mode: 'development' | 'production';
+  /** The code of a start with `--lan`: then everybody has to type it. */
+  readonly lanCode: string | null;
+  /** The project of the first start, in development. */
+  projectId(): string | null;
+  makeToken(token: {
+    apiKey: string;
+    secret: string;
+    sessionId: string;
+    role: string;
+    data: string;
+    expiresAt: number;
+  }): string;
+}
+
+/**
+ * Routes under `/playground`. In production and with `--lan` every one but the first needs a log-in. The first says which,
+ * and whether it is done; `apiKey` is null until then, and where there is no project to make calls with.
+ */
+export function playgroundRoutes(app: FastifyInstance, deps: PlaygroundDeps): void {
+  if (deps.mode === 'development') app.addHook('onRequest', async (request) => refuseForeignName(request));
+  app.get('/playground', async (request) => {
+    const project = await projectFor(deps, request);
+    const logIn = deps.mode === 'production' ? 'account' : deps.lanCode === null ? 'none' : 'code';
+    return { apiKey: project?.id ?? null, mode: deps.mode, logIn, loggedIn: visitor(deps, request) !== null };
+  });
+  app.post('/playground/sessions', async (request) => {
+    const project = await requireProject(deps, request);
+    const { mediaMode } = parseBody(sessionWish, request.body);
+    const actor = { kind: 'project', projectId: project.id } as const;
+    const session = await deps.core.sessions.create(actor, project.id, {
+      mediaMode,
+      archiveMode: 'manual',
+      e2ee: false,
+    });
+    return { sessionId: session.id };
+  });
+  app.post('/playground/tokens', async (request) => {
+    const project = await requireProject(deps, request);
+    const { sessionId, role, name } = parseBody(tokenWish, request.body);
+    await deps.core.sessions.get(project.id, sessionId);
+    const [secret] = await deps.core.projects.secretsOf(project.id);
+    const expiresAt = Math.floor(deps.core.clock.now() / 1000) + tokenSeconds;
+    const data = JSON.stringify({ name });
+    const token = deps.makeToken({ apiKey: project.id, secret: secret!.secret, sessionId, role, data, expiresAt });
+    return { token, apiKey: project.id, sessionId };
+  });
+  app.get('/playground/security', async (request) => {
+    const project = await requireProject(deps, request);
+    return deps.core.calls.security(project.id, parseBody(securityQuery, request.query).sessionId);
+  });
+}
+
+/**
+ * In development nobody logs in, so a page of another site must not get here under a name of its own that it points at
+ * this machine (DNS rebinding). Whoever is meant to be here typed an address, or localhost.
+ */
+function refuseForeignName(request: FastifyRequest): void {
+  const name = request.hostname.replace(/^\[|\]$/g, '');
+  if (name === 'localhost' || isIP(name) !== 0) return;
+  throw new PlatformError('BadRequest', {
+    why: `in development the playground answers under an address or localhost, not under ${name}`,
+  });
+}
+
+/** Who may come in by this request: an account in production, somebody with the code with `--lan`, otherwise anybody. */
+function visitor({ core, mode, lanCode }: PlaygroundDeps, request: FastifyRequest): LoggedIn | 'anybody' | null {
+  if (mode === 'development' && lanCode === null) return 'anybody';
+  const who = loggedIn(core, request);
+  return mode === 'production' && who !== null && !('accountId' in who) ? null : who;
+}
+
+/** The project to make calls with: the account's first one that is active, in development rather that of the first start. */
+async function projectFor(deps: PlaygroundDeps, request: FastifyRequest): Promise<Project | null> {
+  const { core } = deps;
+  const who = visitor(deps, request);
+  if (who === null) return null;
+  const accounts =
+    deps.mode === 'production' && who !== 'anybody' && 'accountId' in who
+      ? [who.accountId]
+      : (await core.accounts.list()).map(({ id }) => id);
+  const lists = await Promise.all(accounts.map((id) => core.projects.list(id)));
+  const active = lists.flat().filter(({ status }) => status === 'ACTIVE');
+  return active.find(({ id }) => id === deps.projectId()) ?? active[0] ?? null;
+}
+
+async function requireProject(deps: PlaygroundDeps, request: FastifyRequest): Promise<Project> {
+  const project = await projectFor(deps, request);
+  if (project) return project;
+  if (visitor(deps, request) === null) throw new PlatformError('LogInRequired');
+  throw new PlatformError('WrongState', { why: 'there is no active project to make a call with' });
+}

@@ -1,0 +1,106 @@
+/** Our own routes of a project: its security record, a look into a session, its media policy and its secrets. */
+import { mediaPolicy } from '@cloister/protocol';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Core, Project } from '../core/index.ts';
+import { parseBody } from './body.ts';
+
+interface Params {
+  apiKey: string;
+  sessionId: string;
+}
+
+const projectChange = z.strictObject({ policy: mediaPolicy });
+const rotation = z.discriminatedUnion('how', [
+  z.strictObject({ how: z.literal('at once') }),
+  z.strictObject({ how: z.literal('grace'), seconds: z.number().int().positive() }),
+  z.strictObject({ how: z.literal('compromised') }),
+]);
+
+/** Who may ask; OpenTok's REST credential, checked by the folder that knows its form. */
+export interface RestAuth {
+  /** The REST credential of a project. @throws PlatformError */
+  project(request: FastifyRequest, apiKey: string): Promise<void>;
+  /** The REST credential of an account → its key. @throws PlatformError */
+  account(request: FastifyRequest): Promise<string>;
+}
+
+/** Routes under `/projects/{apiKey}`. */
+export function projectRoutes(app: FastifyInstance, { core, auth }: { core: Core; auth: RestAuth }): void {
+  app.get<{ Params: Params }>('/projects/:apiKey/sessions/:sessionId/security', async (request) => {
+    const { apiKey, sessionId } = request.params;
+    await auth.project(request, apiKey);
+    return core.calls.security(apiKey, sessionId);
+  });
+  app.get<{ Params: Params }>('/projects/:apiKey/sessions/:sessionId', async (request) => {
+    const { apiKey, sessionId } = request.params;
+    await auth.project(request, apiKey);
+    return inspect(core, apiKey, sessionId);
+  });
+  app.get<{ Params: Params }>('/projects/:apiKey', async (request) =>
+    view(await owned(core, auth, request, request.params.apiKey)),
+  );
+  app.patch<{ Params: Params }>('/projects/:apiKey', async (request) => {
+    const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
+    const { policy } = parseBody(projectChange, request.body);
+    return view(await core.projects.setPolicy({ kind: 'account', accountId }, id, policy));
+  });
+  app.post<{ Params: Params }>('/projects/:apiKey/secret', async (request) => {
+    const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
+    return {
+      secret: await core.projects.rotateSecret({ kind: 'account', accountId }, id, parseBody(rotation, request.body)),
+    };
+  });
+  app.get<{ Params: Params }>('/projects/:apiKey/signature-secret', async (request, reply) => {
+    const { id } = await owned(core, auth, request, request.params.apiKey);
+    reply.header('cache-control', 'no-store');
+    return { signatureSecret: await core.projects.signatureSecretOf(id) };
+  });
+  app.post<{ Params: Params }>('/projects/:apiKey/signature-secret', async (request) => {
+    const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
+    return { signatureSecret: await core.projects.rotateSignatureSecret({ kind: 'account', accountId }, id) };
+  });
+}
+
+/** A live look into a session, without names or data of its participants. */
+export async function inspect(core: Core, apiKey: string, sessionId: string): Promise<Record<string, unknown>> {
+  const session = await core.sessions.get(apiKey, sessionId);
+  const [connections, streams, security] = await Promise.all([
+    core.calls.connections(apiKey, sessionId),
+    core.calls.streams(apiKey, sessionId),
+    core.calls.security(apiKey, sessionId),
+  ]);
+  return {
+    sessionId: session.id,
+    projectId: session.projectId,
+    mediaMode: session.mediaMode,
+    zone: session.zone,
+    policy: session.policy,
+    createdAt: session.createdAt,
+    connections: await Promise.all(
+      connections.map(async ({ id, role, createdAt, peer }) => ({
+        connectionId: id,
+        role,
+        createdAt,
+        /** RTP packets that the media worker forwarded from and to this client. */
+        packets: (await peer?.packets()) ?? null,
+      })),
+    ),
+    streams: streams.map(({ id, connection, videoType, hasAudio, hasVideo }) => ({
+      streamId: id,
+      connectionId: connection.id,
+      videoType,
+      hasAudio,
+      hasVideo,
+    })),
+    legs: security.legs,
+  };
+}
+
+async function owned(core: Core, auth: RestAuth, request: FastifyRequest, apiKey: string): Promise<Project> {
+  return core.projects.ofAccount(await auth.account(request), apiKey);
+}
+
+function view({ id, name, status, policy, zone, createdAt }: Project): Record<string, unknown> {
+  return { apiKey: id, name, status, policy, zone, createdAt };
+}

@@ -1,0 +1,169 @@
+/** Every command but `serve`: its words, its options, and what it asks of the running server. */
+import { PlatformError } from '@cloister/protocol';
+import { operatorSocket } from '../admin/index.ts';
+import { explain, loadConfig } from '../config.ts';
+import { callOperator } from './operator-client.ts';
+
+/** What was given for an option; a list for one that may be given more than once. */
+export type OptionValue = string | boolean | string[] | undefined;
+
+interface Call {
+  readonly arguments: readonly string[];
+  readonly options: Readonly<Record<string, OptionValue>>;
+  readonly configFile: string | undefined;
+}
+
+export interface Command {
+  readonly summary: string;
+  /** Names of the arguments, all needed. */
+  readonly arguments: readonly string[];
+  readonly options: Readonly<Record<string, { type: 'string' | 'boolean'; multiple?: boolean }>>;
+  run(call: Call): Promise<unknown>;
+}
+
+function settings({ configFile }: Call) {
+  return loadConfig(undefined, configFile === undefined ? [] : ['--config', configFile]);
+}
+
+function operator(call: Call, method: 'GET' | 'POST', route: string, body?: unknown): Promise<unknown> {
+  return callOperator(operatorSocket(settings(call).dataDir), method, route, body);
+}
+
+function seconds(text: OptionValue, option: string): number | undefined {
+  if (text === undefined) return undefined;
+  const match = /^(\d+)(s|m|h|d)?$/.exec(String(text));
+  if (!match) throw new PlatformError('BadRequest', { why: `--${option} is a duration such as 3600, 30m or 1d` });
+  return Number(match[1]) * { s: 1, m: 60, h: 3600, d: 86_400 }[(match[2] ?? 's') as 's' | 'm' | 'h' | 'd'];
+}
+
+export const commands: Readonly<Record<string, Command>> = {
+  'account create': {
+    summary: 'makes an account with a plan and add-ons, and shows its key and, this once, its secret',
+    arguments: [],
+    options: {
+      name: { type: 'string' },
+      plan: { type: 'string' },
+      'add-on': { type: 'string', multiple: true },
+    },
+    run: (call) => {
+      const { name, plan, 'add-on': addOns } = call.options;
+      return operator(call, 'POST', '/accounts', { name, plan, addOns });
+    },
+  },
+  'account list': {
+    summary: 'lists the accounts with their plans and add-ons',
+    arguments: [],
+    options: {},
+    run: (call) => operator(call, 'GET', '/accounts'),
+  },
+  'account plan': {
+    summary: 'sets the plan of an account, and as its add-ons those that are named here and no others',
+    arguments: ['ACCOUNT', 'PLAN'],
+    options: { 'add-on': { type: 'string', multiple: true } },
+    run: (call) => {
+      const [account, plan] = call.arguments;
+      return operator(call, 'POST', `/accounts/${encodeURIComponent(account!)}/plan`, {
+        plan,
+        addOns: call.options['add-on'],
+      });
+    },
+  },
+  'project create': {
+    summary: 'makes a project and shows its key and secrets, the API secret this once; --plan is for the first account',
+    arguments: [],
+    options: { name: { type: 'string' }, account: { type: 'string' }, plan: { type: 'string' } },
+    run: (call) => {
+      const { name, account, plan } = call.options;
+      return operator(call, 'POST', '/projects', { name, plan, accountKey: account });
+    },
+  },
+  'project list': {
+    summary: 'lists the projects',
+    arguments: [],
+    options: {},
+    run: (call) => operator(call, 'GET', '/projects'),
+  },
+  'project suspend': {
+    summary: 'refuses all use of a project and ends its calls',
+    arguments: ['API_KEY'],
+    options: { lift: { type: 'boolean' } },
+    run: (call) =>
+      operator(call, 'POST', `/projects/${call.arguments[0]}`, { status: call.options.lift ? 'ACTIVE' : 'SUSPENDED' }),
+  },
+  'project policy': {
+    summary: 'sets the media policy: prefer-aes256 or require-aes256',
+    arguments: ['API_KEY', 'POLICY'],
+    options: {},
+    run: (call) => operator(call, 'POST', `/projects/${call.arguments[0]}`, { policy: call.arguments[1] }),
+  },
+  'project rotate-secret': {
+    summary: 'replaces the secret; --grace 1h keeps the old one that long, --compromised also ends its calls',
+    arguments: ['API_KEY'],
+    options: { grace: { type: 'string' }, compromised: { type: 'boolean' } },
+    run: (call) => {
+      const { grace, compromised } = call.options;
+      return operator(call, 'POST', `/projects/${call.arguments[0]}/secret`, {
+        graceSeconds: seconds(grace, 'grace'),
+        compromised: compromised === true,
+      });
+    },
+  },
+  'project signature-secret': {
+    summary: 'shows the secret that signs webhooks; --rotate replaces it first',
+    arguments: ['API_KEY'],
+    options: { rotate: { type: 'boolean' } },
+    run: (call) =>
+      operator(call, call.options.rotate ? 'POST' : 'GET', `/projects/${call.arguments[0]}/signature-secret`),
+  },
+  token: {
+    summary: 'makes a client token for a session',
+    arguments: ['API_KEY', 'SESSION_ID'],
+    options: { role: { type: 'string' }, data: { type: 'string' }, expires: { type: 'string' } },
+    run: (call) => {
+      const [apiKey, sessionId] = call.arguments;
+      const { role, data, expires } = call.options;
+      return operator(call, 'POST', `/projects/${apiKey}/tokens`, {
+        sessionId,
+        role,
+        data,
+        seconds: seconds(expires, 'expires'),
+      });
+    },
+  },
+  'session inspect': {
+    summary: 'shows who is in a session, what is published, and every leg with its suite',
+    arguments: ['API_KEY', 'SESSION_ID'],
+    options: {},
+    run: (call) =>
+      operator(call, 'GET', `/projects/${call.arguments[0]}/sessions/${encodeURIComponent(call.arguments[1]!)}`),
+  },
+  'keys list': {
+    summary: 'lists the keys of the platform, never their values',
+    arguments: [],
+    options: {},
+    run: (call) => operator(call, 'GET', '/keys'),
+  },
+  'keys rotate': {
+    summary: 'makes a new key for a purpose; the old one still opens and verifies',
+    arguments: ['PURPOSE'],
+    options: {},
+    run: (call) => operator(call, 'POST', '/keys/rotate', { purpose: call.arguments[0] }),
+  },
+  'keys compromise': {
+    summary: 'retires a key at once; what it signed is not valid any more, what it sealed is sealed anew',
+    arguments: ['KEY_ID'],
+    options: {},
+    run: (call) => operator(call, 'POST', '/keys/compromise', { keyId: call.arguments[0] }),
+  },
+  config: {
+    summary: 'shows every setting, its value and where it came from',
+    arguments: [],
+    options: { explain: { type: 'boolean' } },
+    run: async (call) =>
+      explain(settings(call)).map(({ environment, value, origin, description }) =>
+        call.options.explain
+          ? { setting: environment, value, origin, description }
+          : { setting: environment, value, origin },
+      ),
+  },
+};

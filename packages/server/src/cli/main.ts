@@ -1,0 +1,54 @@
+/** The `cloister` command: which words lead to which file. */
+import { parseArgs } from 'node:util';
+import { PlatformError } from '@cloister/protocol';
+import { type Command, commands, type OptionValue } from './commands.ts';
+import { fail, say, show } from './terminal.ts';
+
+async function run(argv: readonly string[]): Promise<void> {
+  if (argv[0] === 'serve') {
+    // The whole platform: what only asks the running server need not wait for it to load.
+    const { serve } = await import('./serve.ts');
+    return serve(argv.slice(1));
+  }
+  if (argv.length === 0 || argv[0] === 'help' || argv[0] === '--help') return help();
+  const [name, command] = find(argv);
+  const { values, positionals } = read(command, argv.slice(name.split(' ').length));
+  const { json, config: file, ...options } = values as Record<string, OptionValue>;
+  const missing = command.arguments.slice(positionals.length)[0];
+  if (missing || positionals.length > command.arguments.length) {
+    throw new PlatformError('BadRequest', {
+      why: `cloister ${name} takes ${command.arguments.join(' ') || 'no argument'}`,
+    });
+  }
+  show(await command.run({ arguments: positionals, options, configFile: file as string | undefined }), json === true);
+}
+
+function find(argv: readonly string[]): [string, Command] {
+  const two = argv.slice(0, 2).join(' ');
+  const name = Object.hasOwn(commands, two) ? two : (argv[0] ?? '');
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) throw new PlatformError('BadRequest', { why: `there is no command ${two}; cloister help lists them` });
+  return [name, command];
+}
+
+function read(command: Command, args: readonly string[]) {
+  try {
+    const options = { ...command.options, json: { type: 'boolean' }, config: { type: 'string' } } as const;
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new PlatformError('BadRequest', { why: (error as Error).message });
+  }
+}
+
+function help(): void {
+  say('cloister serve [--lan]                          runs the platform; with --json says once, in one line, where');
+  for (const [name, { arguments: args, options, summary }] of Object.entries(commands)) {
+    const flags = Object.entries(options).map(([flag, { type, multiple }]) =>
+      type === 'boolean' ? `[--${flag}]` : `[--${flag} …]${multiple ? '…' : ''}`,
+    );
+    say(`cloister ${[name, ...args, ...flags].join(' ').padEnd(38)} ${summary}`);
+  }
+  say('Each of them takes --json and --config FILE.');
+}
+
+run(process.argv.slice(2)).catch(fail);

@@ -1,0 +1,104 @@
+/** Rules over several settings, or over a setting and the machine. Each gives a sentence that says what to do. */
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import path from 'node:path';
+import type { Config } from './config.ts';
+import { isLoopback, isWildcard, ofFamily } from './lib/index.ts';
+
+const GROUP_AND_OTHERS = 0o077;
+const OTHERS = 0o007;
+
+function tooOpen(file: string, bits: number): boolean {
+  return (statSync(file).mode & bits) !== 0;
+}
+
+function unreadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function* reachRules(config: Config): Generator<string> {
+  const production = config.mode === 'production';
+  if (production && config.lan) yield '--lan is for the development mode; set tlsCert and tlsKey instead';
+  if (!production && !config.lan && !isLoopback(config.host)) {
+    yield `host ${config.host}: the development mode listens on loopback only; start with --lan, or set mode to production`;
+  }
+  if (production && !config.tlsTerminated && !(config.tlsCert && config.tlsKey)) {
+    yield 'production needs TLS: set tlsCert and tlsKey, or tlsTerminated where a proxy of yours ends TLS in front of this server';
+  }
+  if (production && config.publicUrl?.startsWith('http:')) yield 'publicUrl must be an https address in production';
+}
+
+function* tlsRules(config: Config): Generator<string> {
+  if (config.tlsCert && !config.tlsKey) yield 'tlsCert is set without tlsKey';
+  if (config.tlsKey && !config.tlsCert) yield 'tlsKey is set without tlsCert';
+  for (const key of ['tlsCert', 'tlsKey'] as const) {
+    const file = config[key];
+    if (file && unreadable(file)) yield `${key} ${file} cannot be read`;
+  }
+  if (config.tlsKey && !unreadable(config.tlsKey) && tooOpen(config.tlsKey, OTHERS)) {
+    yield `everybody may read ${config.tlsKey}; run: chmod o= ${config.tlsKey}`;
+  }
+}
+
+function* rootKeyRules(config: Config): Generator<string> {
+  const file = config.rootKeyFile;
+  const inside = path.relative(config.dataDir, file);
+  if (!inside.startsWith('..') && !path.isAbsolute(inside)) {
+    yield `rootKeyFile ${file} lies in the data folder; a copy of the folder would then open itself`;
+  }
+  if (!existsSync(file)) {
+    if (config.mode === 'production') {
+      yield `rootKeyFile ${file} does not exist; make it once: (umask 077; openssl rand -base64 32 > ${file})`;
+    }
+    return;
+  }
+  // systemd hands credentials over in a folder of the unit's own, readable by its group.
+  const bits = path.basename(file) === 'cloister-root-key' ? OTHERS : GROUP_AND_OTHERS;
+  if (tooOpen(file, bits)) yield `others may read ${file}; run: chmod 600 ${file}`;
+}
+
+function* mediaAddressRules(listen: readonly string[], { mode, lan, mediaAddress }: Config): Generator<string> {
+  const open = listen.find((address) => !isLoopback(address));
+  if (mode === 'development' && !lan && open) {
+    yield `mediaListen ${open}: the development mode listens on loopback only; start with --lan, or set mode to production`;
+  }
+  for (const address of listen) {
+    if (isWildcard(address) && !ofFamily(address, listen, mediaAddress)) {
+      yield `mediaAddress is needed for ${address}: clients must be told an address at which media reaches this machine`;
+    }
+  }
+  for (const told of mediaAddress.filter((each) => !listen.includes(each))) {
+    const served = listen.find((address) => ofFamily(address, listen, [told]) !== undefined);
+    if (!served) yield `mediaAddress ${told} is of a family that media does not listen on; set mediaListen`;
+    else if (ofFamily(served, listen, mediaAddress) !== told) {
+      yield `mediaAddress ${told} is the second of its family; clients are told one for each`;
+    }
+  }
+}
+
+function* mediaRules(config: Config): Generator<string> {
+  if (config.mediaListen) yield* mediaAddressRules(config.mediaListen, config);
+  const ports = config.mediaPorts.last - config.mediaPorts.first + 1;
+  if (ports < config.mediaWorkers) {
+    yield `mediaPorts has ${ports} ports for ${config.mediaWorkers} media workers; each needs one`;
+  }
+  if (config.port >= config.mediaPorts.first && config.port <= config.mediaPorts.last) {
+    yield `port ${config.port} lies in mediaPorts`;
+  }
+}
+
+/**
+ * The sentences of all broken rules; none when the settings may be used.
+ * @param known `configFileHoldsSecret`: whether the settings file itself has a secret in it
+ */
+export function checkRules(config: Config, known: { configFileHoldsSecret: boolean }): string[] {
+  const broken = [...reachRules(config), ...tlsRules(config), ...rootKeyRules(config), ...mediaRules(config)];
+  if (known.configFileHoldsSecret && config.configFile && tooOpen(config.configFile, GROUP_AND_OTHERS)) {
+    broken.push(`${config.configFile} holds a secret and others may read it; run: chmod 600 ${config.configFile}`);
+  }
+  return broken;
+}

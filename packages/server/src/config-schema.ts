@@ -1,0 +1,246 @@
+/**
+ * The table of settings: for each its schema, its words, its default and whether it is a secret. The schema, the
+ * variables' names, `config --explain` and docs/reference/configuration.md all come from here.
+ *
+ * Every schema takes both what JSON has (numbers, lists, booleans) and the text that a variable holds.
+ */
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import {
+  type PortRange,
+  type Prefix,
+  type PrefixPort,
+  parseDuration,
+  parsePortRange,
+  parsePrefix,
+  parsePrefixPort,
+} from './lib/index.ts';
+
+const text = (expected: string) => z.string({ error: `expected ${expected}` }).min(1, `expected ${expected}`);
+
+const flag = z.union(
+  [z.boolean(), z.enum(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1')],
+  {
+    error: 'expected true or false',
+  },
+);
+
+function integer(min: number, max: number) {
+  const error = `expected a whole number from ${min} to ${max}`;
+  return z
+    .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], { error })
+    .refine((value) => Number.isInteger(value) && value >= min && value <= max, error);
+}
+
+/** A list in JSON, or text with commas; each entry is read by `read`, which gives `undefined` for what it cannot read. */
+function list<T>(expected: string, read: (entry: string) => T | undefined) {
+  const entries = z.union(
+    [z.array(z.string()), z.string().transform((all) => all.split(',').map((entry) => entry.trim()))],
+    {
+      error: `expected a list of ${expected}`,
+    },
+  );
+  return entries.transform((all, context): T[] => {
+    const result: T[] = [];
+    for (const entry of all.filter((each) => each !== '')) {
+      const value = read(entry);
+      if (value === undefined)
+        context.addIssue({ code: 'custom', message: `${JSON.stringify(entry)} is not ${expected}` });
+      else result.push(value);
+    }
+    return result;
+  });
+}
+
+/** Text in a notation of ours. */
+function notation<T>(expected: string, read: (value: string) => T | undefined) {
+  return text(expected).transform((value, context): T => {
+    const result = read(value);
+    if (result !== undefined) return result;
+    context.addIssue({ code: 'custom', message: `expected ${expected}` });
+    return z.NEVER;
+  });
+}
+
+function readOriginUrl(value: string): string | undefined {
+  const url = URL.parse(value);
+  if (!url || !['http:', 'https:'].includes(url.protocol)) return undefined;
+  const bare = url.pathname === '/' && !url.search && !url.hash && !url.username && !url.password;
+  return bare ? url.origin : undefined;
+}
+
+function readDatabaseUrl(value: string): string | undefined {
+  const url = URL.parse(value);
+  return url && ['postgres:', 'postgresql:'].includes(url.protocol) && url.pathname.length > 1 ? value : undefined;
+}
+
+function readAddress(value: string): string | undefined {
+  return isIP(value) !== 0 && !value.includes('%') ? value : undefined;
+}
+
+function readHost(value: string): string | undefined {
+  return isIP(value) !== 0 || /^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value) ? value : undefined;
+}
+
+interface Key {
+  readonly schema: z.ZodType;
+  readonly description: string;
+  /** The default as the reference prints it. */
+  readonly standard: string;
+  readonly secret?: true;
+}
+
+const table = {
+  mode: {
+    schema: z
+      .enum(['development', 'production'], { error: 'expected development or production' })
+      .default('development'),
+    description:
+      'Development listens on loopback only and writes credentials to try things with; production does neither and needs TLS.',
+    standard: 'development',
+  },
+  host: {
+    schema: notation('an address or a host name', readHost).default('127.0.0.1'),
+    description: 'The address that the HTTP server listens on.',
+    standard: '127.0.0.1, with --lan 0.0.0.0',
+  },
+  port: {
+    schema: integer(0, 65_535).default(8080),
+    description: 'The TCP port of the HTTP server; 0 takes any free one.',
+    standard: '8080',
+  },
+  publicUrl: {
+    schema: notation('an http or https address without a path', readOriginUrl).optional(),
+    description: 'The address under which clients reach the server, where it differs from the one it listens on.',
+    standard: 'made from host and port',
+  },
+  dataDir: {
+    schema: text('a path').default('./data'),
+    description: 'The data folder: embedded database, certificates of --lan, credentials of the development mode.',
+    standard: './data',
+  },
+  rootKeyFile: {
+    schema: text('a path').optional(),
+    description:
+      'The file with the root key, outside the data folder and readable by its owner only. Development makes it when it is missing; in production it must be there.',
+    standard: 'the systemd credential cloister-root-key, else ~/.config/cloister/root.key',
+  },
+  databaseUrl: {
+    schema: notation('an address such as postgres://user:password@host/database', readDatabaseUrl).optional(),
+    description: 'PostgreSQL (15 or newer) instead of the embedded database.',
+    standard: 'not set: the embedded database in the data folder',
+    secret: true,
+  },
+  databaseUrlFile: {
+    schema: text('a path').optional(),
+    description: 'A file, readable by its owner only, that holds databaseUrl.',
+    standard: 'not set',
+  },
+  mediaListen: {
+    schema: list('a literal IPv4 or IPv6 address', readAddress).optional(),
+    description:
+      'The addresses that media listens on, UDP and TCP: one, or a list such as 0.0.0.0,:: for both families. It may differ from host, where a proxy on this machine takes HTTP.',
+    standard: 'what host leads to',
+  },
+  mediaAddress: {
+    schema: list('an address or a host name', readHost).optional(),
+    description:
+      'The address that clients are told to send media to, or a list with one for each family; a name stands for IPv4.',
+    standard: 'mediaListen, where that is no wildcard',
+  },
+  mediaPorts: {
+    schema: notation('a range of ports such as 40000-40100', parsePortRange).default({ first: 40_000, last: 40_100 }),
+    description: 'The UDP and TCP ports for media: one for each media worker, the rest for pipes between workers.',
+    standard: '40000-40100',
+  },
+  mediaWorkers: {
+    schema: integer(1, 256).optional(),
+    description: 'The number of media workers; each uses one core at most.',
+    standard: 'one for each core',
+  },
+  mediaCapacity: {
+    schema: integer(1, 1_000_000).optional(),
+    description:
+      'How many streams the node forwards at most: one for each track that goes to a client. Past it a join is refused with CapacityReached.',
+    standard: 'measured while it runs',
+  },
+  mediaWorkerBin: {
+    schema: text('a path').optional(),
+    description: 'The media worker to run.',
+    standard: 'MEDIASOUP_WORKER_BIN, else the one that `npm start` puts into the cache',
+  },
+  tlsCert: {
+    schema: text('a path').optional(),
+    description: 'The certificate chain (PEM). With it and tlsKey the server speaks HTTPS and WSS only.',
+    standard: 'not set',
+  },
+  tlsKey: {
+    schema: text('a path').optional(),
+    description: 'The private key (PEM) that belongs to tlsCert; not readable by everybody.',
+    standard: 'not set',
+  },
+  tlsTerminated: {
+    schema: flag.default(false),
+    description: 'TLS ends in front of this server, in a proxy of yours. Say so only where that is true.',
+    standard: 'false',
+  },
+  trustedProxies: {
+    schema: list('prefixes such as 10.0.0.0/8', parsePrefix).default([]),
+    description:
+      'The proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Those headers are ignored from anybody else.',
+    standard: 'none',
+  },
+  destinations: {
+    schema: list('prefixes with a port such as 10.1.0.0/16:443 or [fd00::/8]:443', parsePrefixPort).default([]),
+    description:
+      'Private addresses that webhooks and uploads may go to. Metadata services and the addresses of the platform itself stay refused.',
+    standard: 'none',
+  },
+  showSecrets: {
+    schema: flag.default(false),
+    description: "The compatible routes show a project's secret, as OpenTok does, instead of a mask.",
+    standard: 'false',
+  },
+  logLevel: {
+    schema: z
+      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace'], {
+        error: 'expected fatal, error, warn, info, debug or trace',
+      })
+      .default('info'),
+    description: 'The least important lines that are still logged.',
+    standard: 'info',
+  },
+  stopWithin: {
+    schema: notation('a duration such as 10s', parseDuration)
+      .refine((value) => value >= 1000 && value <= 600_000, 'expected from 1s to 10m')
+      .default(10_000),
+    description: 'How long a server that was told to stop waits for calls and deliveries to end in order.',
+    standard: '10s',
+  },
+} as const satisfies Record<string, Key>;
+
+/** The name of a setting, as in the file. */
+export type ConfigKey = keyof typeof table;
+
+/** The table without the schemas' types, for `explain` and the generated reference. */
+export const configKeys: Readonly<Record<ConfigKey, Key>> = table;
+
+/** The names in the order in which they are explained. */
+export const keyNames = Object.keys(table) as ConfigKey[];
+
+type Shape = { [Name in ConfigKey]: (typeof table)[Name]['schema'] };
+
+/** The one schema of the settings; durations become milliseconds. */
+export const configSchema = z.strictObject(
+  Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema])) as unknown as Shape,
+);
+
+/** What the schema gives, before the defaults that depend on the machine. */
+export type Values = z.output<typeof configSchema>;
+
+export type { PortRange, Prefix, PrefixPort };
+
+/** `dataDir` → `CLOISTER_DATA_DIR`. */
+export function environmentName(key: ConfigKey): string {
+  return `CLOISTER_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}

@@ -1,0 +1,67 @@
+/** Which events are acts that an audit keeps, and on whom. Every type of event has its line: one without does not compile. */
+import { asPlatformError } from '@cloister/protocol';
+import type { Event, EventOf, EventType } from './event.ts';
+import type { Act } from './ports.ts';
+
+type Subject = Act['subject'];
+type SubjectOf<Type extends EventType> = (event: EventOf<Type>) => Subject | null;
+
+const account = ({ accountId }: { accountId: string }): Subject => ({ kind: 'account', id: accountId });
+const project = ({ projectId }: { projectId: string }): Subject => ({ kind: 'project', id: projectId });
+const key = ({ keyId }: { keyId: string }): Subject => ({ kind: 'key', id: keyId });
+const callback = ({ callbackId }: { callbackId: string }): Subject => ({ kind: 'callback', id: callbackId });
+const stream = ({ streamId }: { streamId: string }): Subject => ({ kind: 'stream', id: streamId });
+const refusedLeg = ({ legId, leg }: EventOf<'leg.connected' | 'leg.reported'>): Subject | null =>
+  leg.state === 'refused' ? { kind: 'leg', id: legId } : null;
+
+const subjects: { readonly [Type in EventType]: SubjectOf<Type> | null } = {
+  'account.created': account,
+  'account.planChanged': account,
+  'key.rotated': key,
+  'key.compromised': key,
+  'project.created': project,
+  'project.statusChanged': project,
+  'project.secretRotated': project,
+  'project.signatureSecretRotated': project,
+  'project.policyChanged': project,
+  'project.deleted': project,
+  'callback.registered': callback,
+  'callback.removed': callback,
+  'session.created': null,
+  'session.started': null,
+  'session.ended': null,
+  'connection.created': null,
+  'connection.destroyed': ({ connection: { id }, reason }) =>
+    reason === 'forceDisconnected' ? { kind: 'connection', id } : null,
+  'stream.created': null,
+  'stream.updated': null,
+  'stream.destroyed': ({ stream: { id }, reason }) => (reason === 'forceUnpublished' ? { kind: 'stream', id } : null),
+  'stream.layoutChanged': null,
+  'stream.muted': stream,
+  'session.muted': ({ sessionId }) => ({ kind: 'session', id: sessionId }),
+  'signal.sent': null,
+  'leg.connected': refusedLeg,
+  'leg.reported': refusedLeg,
+  'leg.closed': null,
+  'media.lost': null,
+};
+
+/**
+ * The act that an event stands for; null for one that no audit keeps.
+ * @param failure why the change did not happen, where it did not
+ */
+export function actOf(event: Event, failure: { readonly thrown: unknown } | null = null): Act | null {
+  const subject = (subjects[event.type] as SubjectOf<EventType> | null)?.(event);
+  if (!subject) return null;
+  const { at, actor, type, projectId } = event;
+  const done = subject.kind === 'leg' ? 'refused' : 'done';
+  return {
+    at,
+    actor,
+    action: type,
+    subject,
+    projectId,
+    outcome: failure ? 'failed' : done,
+    code: failure ? asPlatformError(failure.thrown).code : null,
+  };
+}

@@ -1,0 +1,72 @@
+/** One client in a session, from its admission to its end, whatever sockets it uses on the way. */
+import type {
+  Capabilities,
+  ConnectionShape,
+  Direction,
+  ErrorBody,
+  EventData,
+  EventName,
+  RtpCapabilities,
+  Suite,
+} from '@cloister/protocol';
+import type { Home } from './home.ts';
+import type { LegEntry } from './leg.ts';
+import type { MediaPeer } from './media-plane.ts';
+import type { Role } from './role.ts';
+import type { Stream } from './stream.ts';
+
+/** Why a client is sent away for good. */
+export type CloseReason = 'clientDisconnected' | 'forceDisconnected' | 'networkDisconnected' | 'stopping' | 'refused';
+
+/** The way to the client; `signalling/` fills it, and keeps what cannot be sent during a cut. */
+export interface ClientLink {
+  send<Name extends EventName>(event: Name, data: EventData<Name>): void;
+  /** Says goodbye and closes; nothing is sent after it. */
+  close(reason: CloseReason, error: ErrorBody | null): void;
+}
+
+/** A transport as the server knows it. */
+export interface TransportState {
+  readonly id: string;
+  readonly direction: Direction;
+  /** null until its DTLS is up. */
+  suite: Suite | null;
+  reported: Suite | null;
+  dtlsVersion: string | null;
+  connectedAt: number;
+  /** How many legs it had so far. */
+  legs: number;
+}
+
+export interface Connection {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly data: string;
+  readonly role: Role;
+  readonly capabilities: Capabilities;
+  readonly layoutClasses: readonly string[];
+  /** The secret that signed its token: closed with it when that secret is compromised. */
+  readonly secretId: string;
+  readonly home: Home;
+  readonly link: ClientLink;
+  /** null in a relayed session. */
+  readonly peer: MediaPeer | null;
+  readonly transports: Map<Direction, TransportState>;
+  /** Streams that it publishes, announced or not. */
+  readonly streams: Map<string, Stream>;
+  /** Streams that it subscribes to. */
+  readonly subscriptions: Map<string, { readonly rtpCapabilities: RtpCapabilities }>;
+  /** Open legs, by `direction:streamId`. */
+  readonly legs: Map<string, LegEntry>;
+  closed: boolean;
+}
+
+/** How a connection appears to other clients. */
+export function connectionShape(connection: Pick<Connection, 'id' | 'createdAt' | 'data'>): ConnectionShape {
+  return { connectionId: connection.id, creationTime: connection.createdAt, data: connection.data };
+}
+
+/** How a connection appears in an event. */
+export function connectionFacts(connection: Connection): { id: string; createdAt: number; data: string } {
+  return { id: connection.id, createdAt: connection.createdAt, data: connection.data };
+}

@@ -1,0 +1,50 @@
+/** The use cases, put together over their ports. */
+import type { Clock, Ids } from '../lib/index.ts';
+import { Accounts } from './account.ts';
+import { Callbacks } from './callback.ts';
+import { Calls, type Site } from './calls.ts';
+import type { Foundation } from './foundation.ts';
+import type { MediaPlane } from './media-plane.ts';
+import type { Audit, Egress, Journal, Keys, Store } from './ports.ts';
+import { Projects } from './project.ts';
+import { Recorder } from './recorder.ts';
+import { Sessions } from './session.ts';
+
+export interface CorePorts {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly store: Store;
+  readonly keys: Keys;
+  readonly media: MediaPlane;
+  readonly egress: Egress;
+  readonly journal: Journal;
+  readonly audit: Audit;
+  readonly site: Site;
+}
+
+export interface Core extends Foundation {
+  readonly accounts: Accounts;
+  readonly projects: Projects;
+  readonly sessions: Sessions;
+  readonly calls: Calls;
+  readonly callbacks: Callbacks;
+}
+
+/** Builds the use cases. Nothing runs until one is called. */
+export function createCore(ports: CorePorts): Core {
+  const { clock, ids, store, keys, journal, audit } = ports;
+  const foundation: Foundation = {
+    clock,
+    ids,
+    store,
+    keys,
+    journal,
+    recorder: new Recorder({ clock, ids, store, journal, audit }),
+  };
+  const accounts = new Accounts(foundation);
+  const projects = new Projects(foundation, accounts, () => ports.media.reportsSuites);
+  const sessions = new Sessions(foundation, projects);
+  const calls = new Calls(foundation, { projects, sessions, media: ports.media, site: ports.site });
+  const callbacks = new Callbacks(foundation, ports.egress);
+  return { ...foundation, accounts, projects, sessions, calls, callbacks };
+}

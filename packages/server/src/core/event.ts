@@ -1,0 +1,92 @@
+/**
+ * The one event union. Every change of the platform emits exactly one of these in the transaction that makes the change
+ * (or, for running calls, right after it); webhooks, audit, metrics and the console read nothing else.
+ *
+ * Personal fields (connection data, names) appear here in the clear, in memory only: the store seals them with the
+ * project's data key before they touch a disk.
+ */
+import type { DisconnectReason, Leg, MediaPolicy, StreamEndReason, VideoType } from '@cloister/protocol';
+
+/** Who did it. */
+export type Actor =
+  | { readonly kind: 'account'; readonly accountId: string }
+  | { readonly kind: 'project'; readonly projectId: string }
+  | { readonly kind: 'connection'; readonly connectionId: string }
+  | { readonly kind: 'operator'; readonly via: 'cli' | 'console' | 'start' }
+  | { readonly kind: 'system' };
+
+interface ConnectionFacts {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly data: string;
+}
+
+interface StreamFacts {
+  readonly id: string;
+  readonly connection: ConnectionFacts;
+  readonly createdAt: number;
+  readonly name: string;
+  readonly videoType: VideoType | null;
+}
+
+interface Base {
+  /** Unique: a consumer that sees it twice knows. */
+  readonly id: string;
+  /** Milliseconds since 1970, UTC. */
+  readonly at: number;
+  readonly actor: Actor;
+}
+
+/** Events of accounts: no project is concerned. */
+type AccountEvent = Base & { readonly projectId: null } & (
+    | { readonly type: 'account.created'; readonly accountId: string }
+    | {
+        readonly type: 'account.planChanged';
+        readonly accountId: string;
+        readonly plan: string;
+        readonly addOns: readonly string[];
+      }
+    | { readonly type: 'key.rotated'; readonly purpose: string; readonly keyId: string }
+    | { readonly type: 'key.compromised'; readonly purpose: string; readonly keyId: string }
+  );
+
+/** Events of a project. */
+type ProjectEvent = Base & { readonly projectId: string } & (
+    | { readonly type: 'project.created' }
+    | { readonly type: 'project.statusChanged'; readonly status: 'ACTIVE' | 'SUSPENDED' }
+    | {
+        readonly type: 'project.secretRotated';
+        readonly secretId: string;
+        readonly how: 'at once' | 'grace' | 'compromised';
+      }
+    | { readonly type: 'project.signatureSecretRotated' }
+    | { readonly type: 'project.policyChanged'; readonly policy: MediaPolicy }
+    | { readonly type: 'project.deleted' }
+    | { readonly type: 'callback.registered'; readonly callbackId: string }
+    | { readonly type: 'callback.removed'; readonly callbackId: string }
+  );
+
+/** Events of a session and of what runs in it. */
+type SessionEvent = Base & { readonly projectId: string; readonly sessionId: string } & (
+    | { readonly type: 'session.created' }
+    | { readonly type: 'session.started' }
+    | { readonly type: 'session.ended' }
+    | { readonly type: 'connection.created'; readonly connection: ConnectionFacts }
+    | { readonly type: 'connection.destroyed'; readonly connection: ConnectionFacts; readonly reason: DisconnectReason }
+    | { readonly type: 'stream.created'; readonly stream: StreamFacts }
+    | { readonly type: 'stream.updated'; readonly streamId: string; readonly changed: string }
+    | { readonly type: 'stream.destroyed'; readonly stream: StreamFacts; readonly reason: StreamEndReason }
+    | { readonly type: 'stream.layoutChanged'; readonly streamId: string; readonly classes: readonly string[] }
+    | { readonly type: 'stream.muted'; readonly streamId: string }
+    | { readonly type: 'session.muted'; readonly active: boolean; readonly excludedStreamIds: readonly string[] }
+    | { readonly type: 'signal.sent'; readonly toConnectionId: string | null }
+    | { readonly type: 'leg.connected'; readonly legId: string; readonly leg: Leg }
+    | { readonly type: 'leg.reported'; readonly legId: string; readonly leg: Leg }
+    | { readonly type: 'leg.closed'; readonly legId: string; readonly leg: Leg }
+    | { readonly type: 'media.lost'; readonly connectionId: string; readonly why: string }
+  );
+
+export type Event = AccountEvent | ProjectEvent | SessionEvent;
+export type EventType = Event['type'];
+/** One member of the union by its type. */
+export type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;

@@ -1,0 +1,34 @@
+/** The door of the rules: use cases, the event union, and the ports that the rest of the server fills. */
+export type { Accounts } from './account.ts';
+export type { Admission, TokenClaims } from './admission.ts';
+export type { Callbacks } from './callback.ts';
+export type { Calls, Site } from './calls.ts';
+export type { Actions, Client, Welcome } from './client.ts';
+export type { ClientLink, CloseReason, Connection } from './connection.ts';
+export { type Core, type CorePorts, createCore } from './core.ts';
+export type * from './entities.ts';
+export type { Actor, Event, EventOf, EventType } from './event.ts';
+export { closeFormerRun } from './former-run.ts';
+export type { Home } from './home.ts';
+export { judge } from './leg.ts';
+export type * from './media-plane.ts';
+export {
+  type AddOns,
+  entitled,
+  type Feature,
+  features,
+  type Offer,
+  type PlanName,
+  planNames,
+  planTable,
+  requireEntitled,
+} from './plan.ts';
+export type * from './ports.ts';
+export type { ClearSecret, Projects, Rotation } from './project.ts';
+export { spend } from './rate.ts';
+export { type Role, roles } from './role.ts';
+export { sealedContext } from './sealed-context.ts';
+export { archiveResolutions, type Sessions, type SessionWish } from './session.ts';
+export { projectOfSessionId } from './session-id.ts';
+export type { Signal } from './signal.ts';
+export { type Stream, streamShape } from './stream.ts';

@@ -1,0 +1,120 @@
+/**
+ * Legs: one stream between one client and the server, in one direction. Each is recorded with the suite that the server
+ * saw and what the client says of it, and media runs over it only when the session's policy allows that suite. What the
+ * server saw counts; a client's word can only make a leg weaker, never stronger.
+ */
+import { type Direction, keyBits, type Leg, type MediaPolicy, PlatformError, type Suite } from '@cloister/protocol';
+import type { Connection, TransportState } from './connection.ts';
+import type { Actor } from './event.ts';
+
+export interface LegEntry {
+  readonly id: string;
+  readonly transportId: string;
+  leg: Leg;
+}
+
+/**
+ * Whether a policy lets a leg carry media.
+ * @returns null when it does, otherwise the refusal.
+ */
+export function judge(policy: MediaPolicy, seen: Suite, reported: Suite | null): PlatformError | null {
+  if (policy === 'prefer-aes256') return null;
+  if (keyBits(seen) < 256) return new PlatformError('SuiteRefused', { suite: seen });
+  if (reported !== null && reported !== seen)
+    return new PlatformError('SuiteRefused', { suite: `${seen} by the server and ${reported} by the client` });
+  return null;
+}
+
+const key = (direction: Direction, streamId: string): string => `${direction}:${streamId}`;
+
+/** Whether this leg is open and carries media. */
+export function legAllowed(connection: Connection, direction: Direction, streamId: string): boolean {
+  return connection.legs.get(key(direction, streamId))?.leg.state === 'allowed';
+}
+
+/**
+ * Opens the leg of a stream on a transport that is connected, records it and tells the client. Idempotent while the leg
+ * is open on that transport; what was judged on another says nothing here.
+ * @returns whether media may run over it.
+ */
+export function openLeg(connection: Connection, transport: TransportState, streamId: string): boolean {
+  const { direction } = transport;
+  const open = connection.legs.get(key(direction, streamId));
+  if (open?.transportId === transport.id) return open.leg.state === 'allowed';
+  if (open) closeLegs(connection, streamId, direction);
+  transport.legs += 1;
+  const seen = transport.suite ?? 'unknown';
+  const refusal = judge(connection.home.session.policy, seen, transport.reported);
+  const entry: LegEntry = {
+    // Of its own each time: a stream that is subscribed to again over the same transport is another leg in the record.
+    id: `${transport.id}:${streamId}:${transport.legs}`,
+    transportId: transport.id,
+    leg: {
+      connectionId: connection.id,
+      streamId,
+      direction,
+      suiteSeenByServer: seen,
+      suiteReportedByClient: transport.reported,
+      agree: transport.reported === null ? null : transport.reported === seen,
+      dtlsVersion: transport.dtlsVersion,
+      zone: connection.home.session.zone,
+      state: refusal ? 'refused' : 'allowed',
+      frameLayer: null,
+      connectedAt: connection.home.now,
+      closedAt: refusal ? connection.home.now : null,
+    },
+  };
+  connection.home.record(actorOf(connection), { type: 'leg.connected', legId: entry.id, leg: entry.leg });
+  if (!refusal) connection.legs.set(key(direction, streamId), entry);
+  tell(connection, entry.leg, refusal);
+  return refusal === null;
+}
+
+/**
+ * Notes what the client's getStats says of a transport on all its open legs.
+ * @returns the streams whose leg the policy refuses now, because the two ends disagree.
+ */
+export function noteReport(connection: Connection, transport: TransportState): string[] {
+  const refused: string[] = [];
+  for (const entry of connection.legs.values()) {
+    if (entry.leg.direction !== transport.direction) continue;
+    const refusal = judge(connection.home.session.policy, entry.leg.suiteSeenByServer, transport.reported);
+    entry.leg = {
+      ...entry.leg,
+      suiteReportedByClient: transport.reported,
+      dtlsVersion: transport.dtlsVersion,
+      agree: transport.reported === null ? null : transport.reported === entry.leg.suiteSeenByServer,
+      state: refusal ? 'refused' : entry.leg.state,
+    };
+    connection.home.record(actorOf(connection), { type: 'leg.reported', legId: entry.id, leg: entry.leg });
+    if (!refusal) continue;
+    tell(connection, entry.leg, refusal);
+    refused.push(entry.leg.streamId);
+  }
+  return refused;
+}
+
+/** Closes legs: all of a connection, those of one stream, or those in one direction. */
+export function closeLegs(connection: Connection, streamId?: string, direction?: Direction): void {
+  for (const [name, entry] of connection.legs) {
+    if (streamId !== undefined && entry.leg.streamId !== streamId) continue;
+    if (direction !== undefined && entry.leg.direction !== direction) continue;
+    connection.legs.delete(name);
+    entry.leg = { ...entry.leg, closedAt: connection.home.now };
+    connection.home.record(actorOf(connection), { type: 'leg.closed', legId: entry.id, leg: entry.leg });
+  }
+}
+
+function actorOf(connection: Connection): Actor {
+  return { kind: 'connection', connectionId: connection.id };
+}
+
+function tell(connection: Connection, leg: Leg, refusal: PlatformError | null): void {
+  connection.link.send('leg', {
+    streamId: leg.streamId,
+    direction: leg.direction,
+    state: refusal ? 'refused' : 'allowed',
+    suiteSeenByServer: leg.suiteSeenByServer,
+    error: refusal ? refusal.toBody() : null,
+  });
+}

@@ -1,0 +1,242 @@
+/** Projects: an API key, its secrets, its media policy and zone. */
+import { limits, type MediaPolicy, PlatformError } from '@cloister/protocol';
+import type { Ids } from '../lib/index.ts';
+import type { Accounts } from './account.ts';
+import type { Project, ProjectSecret } from './entities.ts';
+import type { Actor } from './event.ts';
+import type { Foundation } from './foundation.ts';
+import { requireEntitled } from './plan.ts';
+import { sealedContext } from './sealed-context.ts';
+
+/** OpenTok's secrets are 40 hexadecimal digits; ours carry 160 random bits in the same form. */
+export function newSecret(ids: Ids): string {
+  return ids.hex(20);
+}
+
+/** A free API key: eight to ten digits, below 2^31, since the PHP and Java SDKs hold keys as ints. */
+export async function newKey(ids: Ids, taken: (key: string) => Promise<boolean>): Promise<string> {
+  for (;;) {
+    const key = String(ids.integer(10_000_000, 2 ** 31));
+    if (!(await taken(key))) return key;
+  }
+}
+
+/** How a secret is replaced: `at once` refuses the old one's tokens, `grace` keeps both for a time, `compromised` also closes the connections it opened. */
+export type Rotation =
+  | { readonly how: 'at once' }
+  | { readonly how: 'grace'; readonly seconds: number }
+  | { readonly how: 'compromised' };
+
+/** A secret of a project in the clear, for checking a signature. */
+export interface ClearSecret {
+  readonly id: string;
+  readonly secret: string;
+}
+
+export class Projects {
+  readonly #deps: Foundation;
+  readonly #accounts: Accounts;
+  readonly #reportsSuites: () => boolean;
+  readonly #known = new Map<string, { project: Project; clear: ClearSecret[] }>();
+  /** Raised by every change: what was read before it is not remembered after it. */
+  #generation = 0;
+  /** Called after a rotation that names the old secret as known to others. */
+  onCompromised: (projectId: string, secretIds: readonly string[]) => void = () => {};
+  /** Called when a project may not be used any more. */
+  onSuspended: (projectId: string) => void = () => {};
+
+  constructor(deps: Foundation, accounts: Accounts, reportsSuites: () => boolean) {
+    this.#deps = deps;
+    this.#accounts = accounts;
+    this.#reportsSuites = reportsSuites;
+  }
+
+  /** Creates a project. Its secret is in the answer and nowhere else in the clear. @throws PlatformError `LimitReached` */
+  async create(
+    actor: Actor,
+    accountId: string,
+    wish: { name?: string; zone?: string },
+  ): Promise<{ project: Project; secret: string }> {
+    const { ids, keys, store, recorder, clock } = this.#deps;
+    await this.#accounts.get(accountId);
+    const name = wish.name ?? '';
+    if (name.length > limits.nameChars)
+      throw new PlatformError('BadRequest', { why: `name is longer than ${limits.nameChars} characters` });
+    const siblings = await store.projects.list(accountId);
+    if (siblings.length >= limits.projectsPerAccount) {
+      throw new PlatformError('LimitReached', { limit: 'projectsPerAccount', value: limits.projectsPerAccount });
+    }
+    const id = await newKey(
+      ids,
+      async (key) => (await store.projects.get(key)) !== null || (await store.accounts.get(key)) !== null,
+    );
+    await keys.createDataKey(id);
+    const secret = newSecret(ids);
+    const project: Project = {
+      id,
+      accountId,
+      name,
+      status: 'ACTIVE',
+      secrets: [this.#seal(id, secret)],
+      signatureSecret: keys.seal(id, sealedContext.signatureSecret(), newSecret(ids)),
+      policy: 'prefer-aes256',
+      zone: wish.zone ?? 'any',
+      createdAt: clock.now(),
+    };
+    await recorder.change(actor, { type: 'project.created', projectId: id }, (event) =>
+      store.projects.create(project, event),
+    );
+    return { project, secret };
+  }
+
+  /** @throws PlatformError `IssuerNotFound` */
+  async get(id: string): Promise<Project> {
+    return (await this.#load(id)).project;
+  }
+
+  /** @throws PlatformError `ProjectNotFound` when the project is not this account's. */
+  async ofAccount(accountId: string, id: string): Promise<Project> {
+    const project = await this.#deps.store.projects.get(id);
+    if (!project || project.accountId !== accountId) throw new PlatformError('ProjectNotFound', { projectId: id });
+    return project;
+  }
+
+  async list(accountId: string): Promise<Project[]> {
+    return this.#deps.store.projects.list(accountId);
+  }
+
+  /** @throws PlatformError `IssuerNotFound`, `ProjectSuspended` */
+  async active(id: string): Promise<Project> {
+    const project = await this.get(id);
+    if (project.status !== 'ACTIVE') throw new PlatformError('ProjectSuspended', { projectId: id });
+    return project;
+  }
+
+  /** Secrets that are valid now, newest first. @throws PlatformError `IssuerNotFound` */
+  async secretsOf(id: string): Promise<readonly ClearSecret[]> {
+    const { project, clear } = await this.#load(id);
+    const now = this.#deps.clock.now();
+    const expired = project.secrets.filter((secret) => secret.expiresAt !== null && secret.expiresAt <= now);
+    return expired.length === 0
+      ? clear
+      : clear.filter(({ id: secretId }) => !expired.some((old) => old.id === secretId));
+  }
+
+  /** Secret that signs this project's webhooks. */
+  async signatureSecretOf(id: string): Promise<string> {
+    const { project } = await this.#load(id);
+    return this.#deps.keys.open(id, sealedContext.signatureSecret(), project.signatureSecret);
+  }
+
+  /** Replaces the secret; the new one is in the answer. @throws PlatformError `BadRequest` for a grace out of bounds. */
+  async rotateSecret(actor: Actor, id: string, rotation: Rotation): Promise<string> {
+    const { ids, clock, recorder, store } = this.#deps;
+    const { project } = await this.#load(id);
+    const old = project.secrets[0]!;
+    const kept: ProjectSecret[] = [];
+    if (rotation.how === 'grace') {
+      if (!(rotation.seconds > 0 && rotation.seconds <= limits.secretGraceSecondsMax)) {
+        throw new PlatformError('BadRequest', { why: `grace must be 1 to ${limits.secretGraceSecondsMax} seconds` });
+      }
+      kept.push({ ...old, expiresAt: clock.now() + rotation.seconds * 1000 });
+    }
+    const secret = newSecret(ids);
+    const sealed = this.#seal(id, secret);
+    await recorder.change(
+      actor,
+      { type: 'project.secretRotated', projectId: id, secretId: sealed.id, how: rotation.how },
+      (event) => store.projects.update(id, { secrets: [sealed, ...kept] }, event),
+    );
+    this.forget(id);
+    if (rotation.how === 'compromised') {
+      this.onCompromised(
+        id,
+        project.secrets.map((each) => each.id),
+      );
+    }
+    return secret;
+  }
+
+  /** Replaces the secret that signs webhooks: calls have the new one from now on, those that are tried again too. */
+  async rotateSignatureSecret(actor: Actor, id: string): Promise<string> {
+    const { ids, keys, recorder, store } = this.#deps;
+    await this.#load(id);
+    const secret = newSecret(ids);
+    const signatureSecret = keys.seal(id, sealedContext.signatureSecret(), secret);
+    await recorder.change(actor, { type: 'project.signatureSecretRotated', projectId: id }, (event) =>
+      store.projects.update(id, { signatureSecret }, event),
+    );
+    this.forget(id);
+    return secret;
+  }
+
+  async setStatus(actor: Actor, id: string, status: Project['status']): Promise<Project> {
+    await this.#load(id);
+    const { recorder, store } = this.#deps;
+    await recorder.change(actor, { type: 'project.statusChanged', projectId: id, status }, (event) =>
+      store.projects.update(id, { status }, event),
+    );
+    this.forget(id);
+    if (status === 'SUSPENDED') this.onSuspended(id);
+    return this.get(id);
+  }
+
+  /**
+   * Sets the media policy for sessions created from now on.
+   * @throws PlatformError `NotEntitled`; `SuiteUnprovable` where the worker does not report suites.
+   */
+  async setPolicy(actor: Actor, id: string, policy: MediaPolicy): Promise<Project> {
+    const { project } = await this.#load(id);
+    if (policy === 'require-aes256') {
+      requireEntitled(await this.#accounts.get(project.accountId), 'media.aes256');
+      if (!this.#reportsSuites()) throw new PlatformError('SuiteUnprovable');
+    }
+    const { recorder, store } = this.#deps;
+    await recorder.change(actor, { type: 'project.policyChanged', projectId: id, policy }, (event) =>
+      store.projects.update(id, { policy }, event),
+    );
+    this.forget(id);
+    return this.get(id);
+  }
+
+  /**
+   * Removes a project and all that belongs to it. Its stored data keys go in the same transaction, so that a crash leaves
+   * no project whose values cannot be opened; those in memory go right after it.
+   */
+  async remove(actor: Actor, id: string): Promise<void> {
+    await this.#load(id);
+    this.onSuspended(id);
+    this.forget(id);
+    const { recorder, store } = this.#deps;
+    await recorder.change(actor, { type: 'project.deleted', projectId: id }, (event) =>
+      store.projects.remove(id, event),
+    );
+    await this.#deps.keys.destroyDataKey(id);
+  }
+
+  /** Forgets what is cached, after a change that did not come through here (another node, a rotated key). */
+  forget(id: string): void {
+    this.#generation += 1;
+    this.#known.delete(id);
+  }
+
+  async #load(id: string): Promise<{ project: Project; clear: ClearSecret[] }> {
+    const known = this.#known.get(id);
+    if (known) return known;
+    const generation = this.#generation;
+    const project = /^\d{1,10}$/.test(id) ? await this.#deps.store.projects.get(id) : null;
+    if (!project) throw new PlatformError('IssuerNotFound');
+    const clear = project.secrets.map((secret) => ({
+      id: secret.id,
+      secret: this.#deps.keys.open(id, sealedContext.projectSecret(secret.id), secret.sealed),
+    }));
+    const loaded = { project, clear };
+    if (generation === this.#generation) this.#known.set(id, loaded);
+    return loaded;
+  }
+
+  #seal(projectId: string, secret: string): ProjectSecret {
+    const id = this.#deps.ids.uuid();
+    return { id, sealed: this.#deps.keys.seal(projectId, sealedContext.projectSecret(id), secret), expiresAt: null };
+  }
+}

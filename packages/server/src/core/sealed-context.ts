@@ -1,0 +1,17 @@
+/**
+ * What each sealed value is bound to: its column, and its row where it could be moved from one row to another. A value
+ * opens in the context that it was sealed in and in no other (additional data of AES-GCM, NIST SP 800-38D).
+ */
+export const sealedContext = {
+  accountName: (accountId: string) => `account.name:${accountId}`,
+  accountSecret: (accountId: string) => `account.secret:${accountId}`,
+  projectName: (projectId: string) => `project.name:${projectId}`,
+  projectSecret: (secretId: string) => `project.secret:${secretId}`,
+  signatureSecret: () => 'project.signatureSecret',
+  archiveName: () => 'session.archiveName',
+  callbackUrl: (callbackId: string) => `callback.url:${callbackId}`,
+  deliveryUrl: (deliveryId: string) => `delivery.url:${deliveryId}`,
+  deliveryBody: (deliveryId: string) => `delivery.body:${deliveryId}`,
+  /** The personal fields of an event. */
+  event: (eventId: string) => `event:${eventId}`,
+} as const;

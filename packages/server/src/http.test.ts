@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { limits } from '@cloister/protocol';
+import { createHttpServer, type HttpWaits } from './http.ts';
+
+const long = 3_600_000;
+
+/** A server whose `/never` does not answer, and what comes back on a socket that writes `lines` until it is closed. */
+async function answerTo(t: TestContext, waits: Partial<HttpWaits>, lines: string): Promise<string> {
+  const app = createHttpServer(null, { requestMs: long, headMs: long, silentMs: long, ...waits });
+  t.after(() => app.close());
+  app.post('/echo', async ({ body }) => body);
+  app.get('/never', () => new Promise(() => {}));
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
+  let text = '';
+  socket.on('data', (data) => {
+    text += data;
+  });
+  socket.on('error', () => {});
+  socket.write(lines);
+  await once(socket, 'close');
+  return text;
+}
+
+const post = 'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n';
+
+test('a body that does not arrive in time ends its socket, though nobody has read it', async (t) => {
+  assert.match(await answerTo(t, { requestMs: 50, headMs: 50 }, `${post}\r\n{`), /^HTTP\/1\.1 408 /);
+});
+
+test('a head that does not arrive in time ends its socket, and so does a socket that asks for nothing', async (t) => {
+  assert.match(await answerTo(t, { headMs: 50 }, post), /^HTTP\/1\.1 408 /);
+  assert.match(await answerTo(t, { headMs: 50 }, ''), /^(HTTP\/1\.1 408 |$)/);
+});
+
+test('a socket on which nothing moves is closed', async (t) => {
+  assert.equal(await answerTo(t, { silentMs: 50 }, 'GET /never HTTP/1.1\r\nHost: a\r\n\r\n'), '');
+});
+
+test('a request that is there in time is answered', async (t) => {
+  const answer = await answerTo(t, {}, `${post}Connection: close\r\n\r\n{}`);
+  assert.match(answer, /^HTTP\/1\.1 200 /);
+  assert.match(answer, /\{\}$/);
+});
+
+test('the limits of the table are those of a server, with and without TLS', () => {
+  for (const tls of [null, { cert: '', key: '' }]) {
+    const { requestTimeout, headersTimeout, timeout } = createHttpServer(tls).server as Server;
+    assert.deepEqual(
+      [requestTimeout, headersTimeout, timeout],
+      [limits.requestSeconds, limits.requestHeadSeconds, limits.socketSilentSeconds].map((seconds) => seconds * 1000),
+    );
+  }
+});

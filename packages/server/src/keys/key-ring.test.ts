@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { limits } from '@cloister/protocol/limits';
+import fc from 'fast-check';
+import { importJWK, jwtVerify } from 'jose';
+import type { KeyRow, Sealed } from '../core/index.ts';
+import { ManualClock, systemIds } from '../lib/index.ts';
+import { makeKey, rowOfKey } from './held-key.ts';
+import { type KeyChange, type KeyRing, openKeys, platformData, signingPurposes } from './index.ts';
+
+class Rows {
+  readonly rows = new Map<string, KeyRow>();
+  saves = 0;
+  fail: Error | null = null;
+  load = async () => [...this.rows.values()];
+  save = async (row: KeyRow) => {
+    if (this.fail) throw this.fail;
+    this.saves += 1;
+    this.rows.set(row.id, row);
+  };
+  remove = async (id: string) => {
+    this.rows.delete(id);
+  };
+}
+
+function rig() {
+  const root = randomBytes(32);
+  const keyring = new Rows();
+  const clock = new ManualClock();
+  const rotations: KeyChange[] = [];
+  const open = (with_ = root): Promise<KeyRing> =>
+    openKeys({ root: with_, keyring, clock, ids: systemIds, onRotated: (change) => rotations.push(change) });
+  return { root, keyring, clock, rotations, open };
+}
+
+const refused = (code: string) => ({ name: 'PlatformError', code });
+
+test('what is sealed opens again, in the same project and context only', async () => {
+  const keys = await rig().open();
+  await keys.createDataKey('1');
+  await keys.createDataKey('2');
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), fc.string(), fc.string(), (clear, context, other) => {
+      const sealed = keys.seal('1', context, clear);
+      assert.match(sealed, /^v1\.[\w-]{16}\.[\w-]+$/);
+      assert.equal(keys.open('1', context, sealed), clear);
+      assert.throws(() => keys.open('2', context, sealed), refused('SealBroken'));
+      assert.throws(() => keys.open(null, context, sealed), refused('SealBroken'));
+      if (other !== context) assert.throws(() => keys.open('1', other, sealed), refused('SealBroken'));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('a sealed value with any character changed, added or missing does not open', async () => {
+  const keys = await rig().open();
+  const sealed = keys.seal(null, 'context', 'a value that somebody wants to change');
+  fc.assert(
+    fc.property(fc.nat(sealed.length - 1), fc.string({ minLength: 0, maxLength: 2 }), (at, replacement) => {
+      const changed = (sealed.slice(0, at) + replacement + sealed.slice(at + 1)) as Sealed;
+      if (changed !== sealed) assert.throws(() => keys.open(null, 'context', changed), refused('SealBroken'));
+    }),
+    { numRuns: 500 },
+  );
+  for (const text of ['', 'v1', 'v1..', 'v1.a.b', `${sealed}A`, `${sealed}=`, `v2${sealed.slice(2)}`]) {
+    assert.throws(() => keys.open(null, 'context', text as Sealed), refused('SealBroken'), text);
+  }
+});
+
+test('sealing the same text twice shows nothing in common', async () => {
+  const keys = await rig().open();
+  const sealed = Array.from({ length: 200 }, () => keys.seal(null, 'context', 'same').split('.')[2]?.slice(0, 16));
+  assert.equal(new Set(sealed).size, 200);
+});
+
+test('a project without a data key seals nothing', async () => {
+  const keys = await rig().open();
+  assert.throws(() => keys.seal('404', 'context', 'text'), refused('KeyUnavailable'));
+});
+
+test('every key rotated: old values open, old signatures verify, new ones have the new key', async () => {
+  const { keyring, clock, open } = rig();
+  const keys = await open();
+  await keys.createDataKey('1');
+  const before = { own: keys.seal('1', 'a', 'of the project'), platform: keys.seal(null, 'b', 'of the platform') };
+  const signed = signingPurposes.map((purpose) => ({ purpose, jws: keys.sign(purpose, { purpose }) }));
+  clock.advance(1000);
+  for (const purpose of ['project:1', platformData, ...signingPurposes]) {
+    const change = await keys.rotate(purpose);
+    assert.equal(change.what, 'rotated');
+    assert.equal(change.purpose, purpose);
+    const old = keys.list().find(({ id }) => id === change.other);
+    assert.equal(old?.retiredAt, clock.now());
+  }
+  for (const ring of [keys, await open()]) {
+    assert.equal(ring.open('1', 'a', before.own), 'of the project');
+    assert.equal(ring.open(null, 'b', before.platform), 'of the platform');
+    const after = ring.seal('1', 'a', 'of the project');
+    assert.notEqual(after.split('.')[1], before.own.split('.')[1]);
+    assert.notEqual(ring.reseal('1', 'a', before.own).split('.')[1], before.own.split('.')[1]);
+    assert.equal(ring.reseal('1', 'a', after), after);
+    for (const { purpose, jws } of signed) {
+      assert.deepEqual(ring.verify(purpose, jws), { purpose });
+      assert.notEqual(ring.sign(purpose, { purpose }).split('.')[0], jws.split('.')[0]);
+    }
+  }
+  assert.equal(keyring.rows.size, 12);
+});
+
+test('what a retired key signed is accepted for the overlap and not a moment longer', async () => {
+  const { clock, open } = rig();
+  const keys = await open();
+  const jws = keys.sign('login', { who: 'operator' });
+  await keys.rotate('login');
+  clock.advance(limits.signingKeyOverlapSeconds * 1000);
+  assert.deepEqual(keys.verify('login', jws), { who: 'operator' });
+  clock.advance(1);
+  assert.equal(keys.verify('login', jws), null);
+});
+
+test('a compromised signing key is refused at once, and after a restart', async () => {
+  const { open } = rig();
+  const keys = await open();
+  const jws = keys.sign('admission', { session: 's' });
+  const kid = keys.list().find(({ purpose }) => purpose === 'admission')?.id ?? '';
+  const change = await keys.compromise(kid);
+  assert.equal(change.what, 'compromised');
+  for (const ring of [keys, await open()]) {
+    assert.equal(ring.verify('admission', jws), null);
+    assert.deepEqual(ring.verify('admission', ring.sign('admission', { session: 's' })), { session: 's' });
+    assert.equal(ring.publicKeys('admission')[0]?.kid, change.other);
+  }
+  await assert.rejects(keys.compromise('unknown'), refused('KeyNotFound'));
+  await assert.rejects(keys.rotate('unknown'), refused('KeyNotFound'));
+});
+
+test('a key that was retired before can be declared compromised afterwards', async () => {
+  const keys = await rig().open();
+  const jws = keys.sign('login', {});
+  const { other } = await keys.rotate('login');
+  assert.ok(keys.verify('login', jws));
+  assert.equal((await keys.compromise(other ?? '')).other, null);
+  assert.equal(keys.verify('login', jws), null);
+});
+
+test('values of a compromised data key open, and are sealed again with its successor', async () => {
+  const keys = await rig().open();
+  const old = keys.seal(null, 'name', 'clinic');
+  const { other } = await keys.compromise(old.split('.')[1] ?? '');
+  const fresh = keys.reseal(null, 'name', old);
+  assert.equal(fresh.split('.')[1], other);
+  assert.equal(keys.open(null, 'name', fresh), 'clinic');
+});
+
+test('nothing sealed for a project opens once its data keys are destroyed', async () => {
+  const { keyring, open } = rig();
+  const keys = await open();
+  await keys.createDataKey('1');
+  const values = [keys.seal('1', 'a', 'first')];
+  await keys.rotate('project:1');
+  values.push(keys.seal('1', 'a', 'second'));
+  await keys.destroyDataKey('1');
+  assert.ok([...keyring.rows.values()].every(({ purpose }) => purpose !== 'project:1'));
+  for (const ring of [keys, await open()]) {
+    for (const value of values) assert.throws(() => ring.open('1', 'a', value), refused('SealBroken'));
+    assert.throws(() => ring.seal('1', 'a', 'third'), refused('KeyUnavailable'));
+  }
+});
+
+test('a keyring does not open with another root, or with a row that was changed by hand', async () => {
+  const { keyring, open } = rig();
+  const keys = await open();
+  await assert.rejects(open(randomBytes(32)), refused('KeyUnavailable'));
+  await assert.rejects(open(randomBytes(16)), refused('KeyUnavailable'));
+  const kid = keys.list().find(({ purpose }) => purpose === 'login')?.id ?? '';
+  await keys.compromise(kid);
+  const row = keyring.rows.get(kid) as KeyRow;
+  const lies: Partial<KeyRow>[] = [
+    { compromisedAt: null },
+    { retiredAt: null },
+    { purpose: 'admission' },
+    { wrapped: '' },
+  ];
+  for (const lie of lies) {
+    keyring.rows.set(kid, { ...row, ...lie });
+    await assert.rejects(open(), refused('KeyUnavailable'));
+  }
+  keyring.rows.set(kid, row);
+  await open();
+});
+
+test('signatures are plain EdDSA that others can check, bound to their purpose', async () => {
+  const keys = await rig().open();
+  const jws = keys.sign('webhook', { hash: 'x', n: 1 });
+  const key = await importJWK(keys.publicKeys('webhook')[0] ?? {}, 'EdDSA');
+  assert.deepEqual((await jwtVerify(jws, key)).payload, { hash: 'x', n: 1 });
+  assert.equal(keys.verify('login', jws), null);
+});
+
+test('no altered signature verifies', async () => {
+  const keys = await rig().open();
+  const jws = keys.sign('admission', { session: 's', role: 'subscriber' });
+  fc.assert(
+    fc.property(fc.nat(jws.length - 1), fc.string({ minLength: 0, maxLength: 2 }), (at, replacement) => {
+      const changed = jws.slice(0, at) + replacement + jws.slice(at + 1);
+      if (changed !== jws) assert.equal(keys.verify('admission', changed), null);
+    }),
+    { numRuns: 500 },
+  );
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const [head = '', payload = '', signature = ''] = jws.split('.');
+  const { kid } = JSON.parse(Buffer.from(head, 'base64url').toString()) as { kid: string };
+  const heads = [
+    { alg: 'none', kid },
+    { alg: 'HS256', kid },
+    { alg: 'EdDSA' },
+    { alg: 'EdDSA', kid, crit: ['b64'] },
+    [],
+  ];
+  for (const forged of heads) assert.equal(keys.verify('admission', `${part(forged)}.${payload}.${signature}`), null);
+  for (const forged of ['', '..', `${jws}.`, `${head}.${payload}.`, `${head}.${part([])}.${signature}`]) {
+    assert.equal(keys.verify('admission', forged), null);
+  }
+});
+
+test('a crash in the middle of a rotation leaves one current key after the restart', async () => {
+  const { root, keyring, clock, open } = rig();
+  await open();
+  clock.advance(10);
+  const facts = { id: 'second', purpose: 'login', createdAt: clock.now(), retiredAt: null, compromisedAt: null };
+  await keyring.save(rowOfKey(root, makeKey('signing', facts)));
+  const keys = await open();
+  const active = keys.list().filter(({ purpose, retiredAt }) => purpose === 'login' && retiredAt === null);
+  assert.deepEqual(
+    active.map(({ id }) => id),
+    ['second'],
+  );
+});
+
+test('refresh shows the keys that another process has made', async () => {
+  const { open } = rig();
+  const [here, there] = [await open(), await open()];
+  await there.createDataKey('7');
+  const sealed = there.seal('7', 'a', 'text');
+  assert.throws(() => here.open('7', 'a', sealed), refused('SealBroken'));
+  await here.refresh();
+  assert.equal(here.open('7', 'a', sealed), 'text');
+});

@@ -1,0 +1,269 @@
+/**
+ * The keys of the platform, in memory. Everything that callers do with a key is synchronous; what makes, retires or
+ * removes one is written to the keyring first and counts when it is durable, one change after the other.
+ *
+ * - Every purpose has one current key. Data keys: `project:<id>` and `platform:data`. Signing keys: one for each `KeyPurpose`.
+ * - A retired data key opens for ever (until its project is removed), and seals nothing.
+ * - A retired signing key has lost its private half; what it signed is accepted for `signingKeyOverlapSeconds`.
+ * - A compromised key signs, verifies and seals nothing; a data key still opens, so that its values can be sealed again.
+ */
+
+import { PlatformError } from '@cloister/protocol/errors';
+import { limits } from '@cloister/protocol/limits';
+import type { Journal, KeyPurpose, Keys, Sealed, Store } from '../core/index.ts';
+import type { Clock, Ids } from '../lib/index.ts';
+import { type DataKey, type HeldKey, keyOfRow, makeKey, retired, rowOfKey } from './held-key.ts';
+import { keyIdOf, openValue, sealValue } from './sealed-value.ts';
+import { signClaims, verifyClaims } from './signature.ts';
+import type { KeyFacts } from './wrap.ts';
+
+export const signingPurposes = ['admission', 'webhook', 'platform', 'login'] as const satisfies readonly KeyPurpose[];
+/** Purpose of the data key for what belongs to no project. */
+export const platformData = 'platform:data';
+/** A failed write of the keyring is tried again after this long, not at each seal. */
+const retryMs = 1000;
+
+/** What was done to a key; the caller emits `key.rotated` or `key.compromised` from it. */
+export interface KeyChange {
+  readonly what: 'rotated' | 'compromised';
+  readonly purpose: string;
+  /** The new key of a rotation; the key that is refused from now on. */
+  readonly keyId: string;
+  /** The key it replaced; the key that replaced it, or null when it had been replaced before. */
+  readonly other: string | null;
+}
+
+export interface KeyRingDeps {
+  readonly root: Buffer;
+  readonly keyring: Store['keyring'];
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly journal?: Journal;
+  /** Told of rotations that nobody asked for: a data key that has sealed enough. */
+  readonly onRotated?: (change: KeyChange) => void;
+}
+
+export function dataPurpose(projectId: string | null): string {
+  return projectId === null ? platformData : `project:${projectId}`;
+}
+
+/** Whose data a purpose is for: a project's id, `null` for the platform's own; `undefined` for a signing key. */
+export function ownerOf(purpose: string): string | null | undefined {
+  if (purpose === platformData) return null;
+  return purpose.startsWith('project:') ? purpose.slice('project:'.length) : undefined;
+}
+
+export class KeyRing implements Keys {
+  readonly #deps: KeyRingDeps;
+  #keys = new Map<string, HeldKey>();
+  #current = new Map<string, HeldKey>();
+  /** The last change; the next one waits for it. */
+  #changing: Promise<unknown> = Promise.resolve();
+  /** Data keys whose count or successor is being written, with the time before which it is not tried again. */
+  readonly #tending = new Map<string, number>();
+
+  constructor(deps: KeyRingDeps) {
+    this.#deps = deps;
+  }
+
+  /** Reads the keyring anew: at the start, and after another process has changed it. */
+  async refresh(): Promise<void> {
+    await this.#exclusive(async () => {
+      const rows = await this.#deps.keyring.load();
+      const keys = new Map<string, HeldKey>();
+      for (const row of rows) {
+        const fresh = keyOfRow(this.#deps.root, row);
+        const known = this.#keys.get(row.id);
+        // The count of this process goes on; the row's may be behind it.
+        keys.set(row.id, known?.kind === 'data' ? { ...known, facts: fresh.facts } : fresh);
+      }
+      this.#keys = keys;
+      await this.#settleCurrent();
+      for (const purpose of [platformData, ...signingPurposes]) {
+        if (!this.#current.has(purpose)) await this.#make(purpose);
+      }
+    });
+  }
+
+  seal(projectId: string | null, context: string, clear: string): Sealed {
+    const key = this.#current.get(dataPurpose(projectId));
+    if (key?.kind !== 'data') throw missing(dataPurpose(projectId), 'it was never made, or was destroyed');
+    const counted = key.budget.take();
+    this.#tend(key);
+    if (!counted) throw missing(key.facts.purpose, 'the count of its seals could not be written');
+    return sealValue(key, projectId, context, clear);
+  }
+
+  open(projectId: string | null, context: string, sealed: Sealed): string {
+    const key = this.#keys.get(keyIdOf(sealed) ?? '');
+    if (key?.kind !== 'data' || key.facts.purpose !== dataPurpose(projectId)) {
+      throw new PlatformError('SealBroken', { why: `the key of this ${context.split(':')[0]} is not here` });
+    }
+    const clear = openValue(key.secret, projectId, context, sealed);
+    if (clear === null) {
+      throw new PlatformError('SealBroken', { why: `this ${context.split(':')[0]} was changed, or belongs elsewhere` });
+    }
+    return clear;
+  }
+
+  reseal(projectId: string | null, context: string, sealed: Sealed): Sealed {
+    if (keyIdOf(sealed) === this.#current.get(dataPurpose(projectId))?.id) return sealed;
+    return this.seal(projectId, context, this.open(projectId, context, sealed));
+  }
+
+  sign(purpose: KeyPurpose, claims: Readonly<Record<string, unknown>>): string {
+    const key = this.#current.get(purpose);
+    if (key?.kind !== 'signing' || !key.secret) throw missing(purpose, 'it was never made');
+    return signClaims({ id: key.id, secret: key.secret }, claims);
+  }
+
+  verify(purpose: KeyPurpose, jws: string): Record<string, unknown> | null {
+    return verifyClaims(jws, (kid) => {
+      const key = this.#keys.get(kid);
+      return key?.kind === 'signing' && key.facts.purpose === purpose && this.#verifies(key.facts) ? key.public : null;
+    });
+  }
+
+  /** Public keys that what was signed for a purpose may be checked with now, as JWK (RFC 8037). */
+  publicKeys(purpose: KeyPurpose): { kid: string; kty: 'OKP'; crv: 'Ed25519'; x: string }[] {
+    return [...this.#keys.values()].flatMap((key) => {
+      if (key.kind !== 'signing' || key.facts.purpose !== purpose || !this.#verifies(key.facts)) return [];
+      const { x = '' } = key.public.export({ format: 'jwk' });
+      return [{ kid: key.id, kty: 'OKP' as const, crv: 'Ed25519' as const, x }];
+    });
+  }
+
+  async createDataKey(projectId: string): Promise<void> {
+    const purpose = dataPurpose(projectId);
+    await this.#exclusive(async () => {
+      if (!this.#current.has(purpose)) await this.#make(purpose);
+    });
+  }
+
+  async destroyDataKey(projectId: string): Promise<void> {
+    const purpose = dataPurpose(projectId);
+    await this.#exclusive(async () => {
+      this.#current.delete(purpose);
+      for (const key of [...this.#keys.values()].filter(({ facts }) => facts.purpose === purpose)) {
+        await this.#deps.keyring.remove(key.id);
+        this.#keys.delete(key.id);
+      }
+    });
+  }
+
+  /** Every key without its bytes, by purpose and age. */
+  list(): KeyFacts[] {
+    return [...this.#keys.values()]
+      .map(({ facts }) => facts)
+      .sort((a, b) => a.purpose.localeCompare(b.purpose) || a.createdAt - b.createdAt || a.id.localeCompare(b.id));
+  }
+
+  /** Replaces the current key of a purpose. @throws PlatformError `KeyNotFound` */
+  async rotate(purpose: string): Promise<KeyChange> {
+    return this.#exclusive(async () => {
+      const old = this.#current.get(purpose);
+      if (!old) throw new PlatformError('KeyNotFound', { key: purpose });
+      return this.#replace(old);
+    });
+  }
+
+  /** Retires a key at once and refuses what it signed. @throws PlatformError `KeyNotFound` */
+  async compromise(keyId: string): Promise<KeyChange> {
+    return this.#exclusive(async () => {
+      const key = this.#keys.get(keyId);
+      if (!key) throw new PlatformError('KeyNotFound', { key: keyId });
+      const { purpose } = key.facts;
+      const successor = this.#current.get(purpose)?.id === keyId ? await this.#make(purpose) : null;
+      await this.#retire(key, true);
+      return { what: 'compromised', purpose, keyId, other: successor?.id ?? null };
+    });
+  }
+
+  #verifies(facts: KeyFacts): boolean {
+    if (facts.compromisedAt !== null) return false;
+    return (
+      facts.retiredAt === null || this.#deps.clock.now() <= facts.retiredAt + limits.signingKeyOverlapSeconds * 1000
+    );
+  }
+
+  async #replace(old: HeldKey): Promise<KeyChange> {
+    const key = await this.#make(old.facts.purpose);
+    await this.#retire(old, false);
+    return { what: 'rotated', purpose: old.facts.purpose, keyId: key.id, other: old.id };
+  }
+
+  async #make(purpose: string): Promise<HeldKey> {
+    const { ids, clock, keyring, root } = this.#deps;
+    const kind = signingPurposes.some((each) => each === purpose) ? 'signing' : 'data';
+    const facts = { id: ids.token(12), purpose, createdAt: clock.now(), retiredAt: null, compromisedAt: null };
+    const key = makeKey(kind, facts);
+    // The first block of seals comes with the key.
+    await keyring.save(rowOfKey(root, key, limits.sealsReserved));
+    if (key.kind === 'data') key.budget.reserved(limits.sealsReserved);
+    this.#keys.set(key.id, key);
+    this.#current.set(purpose, key);
+    return key;
+  }
+
+  async #retire(key: HeldKey, compromised: boolean): Promise<void> {
+    const old = retired(key, this.#deps.clock.now(), compromised);
+    await this.#deps.keyring.save(rowOfKey(this.#deps.root, old));
+    this.#keys.set(old.id, old);
+  }
+
+  /** One current key for each purpose: the newest. A crash in the middle of a rotation leaves two; the older one retires here. */
+  async #settleCurrent(): Promise<void> {
+    this.#current = new Map();
+    const active = [...this.#keys.values()].filter(({ facts }) => facts.retiredAt === null);
+    active.sort((a, b) => b.facts.createdAt - a.facts.createdAt || b.id.localeCompare(a.id));
+    for (const key of active) {
+      if (this.#current.has(key.facts.purpose)) await this.#retire(key, false);
+      else this.#current.set(key.facts.purpose, key);
+    }
+  }
+
+  /** Keeps a data key's count ahead on the disk, and replaces a worn key. Behind the caller's back; a failure is tried again. */
+  #tend(key: DataKey): void {
+    if (!key.budget.low && !key.budget.worn) return;
+    const { clock, journal, keyring, root, onRotated } = this.#deps;
+    if (clock.now() < (this.#tending.get(key.id) ?? 0)) return;
+    this.#tending.set(key.id, Number.POSITIVE_INFINITY);
+    const work = this.#exclusive(async () => {
+      const now = this.#keys.get(key.id);
+      if (now?.kind !== 'data' || this.#current.get(now.facts.purpose) !== now) return;
+      if (now.budget.worn) {
+        onRotated?.(await this.#replace(now));
+        return;
+      }
+      const count = now.budget.next();
+      await keyring.save(rowOfKey(root, now, count));
+      now.budget.reserved(count);
+    });
+    work.then(
+      () => this.#tending.delete(key.id),
+      (error: unknown) => {
+        this.#tending.set(key.id, clock.now() + retryMs);
+        journal?.record('error', 'the count of seals of a data key could not be written', {
+          keyId: key.id,
+          purpose: key.facts.purpose,
+          code: error instanceof PlatformError ? error.code : null,
+        });
+      },
+    );
+  }
+
+  /** Resolves when what was begun so far (counts, rotations) is durable or has failed. */
+  async settled(): Promise<void> {
+    await this.#changing;
+  }
+
+  async #exclusive<Result>(task: () => Promise<Result>): Promise<Result> {
+    const run = this.#changing.then(task);
+    this.#changing = run.catch(() => undefined);
+    return run;
+  }
+}
+
+function missing(purpose: string, why: string): PlatformError {
+  return new PlatformError('KeyUnavailable', { key: purpose, why });
+}

@@ -1,0 +1,14 @@
+/** Clock, identifiers, queues and back-off: no word of the domain in here. */
+export { type Cancel, type Clock, ManualClock, systemClock } from './clock.ts';
+export { type Ids, systemIds } from './ids.ts';
+export { isLoopback, isWildcard, localAddresses, ofFamily, ownAddressesOf } from './network.ts';
+export {
+  nearestName,
+  type PortRange,
+  type Prefix,
+  type PrefixPort,
+  parseDuration,
+  parsePortRange,
+  parsePrefix,
+  parsePrefixPort,
+} from './values.ts';

@@ -1,0 +1,271 @@
+/**
+ * The platform, put together: the one place that knows every folder. It opens what the settings name, connects the
+ * folders through `core`'s ports, and closes everything again in the order in which nothing is lost.
+ */
+import { mkdirSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { PlatformError } from '@cloister/protocol';
+import type { FastifyInstance } from 'fastify';
+import { createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
+import { adminRoutes, type KeyAdmin, openOperatorSocket, operatorSocket } from './admin/index.ts';
+import type { Config } from './config.ts';
+import {
+  type Audit,
+  type Core,
+  closeFormerRun,
+  createCore,
+  type Egress,
+  type Journal,
+  type MediaPlane,
+} from './core/index.ts';
+import { type DevCredentials, devCredentials } from './first-start.ts';
+import { createHttpServer, limitAddresses, requestFacts, type Tls, tlsOf } from './http.ts';
+import { type KeyChange, type KeyRing, loadRoot, openKeys, ownerOf } from './keys/index.ts';
+import { isWildcard, ownAddressesOf, systemClock, systemIds } from './lib/index.ts';
+import { createMediaPlane } from './media/index.ts';
+import { createRestAuth, createWebhooks, makeClientToken, opentokRoutes } from './opentok/index.ts';
+import { Gateway, signallingPath } from './signalling/index.ts';
+import { type OpenedStore, openPgliteStore, openPostgresStore } from './store/index.ts';
+
+export interface Platform {
+  /** Where clients reach it. */
+  readonly url: string;
+  readonly core: Core;
+  readonly keys: KeyRing;
+  readonly media: MediaPlane;
+  readonly dev: { made: boolean; credentials: DevCredentials } | null;
+  close(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly journal: Journal;
+  /** Called with each step, for the progress lines. */
+  progress(step: string): void;
+  /** Certificate and code of `--lan`, which the settings do not name. */
+  readonly lan?: Tls & { readonly code: string };
+}
+
+type Closer = () => Promise<void> | void;
+
+interface Ground extends Pick<Platform, 'core' | 'keys' | 'media'> {
+  readonly egress: Egress;
+  readonly store: OpenedStore;
+}
+
+/** What is known only once the server listens. */
+interface State {
+  ready: boolean;
+  projectId: string | null;
+}
+
+interface DoorParts {
+  readonly config: Config;
+  readonly options: StartOptions;
+  readonly closers: Closer[];
+  readonly ground: Ground;
+  readonly state: State;
+  readonly tls: boolean;
+}
+
+/** This version keeps no audit log; the events in the outbox are its record. */
+const noAudit: Audit = { note() {} };
+
+const packages = path.resolve(import.meta.dirname, '../..');
+
+/** Starts everything. @throws PlatformError that says what is missing and what to do; what was opened is closed again. */
+export async function startPlatform(config: Config, options: StartOptions): Promise<Platform> {
+  const closers: Closer[] = [];
+  const close = async () => {
+    const failures: unknown[] = [];
+    // What cannot be closed in order does not keep the rest open, the database and the workers above all.
+    for (const each of closers.splice(0).reverse()) {
+      try {
+        await each();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  };
+  try {
+    return await assemble(config, options, closers, close);
+  } catch (error) {
+    await close().catch(() => {});
+    throw error;
+  }
+}
+
+async function assemble(
+  config: Config,
+  options: StartOptions,
+  closers: Closer[],
+  close: () => Promise<void>,
+): Promise<Platform> {
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const bound = { address: config.host, port: config.port };
+  const ground = await openGround(config, options, closers, bound);
+  const { core, keys, media } = ground;
+  const tls = options.lan ?? tlsOf(config);
+  const app = createHttpServer(tls);
+  const state: State = { ready: false, projectId: null };
+  await openDoors(app, { config, options, closers, ground, state, tls: tls !== null });
+
+  options.progress('listening');
+  await app.listen({ host: config.host, port: config.port });
+  Object.assign(bound, app.server.address() as AddressInfo);
+  const url = config.publicUrl ?? addressOf(config, bound.port, tls !== null);
+  const dev = config.mode === 'development' ? await devCredentials(core, config.dataDir, url) : null;
+  state.projectId = dev?.credentials.apiKey ?? null;
+  // Clients are sent away first, while everything that records it still runs.
+  closers.push(async () => {
+    state.ready = false;
+    await core.calls.close();
+  });
+  state.ready = true;
+  return { url, core, keys, media, dev, close };
+}
+
+/** What the rules stand on, opened: database, keys and media workers; then the rules themselves. */
+async function openGround(
+  config: Config,
+  { journal, progress }: StartOptions,
+  closers: Closer[],
+  bound: { address: string; port: number },
+): Promise<Ground> {
+  const clock = systemClock;
+  const ids = systemIds;
+  progress(config.databaseUrl ? 'connecting to PostgreSQL' : 'opening the embedded database');
+  const root = await loadRoot(config.rootKeyFile, { create: config.mode === 'development', outside: config.dataDir });
+  // The media workers start while the database opens; both take a second or two.
+  const listen = await mediaListen(config);
+  const starting = startMedia(config, listen, journal);
+  starting.catch(() => {});
+  closers.push(async () => (await starting.catch(() => null))?.close());
+  const store = await openStore(config, journal);
+  closers.push(() => store.close());
+  const late: { core?: Core } = {};
+  const onRotated = ({ purpose, keyId }: KeyChange) =>
+    late.core?.recorder.record({ kind: 'system' }, { type: 'key.rotated', projectId: null, purpose, keyId });
+  const keys = await openKeys({ root, keyring: store.keyring, clock, ids, journal, onRotated });
+  store.useKeys(keys);
+  progress(`starting ${config.mediaWorkers} media workers`);
+  const media = await starting;
+  const egress = createEgress({
+    mode: config.mode,
+    destinations: config.destinations,
+    ownAddresses: () => [
+      { address: bound.address, ports: { first: bound.port, last: bound.port } },
+      ...[...listen, ...config.mediaAddress].map((address) => ({ address, ports: config.mediaPorts })),
+      ...(config.publicUrl ? [ownDoor(new URL(config.publicUrl))] : []),
+    ],
+    clock,
+  });
+  const signallingUrl = config.publicUrl ? `${config.publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
+  const site = { node: 'local', zones: [], signallingUrl, iceServers: () => [] };
+  const core = createCore({ clock, ids, store, keys, media, egress, journal, audit: noAudit, site });
+  late.core = core;
+  closers.push(() => core.recorder.flush());
+  await closeFormerRun(core);
+  return { core, keys, media, egress, store };
+}
+
+/** The ways in: OpenTok's routes, our own, the pages, signalling, the operator's socket; and the webhooks out. */
+async function openDoors(
+  app: FastifyInstance,
+  { config, options, closers, ground, state, tls }: DoorParts,
+): Promise<void> {
+  const { core, keys, egress } = ground;
+  const { journal } = options;
+  const limiter = createRateLimiter({ clock: systemClock, ids: systemIds });
+  const facts = requestFacts(config, tls);
+  const clientAddress = (request: { raw: IncomingMessage }) => facts.clientAddress(request.raw);
+  limitAddresses(app, { limiter, clientAddress });
+  const auth = createRestAuth({ core, limiter, clientAddress });
+  const { showSecrets } = config;
+  const signallingUrl = (request: { raw: IncomingMessage }) => facts.signallingUrl(request.raw);
+  await opentokRoutes(app, { core, limiter, auth, clientAddress, showSecrets, signallingUrl });
+  await adminRoutes(app, {
+    core,
+    auth,
+    limiter,
+    journal,
+    clientAddress,
+    mode: config.mode,
+    lanCode: options.lan?.code ?? null,
+    projectId: () => state.projectId,
+    makeToken: makeClientToken,
+    folders: { client: path.join(packages, 'client/dist'), console: path.join(packages, 'console/dist') },
+    healthy: () => state.ready,
+  });
+  const gateway = new Gateway({ core, limiter, clientAddress: facts.clientAddress });
+  gateway.attach(app.server);
+  closers.push(
+    () => app.close(),
+    () => gateway.close(),
+  );
+  const webhooks = createWebhooks({ core, egress, journal, clock: systemClock });
+  closers.push(() => webhooks.stop());
+  closers.push(
+    await openOperatorSocket(operatorSocket(config.dataDir), {
+      core,
+      journal,
+      keys: keyAdmin(keys, ground.store),
+      makeToken: makeClientToken,
+    }),
+  );
+  webhooks.start();
+}
+
+/** The door that a proxy opens for clients. */
+function ownDoor({ hostname, port, protocol }: URL): OwnAddress {
+  const number = Number(port || (protocol === 'https:' ? 443 : 80));
+  return { address: hostname.replace(/^\[|\]$/g, ''), ports: { first: number, last: number } };
+}
+
+function addressOf(config: Config, port: number, tls: boolean): string {
+  // A server on every address of the machine is reached at the one that clients send media to.
+  const host = isWildcard(config.host) ? (config.mediaAddress[0] ?? config.host) : config.host;
+  return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function keyAdmin(keys: KeyRing, store: OpenedStore): KeyAdmin {
+  return {
+    list: () => keys.list(),
+    rotate: (purpose) => keys.rotate(purpose),
+    compromise: (keyId) => keys.compromise(keyId),
+    async reseal(purpose) {
+      const owner = ownerOf(purpose);
+      return owner === undefined ? 0 : store.reseal(owner);
+    },
+  };
+}
+
+/** The addresses for media. The worker knows no names, so one is looked up, once. */
+async function mediaListen({ mediaListen: listen, host }: Config): Promise<readonly string[]> {
+  if (listen) return listen;
+  const found = await ownAddressesOf(host);
+  if (found.length > 0) return found;
+  throw new PlatformError('ConfigInvalid', {
+    why: `host ${host} leads to no address of this machine; set mediaListen`,
+  });
+}
+
+function startMedia(config: Config, listen: readonly string[], journal: Journal): Promise<MediaPlane> {
+  return createMediaPlane({
+    workerBin: config.mediaWorkerBin,
+    workers: config.mediaWorkers,
+    address: { listen, announced: config.mediaAddress },
+    ports: { min: config.mediaPorts.first, max: config.mediaPorts.last },
+    journal,
+    clock: systemClock,
+    ...(config.mediaCapacity === undefined ? {} : { capacityStreams: config.mediaCapacity }),
+  });
+}
+
+function openStore(config: Config, journal: Journal): Promise<OpenedStore> {
+  return config.databaseUrl
+    ? openPostgresStore({ url: config.databaseUrl, clock: systemClock, journal })
+    : openPgliteStore({ dataDir: config.dataDir, clock: systemClock, journal });
+}

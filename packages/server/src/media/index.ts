@@ -1,0 +1,2 @@
+/** The door of the media plane: mediasoup behind `core`'s port. */
+export { createMediaPlane, type MediaPlaneOptions } from './plane.ts';

@@ -1,0 +1,44 @@
+/** Events to the bodies that OpenTok's session monitoring sends (SPEC: HOOK1 and on). */
+import type { Callback, Event } from '../core/index.ts';
+
+/** An event that somebody may have asked to hear of: which callbacks want it, and what they get. */
+export interface Notice {
+  readonly projectId: string;
+  readonly sessionId: string;
+  readonly group: Callback['group'];
+  readonly event: Callback['event'];
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** The notice of an event, or null for one that no callback is told of. */
+export function noticeOf(event: Event): Notice | null {
+  switch (event.type) {
+    case 'connection.created':
+      return notice(event, 'connection', 'created', { connection: event.connection });
+    case 'connection.destroyed':
+      return notice(event, 'connection', 'destroyed', { connection: event.connection, reason: event.reason });
+    case 'stream.created':
+      return notice(event, 'stream', 'created', { stream: streamOf(event.stream) });
+    case 'stream.destroyed':
+      return notice(event, 'stream', 'destroyed', { stream: streamOf(event.stream), reason: event.reason });
+    default:
+      return null;
+  }
+}
+
+type StreamFacts = Extract<Event, { type: 'stream.created' }>['stream'];
+
+/** `videoType` is left out where the stream has no picture. */
+function streamOf({ id, connection, createdAt, name, videoType }: StreamFacts) {
+  return { id, connection, createdAt, name, ...(videoType && { videoType }) };
+}
+
+function notice(
+  { projectId, sessionId, at }: { projectId: string; sessionId: string; at: number },
+  group: 'connection' | 'stream',
+  event: 'created' | 'destroyed',
+  facts: Readonly<Record<string, unknown>>,
+): Notice {
+  const name = `${group}${event === 'created' ? 'Created' : 'Destroyed'}`;
+  return { projectId, sessionId, group, event, body: { sessionId, projectId, event: name, timestamp: at, ...facts } };
+}

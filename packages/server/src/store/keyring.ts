@@ -1,0 +1,22 @@
+/** The wrapped keys. The only part of the store that works before the keys are there. */
+import { asc, eq } from 'drizzle-orm';
+import type { Store } from '../core/index.ts';
+import { keyring } from './schema.ts';
+import { commit, type Parts, read, statement } from './tables.ts';
+
+export function openKeyring({ tables, writer }: Pick<Parts, 'tables' | 'writer'>): Store['keyring'] {
+  return {
+    load: () => read(tables.select().from(keyring).orderBy(asc(keyring.createdAt), asc(keyring.id))),
+
+    async save({ id, purpose, wrapped, createdAt, retiredAt, compromisedAt }) {
+      const changing = { wrapped, retiredAt, compromisedAt };
+      const insert = tables.insert(keyring).values({ id, purpose, createdAt, ...changing });
+      const upsert = insert.onConflictDoUpdate({ target: keyring.id, set: changing });
+      await commit(writer, { statements: [statement(upsert)] });
+    },
+
+    async remove(id) {
+      await commit(writer, { statements: [statement(tables.delete(keyring).where(eq(keyring.id, id)))] });
+    },
+  };
+}

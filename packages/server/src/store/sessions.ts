@@ -1,0 +1,37 @@
+/** Sessions and the legs of media in them. */
+
+import type { Leg } from '@cloister/protocol';
+import { PlatformError } from '@cloister/protocol/errors';
+import { asc, eq } from 'drizzle-orm';
+import type { Store } from '../core/index.ts';
+import { storeEvent } from './personal.ts';
+import { legs, sessions } from './schema.ts';
+import { commit, type Parts, read } from './tables.ts';
+
+export function openSessions({ tables, writer, seals }: Parts): Store['sessions'] {
+  return {
+    async create(session, event) {
+      const missing = new PlatformError('ProjectNotFound', { projectId: session.projectId });
+      await commit(writer, { sessions: [session], events: [storeEvent(seals, event)] }, missing);
+    },
+
+    async get(id) {
+      const [row] = await read(tables.select().from(sessions).where(eq(sessions.id, id)));
+      return row ?? null;
+    },
+  };
+}
+
+/** Legs are written by their events: see `outbox.ts`. */
+export function openLegs({ tables }: Parts): Store['legs'] {
+  return {
+    async list(sessionId) {
+      const rows = tables
+        .select({ leg: legs.leg })
+        .from(legs)
+        .where(eq(legs.sessionId, sessionId))
+        .orderBy(asc(legs.connectedAt), asc(legs.seq));
+      return (await read(rows)).map(({ leg }) => JSON.parse(leg) as Leg);
+    },
+  };
+}

@@ -1,0 +1,75 @@
+/**
+ * Builds one browser bundle: `node scripts/bundle.ts client|console HASH`.
+ *
+ * The bundle is made beside the old one and put in its place when it is whole, so a running server never serves half
+ * of it. HASH is kept with it, so that the next start knows which inputs it was made from.
+ */
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { build, type InlineConfig } from 'vite';
+
+const root = path.resolve(import.meta.dirname, '..');
+const version: string = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).version;
+
+/** Browsers that WebRTC with AES-256 and insertable streams is asked of. */
+const TARGET = ['chrome111', 'firefox115', 'safari16.4'];
+
+const base: InlineConfig = {
+  configFile: false,
+  logLevel: 'warn',
+  define: { 'process.env.NODE_ENV': '"production"', __CLOISTER_VERSION__: JSON.stringify(version) },
+};
+
+/** The client as a script that defines the global `OT`, and as an ES module. */
+function clientConfigs(outDir: string): InlineConfig[] {
+  const folder = path.join(root, 'packages/client');
+  const shape = (entry: string, format: 'iife' | 'es', fileName: string, emptyOutDir: boolean): InlineConfig => ({
+    ...base,
+    root: folder,
+    build: {
+      outDir,
+      emptyOutDir,
+      target: TARGET,
+      sourcemap: true,
+      minify: true,
+      lib: { entry: path.join(folder, entry), name: 'OT', formats: [format], fileName: () => fileName },
+    },
+  });
+  return [
+    shape('src/global.ts', 'iife', 'opentok.min.js', true),
+    shape('src/index.ts', 'es', 'cloister-client.mjs', false),
+  ];
+}
+
+/** The pages; asset names carry a hash of their content, so they may be cached for ever. */
+function consoleConfig(outDir: string): InlineConfig {
+  const folder = path.join(root, 'packages/console');
+  return {
+    ...base,
+    root: folder,
+    configFile: path.join(folder, 'vite.config.ts'),
+    build: { outDir, emptyOutDir: true, target: TARGET, sourcemap: true },
+  };
+}
+
+async function bundle(name: string, hash: string): Promise<void> {
+  const target = path.join(root, 'packages', name, 'dist');
+  const making = `${target}.${process.pid}`;
+  const configs = name === 'client' ? clientConfigs(making) : [consoleConfig(making)];
+  try {
+    for (const config of configs) await build(config);
+    writeFileSync(path.join(making, '.inputs'), hash);
+    rmSync(target, { recursive: true, force: true });
+    renameSync(making, target);
+  } finally {
+    rmSync(making, { recursive: true, force: true });
+  }
+}
+
+const [name, hash] = process.argv.slice(2);
+if ((name !== 'client' && name !== 'console') || !hash) {
+  console.error('usage: node scripts/bundle.ts client|console HASH');
+  process.exitCode = 2;
+} else {
+  await bundle(name, hash);
+}

@@ -1,0 +1,73 @@
+/**
+ * Runs the tests: `npm test`, `npm run test:full`.
+ *
+ *   node scripts/test.ts [--full] [--unit] [FILE OR FOLDER …]
+ *
+ * A plain run takes a seeded sample of every family of tests, --full all of it. --unit leaves out end-to-end tests and
+ * integration tests (`*.integration.test.ts`: those that start databases, media workers or servers). Files or folders
+ * narrow the run down. The last line is the count; the exit code is 0 only when something ran, nothing failed and
+ * nothing was left out.
+ */
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { workerLocation } from './media-worker/location.mjs';
+import { chooseFiles } from './test/files.ts';
+import { runTests, type Tally } from './test/run.ts';
+import { writeSummary } from './test/summary.ts';
+
+/** The whole run, so that a test that hangs cannot take the machine for ever. */
+const MINUTES_MAX = { sample: 60, full: 85 };
+
+/** End-to-end tests that a sample runs on both databases. */
+const ON_POSTGRES_IN_SAMPLE = ['kill9.test.ts'];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { full: { type: 'boolean', default: false }, unit: { type: 'boolean', default: false } },
+});
+
+const seed = process.env.CLOISTER_SEED ?? String(Math.floor(Math.random() * 2 ** 32));
+process.env.CLOISTER_SEED = seed;
+// Tests of the media plane run the worker themselves; the server under test finds the same one.
+process.env.MEDIASOUP_WORKER_BIN = workerLocation(process.env).path;
+if (values.full) process.env.CLOISTER_TEST_FULL = '1';
+
+const again = `CLOISTER_SEED=${seed} npm run ${values.full ? 'test:full' : 'test'}`;
+console.log(`seed ${seed}; the same run again: ${again}\n`);
+
+const files = chooseFiles({ unitOnly: values.unit, only: positionals });
+const minutes = values.full ? MINUTES_MAX.full : MINUTES_MAX.sample;
+const signal = AbortSignal.timeout(minutes * 60_000);
+const started = Date.now();
+
+const tallies: Tally[] = [];
+// Files without a browser run side by side; end-to-end tests measure times and share ports, so they run one by one.
+if (files.plain.length > 0) tallies.push(await runTests(files.plain, { concurrency: true, signal }));
+if (files.endToEnd.length > 0) tallies.push(await runTests(files.endToEnd, { concurrency: false, signal }));
+// The same once more on PostgreSQL; in a sample only what leans on the store most.
+const onPostgres = files.endToEnd.filter((file) => values.full || ON_POSTGRES_IN_SAMPLE.includes(path.basename(file)));
+if (onPostgres.length > 0) {
+  process.env.CLOISTER_TEST_STORE = 'postgres';
+  tallies.push(await runTests(onPostgres, { concurrency: false, signal, on: 'PostgreSQL' }));
+}
+
+const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
+const failures = tallies.flatMap((tally) => tally.failures);
+const leftOut = tallies.flatMap((tally) => tally.leftOut);
+const empty = tallies.flatMap((tally) => tally.emptyFiles);
+
+if (values.full && positionals.length === 0 && !values.unit) {
+  const families = tallies.flatMap((tally) => [...tally.families.values()]);
+  await writeSummary({ families, seed, seconds: (Date.now() - started) / 1000, failed: failures.length });
+}
+
+if (signal.aborted) console.error(`\nThe run was ended after ${minutes} minutes.`);
+for (const failure of failures) console.error(`failed: ${failure}`);
+for (const name of leftOut) console.error(`left out (skip or todo), which counts as failed: ${name}`);
+for (const file of empty) console.error(`has no test in it, which counts as failed: ${file}`);
+if (passed === 0) console.error('No test ran.');
+const failed = failures.length + leftOut.length + empty.length + (signal.aborted && failures.length === 0 ? 1 : 0);
+if (failed > 0) console.error(`the same run again: ${again}`);
+
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+console.log(`\n${passed} passed, ${failed} failed`);

@@ -1,0 +1,142 @@
+/** The playground for everybody: by keyboard alone, to a screen reader, in light and dark, on a phone. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launchBrowser, type TestBrowser } from '../rig/browser.ts';
+import { type Look, Visitor } from '../rig/playground.ts';
+import { type Server, startServer } from '../rig/server.ts';
+
+let server: Server;
+let browser: TestBrowser;
+
+before(async () => {
+  [server, browser] = await Promise.all([startServer({ mediaWorkers: 1 }), launchBrowser('chromium')]);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+const looks: Look[] = [
+  { scheme: 'light' },
+  { scheme: 'dark' },
+  { scheme: 'light', width: 360, height: 740 },
+  { scheme: 'dark', width: 360, height: 740 },
+];
+
+/** Axe finds nothing, and nothing is wider than the window. */
+async function assertClean(visitor: Visitor, where: string): Promise<void> {
+  for (const look of looks) {
+    await visitor.show(look);
+    assert.deepEqual(await visitor.faults(), [], `${where}, ${JSON.stringify(look)}`);
+    assert.equal(await visitor.overflows(), false, `${where} is too wide, ${JSON.stringify(look)}`);
+  }
+  await visitor.show({});
+}
+
+test('joining, muting, chatting and leaving by keyboard alone', async () => {
+  const visitor = await Visitor.open(browser, server.url);
+  const { keyboard } = visitor.page;
+  await visitor.ready();
+  await visitor.tabTo('Your name');
+  await keyboard.type('Ana');
+  await visitor.tabTo('Join');
+  await keyboard.press('Enter');
+  await visitor.inCall();
+  await visitor.says('Nobody else is here yet.');
+
+  // The focus is in the toolbar when the call begins.
+  assert.equal(await visitor.focused(), 'Mute');
+  await keyboard.press('Space');
+  await visitor.says('Unmute');
+  assert.equal(await visitor.focused(), 'Unmute');
+  await keyboard.press('Enter');
+  await visitor.says('Mute');
+
+  await visitor.arrowTo('Chat');
+  await keyboard.press('Enter');
+  assert.equal(await visitor.focused(), 'Chat');
+  await visitor.tabTo('Message');
+  await keyboard.type('Is anybody here?');
+  await keyboard.press('Enter');
+  await visitor.says('Is anybody here?');
+  await keyboard.press('Escape');
+  assert.equal(await visitor.focused(), 'Chat');
+
+  await visitor.arrowTo('Leave');
+  await keyboard.press('Enter');
+  await visitor.says('You have left the session');
+  assert.equal(await visitor.focused(), 'Join again');
+  await visitor.close();
+});
+
+test('every focus can be seen', async () => {
+  const visitor = await Visitor.open(browser, server.url);
+  await visitor.ready();
+  for (let count = 0; count < 12; count += 1) {
+    await visitor.page.keyboard.press('Tab');
+    const shown = await visitor.page.evaluate(() => {
+      const focused = document.activeElement as HTMLElement;
+      const marked = focused.closest('.choice') ?? focused;
+      return focused === document.body || Number.parseFloat(getComputedStyle(marked).outlineWidth) >= 2;
+    });
+    assert.ok(shown, `focus ${count} on ${await visitor.focused()}`);
+  }
+  await visitor.close();
+});
+
+test('the join page has no fault, with a session to join and without', async () => {
+  const visitor = await Visitor.open(browser, server.url);
+  await visitor.ready();
+  await assertClean(visitor, 'the join page');
+  await visitor.choose('One that exists');
+  await visitor.says('Session id or link');
+  await visitor.press('Join');
+  await assertClean(visitor, 'the join page with its fields refused');
+  await visitor.close();
+});
+
+test('the call has no fault, with each of its panels', async () => {
+  const ana = await Visitor.open(browser, server.url);
+  const link = await ana.join('Ana');
+  await assertClean(ana, 'the call of one');
+  const ben = await Visitor.open(browser, link);
+  await ben.join('Ben');
+  await ana.sees('Ben', 1);
+  await assertClean(ana, 'the call of two');
+  await ana.page.locator('#open-security').click();
+  await ana.says('All 4 legs have AES-256');
+  await assertClean(ana, 'the encryption panel');
+  await ana.press('People 2');
+  await assertClean(ana, 'the people panel');
+  await ben.press('Chat');
+  await ben.fill('Message', 'Hello');
+  await ben.page.keyboard.press('Enter');
+  await ben.says('Hello');
+  await assertClean(ben, 'the chat panel');
+  await ben.press('Stop camera');
+  await assertClean(ben, 'the call with the camera off');
+  await ben.press('Leave');
+  await assertClean(ben, 'the end of the call');
+  await Promise.all([ana.close(), ben.close()]);
+});
+
+test('who wants less motion gets none', async () => {
+  const visitor = await Visitor.open(browser, server.url);
+  await visitor.page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]);
+  await visitor.ready();
+  const moving = await visitor.page.evaluate(() =>
+    [...document.querySelectorAll('*')]
+      .filter((element) => {
+        const { transitionDuration, animationName } = getComputedStyle(element);
+        return transitionDuration.split(', ').some((each) => Number.parseFloat(each) > 0) || animationName !== 'none';
+      })
+      .map((element) => element.className),
+  );
+  assert.deepEqual(moving, []);
+  await visitor.close();
+});
+
+test('no page complained', () => {
+  assert.deepEqual(browser.errors, []);
+});

@@ -1,0 +1,93 @@
+/** Two subscribers of one 1280x720 stream: the small one gets the low layer, the large one the top layer. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Participant } from '../rig/page.ts';
+import { eventually } from '../rig/wait.ts';
+import { useStage } from './stage.ts';
+
+const WINDOW_MS = 4000;
+
+const stage = useStage({
+  ready: async () => {
+    sessionId = await stage.customer.session();
+    [publisher, small, large] = await Promise.all([stage.open(), stage.open(), stage.open()]);
+    await publisher.join(stage.customer.ticket(sessionId), null);
+    await small.join(stage.customer.ticket(sessionId), { preferredResolution: { width: 320, height: 180 } });
+    await large.join(stage.customer.ticket(sessionId), { preferredResolution: { width: 1280, height: 720 } });
+    streamId = await publisher.publish({ resolution: '1280x720', frameRate: 30 });
+    await Promise.all([small.subscribed(streamId), large.subscribed(streamId)]);
+  },
+});
+let publisher: Participant;
+let small: Participant;
+let large: Participant;
+let sessionId: string;
+let streamId: string;
+
+/** Bytes of the picture that a subscriber's browser counted, and when. */
+async function counted(at: Participant): Promise<{ bytes: number; ms: number }> {
+  const video = await at.inbound(streamId, 'video');
+  return { bytes: Number(video.bytesReceived), ms: Number(video.timestamp) };
+}
+
+/** What the publisher's encoder is set to for each layer, lowest first, in bits a second. */
+async function layerRates(): Promise<number[]> {
+  const layers = (await publisher.stats('outbound-rtp')).filter((each) => each.kind === 'video');
+  return layers
+    .sort((a, b) => String(a.rid).localeCompare(String(b.rid)))
+    .map((each) => Number(each.targetBitrate ?? 0));
+}
+
+function rate(before: { bytes: number; ms: number }, now: { bytes: number; ms: number }): number {
+  return Math.round(((now.bytes - before.bytes) * 8000) / (now.ms - before.ms));
+}
+
+interface Inspected {
+  connections: { connectionId: string; packets: { sent: number } }[];
+}
+
+/** Packets that the media worker forwarded to a participant so far. */
+async function forwarded(to: Participant): Promise<number> {
+  const path = `/cloister/v1/projects/${stage.server.credentials.apiKey}/sessions/${sessionId}`;
+  const { connections } = (await stage.customer.rest('GET', path, 'project')) as Inspected;
+  return connections.find((each) => each.connectionId === to.connectionId)?.packets.sent ?? 0;
+}
+
+test('each subscriber is sent the layer that it asked for', async () => {
+  await eventually(
+    'the top layer at the large subscriber, the low one at the small',
+    async () => [await large.inbound(streamId, 'video'), await small.inbound(streamId, 'video')],
+    ([top, low]) => top?.frameWidth === 1280 && low?.frameWidth === 320,
+  );
+});
+
+test('the small subscriber receives at most 1.2 times the low layer', async () => {
+  const both = [small, large];
+  const before = await Promise.all(both.map(counted));
+  const packetsBefore = await Promise.all(both.map(forwarded));
+  await small.page.evaluate((ms) => new Promise((resolve) => setTimeout(resolve, ms)), WINDOW_MS);
+  const now = await Promise.all(both.map(counted));
+  const packetsNow = await Promise.all(both.map(forwarded));
+  const layers = await layerRates();
+  const [toSmall = 0, toLarge = 0] = now.map((each, index) => rate(before[index] ?? each, each));
+  // The encoder's own target: what the browser counts as sent on the lowest layer has its probes of the line in it.
+  const [low = 0] = layers;
+  const seen = JSON.stringify({ layers, toSmall, toLarge, packetsBefore, packetsNow });
+  assert.equal(layers.length, 3, seen);
+  assert.ok(toSmall > 0 && toSmall <= 1.2 * low, seen);
+  assert.ok(toLarge > 2 * toSmall, `the large one receives too little: ${seen}`);
+  const [smallPackets = 0, largePackets = 0] = packetsNow.map((count, index) => count - (packetsBefore[index] ?? 0));
+  assert.ok(smallPackets > 0 && largePackets > smallPackets, seen);
+});
+
+test('a subscriber that asks for more gets more', async () => {
+  await small.page.evaluate(
+    (id) => window.rig.subscriber(id).setPreferredResolution({ width: 1280, height: 720 }),
+    streamId,
+  );
+  await eventually(
+    'the top layer at the subscriber that was small',
+    () => small.inbound(streamId, 'video'),
+    (video) => video.frameWidth === 1280,
+  );
+});

@@ -1,0 +1,90 @@
+/** The customer's server: OpenTok's own Node SDK, unmodified, and our API beside it. */
+import { createHmac } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { promisify } from 'node:util';
+import type { MediaPolicy, SecurityRecord } from '@cloister/protocol';
+import type { JoinAs } from './page.ts';
+import type { Credentials } from './server.ts';
+
+export type Role = 'subscriber' | 'publisher' | 'moderator' | 'publisheronly';
+
+type Done<T> = (error: Error | null, value: T) => void;
+
+/** The part of the SDK that tests use; it comes without types. */
+interface OpenTok {
+  createSession(options: { mediaMode: 'routed' | 'relayed' }, done: Done<{ sessionId: string }>): void;
+  generateToken(sessionId: string, options?: { role?: Role; data?: string; expireTime?: number }): string;
+  signal(
+    sessionId: string,
+    connectionId: string | null,
+    payload: { type?: string; data: string },
+    done: (error: Error | null) => void,
+  ): void;
+  forceDisconnect(sessionId: string, connectionId: string, done: (error: Error | null) => void): void;
+  forceMuteStream(sessionId: string, streamId: string, done: (error: Error | null) => void): void;
+  forceMuteAll(sessionId: string, options: { excludedStreams?: string[] }, done: (error: Error | null) => void): void;
+  disableForceMute(sessionId: string, done: (error: Error | null) => void): void;
+  listStreams(sessionId: string, done: Done<{ id: string; name: string }[]>): void;
+}
+
+const Sdk = createRequire(import.meta.url)('opentok') as new (
+  apiKey: string,
+  apiSecret: string,
+  apiUrl: string,
+) => OpenTok;
+
+/** A customer of the platform with its project. */
+export class Customer {
+  readonly credentials: Credentials;
+  readonly sdk: OpenTok;
+
+  constructor(credentials: Credentials) {
+    this.credentials = credentials;
+    this.sdk = new Sdk(credentials.apiKey, credentials.apiSecret, credentials.url);
+  }
+
+  /** Makes a routed session; → its id. */
+  async session(): Promise<string> {
+    const create = promisify(this.sdk.createSession.bind(this.sdk)) as (options: {
+      mediaMode: 'routed';
+    }) => Promise<{ sessionId: string }>;
+    return (await create({ mediaMode: 'routed' })).sessionId;
+  }
+
+  /** What a page needs to join. */
+  ticket(sessionId: string, role: Role = 'publisher', data = ''): JoinAs {
+    const token = this.sdk.generateToken(sessionId, { role, ...(data ? { data } : {}) });
+    return { apiKey: this.credentials.apiKey, sessionId, token };
+  }
+
+  /** The security record of a session. */
+  async security(sessionId: string): Promise<SecurityRecord> {
+    const path = `/cloister/v1/projects/${this.credentials.apiKey}/sessions/${sessionId}/security`;
+    return (await this.rest('GET', path, 'project')) as SecurityRecord;
+  }
+
+  async setPolicy(policy: MediaPolicy): Promise<void> {
+    await this.rest('PATCH', `/cloister/v1/projects/${this.credentials.apiKey}`, 'account', { policy });
+  }
+
+  /** Asks the platform with the credential of the project or of the account. @throws on any status but 2xx */
+  async rest(method: string, path: string, as: 'project' | 'account', body?: unknown): Promise<unknown> {
+    const { url, apiKey, apiSecret, accountKey, accountSecret } = this.credentials;
+    const token = as === 'project' ? restToken(apiKey, apiSecret, as) : restToken(accountKey, accountSecret, as);
+    const answer = await fetch(`${url}${path}`, {
+      method,
+      headers: { 'x-opentok-auth': token, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
+    return text === '' ? null : JSON.parse(text);
+  }
+}
+
+function restToken(issuer: string, secret: string, kind: 'project' | 'account'): string {
+  const now = Math.floor(Date.now() / 1000);
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ iss: issuer, ist: kind, iat: now, exp: now + 180 })}`;
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
