@@ -16,7 +16,7 @@ import { runTests, type Tally } from './test/run.ts';
 import { writeSummary } from './test/summary.ts';
 
 /** The whole run, so that a test that hangs cannot take the machine for ever. */
-const MINUTES_MAX = { sample: 60, full: 85 };
+const MINUTES_MAX = { sample: 45, full: 85 };
 
 /** End-to-end tests that a sample runs on both databases. */
 const ON_POSTGRES_IN_SAMPLE = ['kill9.test.ts'];

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { familyOf } from './files.ts';
+import { killStuck } from './stuck.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
@@ -97,7 +98,10 @@ export async function runTests(files: readonly string[], options: Options): Prom
     cwd: root,
   });
   stream.on('test:pass', (outcome) => count(tally, outcome as Outcome, true, options.on));
-  stream.on('test:fail', (outcome) => count(tally, outcome as Outcome, false, options.on));
+  stream.on('test:fail', (outcome) => {
+    count(tally, outcome as Outcome, false, options.on);
+    if (outcome.file && outcome.name === outcome.file) void killStuck(outcome.file);
+  });
   // A test's own `file` is where it is written, which for a shared contract is not the file that ran.
   stream.on('test:summary', ({ file, counts }) => {
     if (file && counts.tests > 0) seen.add(relative(file));

@@ -27,6 +27,9 @@ export interface Told {
   readonly data: Record<string, unknown>;
 }
 
+/** How long the recorder waits before it tries again. */
+const recorderRetryMs = 500;
+
 /** A client with all that it was told. */
 export interface TestClient {
   readonly client: Client;
@@ -116,7 +119,8 @@ export async function testPlatform(plan: 'standard' | 'growth' | 'enterprise' = 
     enter: (session, role = 'publisher', data = '') => enter(core, media, session, role, data),
     publish,
     async close() {
-      await core.calls.close();
+      // What was refused while its project went away is tried again after a time that passes only here.
+      await clock.passing(recorderRetryMs, () => core.calls.close());
       await store.close();
       await rm(dataDir, { recursive: true, force: true });
     },

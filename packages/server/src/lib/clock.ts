@@ -24,6 +24,7 @@ export const systemClock: Clock = {
 export class ManualClock implements Clock {
   #now: number;
   #due: { at: number; task: () => void }[] = [];
+  #scheduled = () => {};
 
   constructor(startMs = 1_800_000_000_000) {
     this.#now = startMs;
@@ -36,6 +37,7 @@ export class ManualClock implements Clock {
   after(ms: number, task: () => void): Cancel {
     const entry = { at: this.#now + ms, task };
     this.#due.push(entry);
+    this.#scheduled();
     return () => {
       this.#due = this.#due.filter((other) => other !== entry);
     };
@@ -52,5 +54,20 @@ export class ManualClock implements Clock {
       next.task();
     }
     this.#now = end;
+  }
+
+  /** Waits for `work`, moving time on by `ms` whenever something is scheduled: for work that may pause and try again. */
+  async passing<Result>(ms: number, work: () => Promise<Result>): Promise<Result> {
+    let ended = false;
+    let scheduled = new Promise<void>((resolve) => (this.#scheduled = resolve));
+    const done = work().finally(() => (ended = true));
+    for (;;) {
+      await Promise.race([done, scheduled]);
+      if (ended) break;
+      scheduled = new Promise<void>((resolve) => (this.#scheduled = resolve));
+      this.advance(ms);
+    }
+    this.#scheduled = () => {};
+    return done;
   }
 }
