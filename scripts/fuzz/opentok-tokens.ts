@@ -30,9 +30,14 @@ const fieldNames = [
 type Room = Awaited<ReturnType<typeof liveRoom>>;
 type Fields = Record<string, unknown>;
 
+/** `String` would call an object's own `toString`, which here may be anything. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : String(JSON.stringify(value));
+}
+
 function t1({ projectId, secret }: Room, fields: Fields): string {
   const text = Object.entries(fields)
-    .map(([key, value]) => `${key}=${encodeURIComponent(String(value).toWellFormed())}`)
+    .map(([key, value]) => `${key}=${encodeURIComponent(textOf(value).toWellFormed())}`)
     .join('&');
   const sig = createHmac('sha1', secret).update(text).digest('hex');
   return `T1==${Buffer.from(`partner_id=${projectId}&sig=${sig}:${text}`).toString('base64')}`;

@@ -94,12 +94,21 @@ export class SuiteWatch {
   }
 }
 
-/** Feeds a watch from a worker's channel; debug lines end here, warnings and errors go to `complain`. */
-export function watchChannel(watch: SuiteWatch, complain: (level: 'warn' | 'error', line: string) => void): ChannelTap {
+/** A request that crossed the end of what it is about: a client that leaves ends its consumers from both sides. */
+const closedMeanwhile = /MediaSoupError: (?:Channel request handler with ID \S+|Transport|Producer|Consumer) not found/;
+
+/**
+ * Feeds a watch from a worker's channel; debug lines end here, warnings and errors go to `complain`, as `debug` where
+ * they say only that something had closed meanwhile.
+ */
+export function watchChannel(
+  watch: SuiteWatch,
+  complain: (level: 'debug' | 'warn' | 'error', line: string) => void,
+): ChannelTap {
   return {
     log(level, line) {
       if (level === 'debug') watch.line(line);
-      else complain(level, line);
+      else complain(closedMeanwhile.test(line) ? 'debug' : level, line);
     },
     dtlsConnected: (transportId) => watch.connected(transportId),
     otherNotification: () => watch.other(),
