@@ -81,11 +81,13 @@ export class Subscription implements StreamUser {
    */
   async start(): Promise<ConsumerOffer[]> {
     this.stream.users.add(this);
+    const making = [...this.stream.tracks.values()].map((track) => this.#consume(track));
     try {
-      const made = await Promise.all([...this.stream.tracks.values()].map((track) => this.#consume(track)));
-      return made.filter((offer) => offer !== null);
+      return (await Promise.all(making)).filter((offer) => offer !== null);
     } catch (error) {
       this.close();
+      // One that is still being made is closed as soon as it is there.
+      await Promise.allSettled(making);
       throw error;
     }
   }
