@@ -344,6 +344,43 @@ const table = {
     client: 'OT_CONNECT_FAILED',
   },
 
+  // Sealed archives
+  CertificateRefused: {
+    status: 400,
+    opentok: 400,
+    message: 'The certificate was refused: {why}',
+    help: 'Send one X.509 certificate with an RSA key, as PEM or as base64 of the PEM file: openssl req -new -x509 -days 365 -newkey rsa:2048 -out cert.pem -keyout key.pem',
+    fault: 'caller',
+  },
+  ArchiveUnreadable: {
+    status: 400,
+    opentok: 400,
+    message: 'The archive cannot be read: {why}',
+    help: 'Give the file as it was stored, with the private key of the certificate and, for the format of OpenTok, the `password` of the same archive.',
+    fault: 'caller',
+  },
+  ArchiveKeyWrong: {
+    status: 400,
+    opentok: 400,
+    message: 'This key does not open the archive: {why}',
+    help: 'Give the private key of the certificate that was set when the archive was recorded and, for the format of OpenTok, the `password` of the same archive.',
+    fault: 'caller',
+  },
+  ArchiveCut: {
+    status: 400,
+    opentok: 400,
+    message: 'The archive is cut: {why}',
+    help: 'Fetch the file again. If it was cut in the recording, what came before the cut is all that there is.',
+    fault: 'caller',
+  },
+  ArchiveChanged: {
+    status: 400,
+    opentok: 400,
+    message: 'The archive was changed after it was sealed: {why}',
+    help: 'Fetch the file again from where it was stored first; do not trust this copy.',
+    fault: 'caller',
+  },
+
   // Signalling
   FrameInvalid: {
     status: 400,

@@ -141,6 +141,28 @@ const table = {
     why: 'how long a stop waits for deliveries that are under way; the rest go out again',
   },
 
+  // Sealed archives
+  certificateBytes: {
+    value: 16 * 1024,
+    why: 'a certificate with a key of 8192 bits has some 3 kB; in base64 a third more',
+  },
+  certificateRsaBitsMin: { value: 2048, why: 'shorter RSA keys are not safe (NIST SP 800-131A)' },
+  certificateRsaBitsMax: { value: 8192, why: 'a longer key costs time and adds nothing' },
+  archiveRecipients: { value: 16, why: 'certificates that one archive is sealed to; each adds to its header' },
+  archivePasswordChars: { value: 2048, why: 'base64 of what an RSA key of 8192 bits makes has 1368 characters' },
+  sealedHeaderBytes: { value: 64 * 1024, why: 'sixteen recipients with keys of 8192 bits need 30 kB' },
+  sealedChunkBytes: {
+    value: 64 * 1024,
+    why: 'of a sealed archive, what is authenticated at a time: a third of a second of video at 1.5 Mbit/s, 0.03 % of overhead',
+  },
+  sealedChunkBytesMin: { value: 4 * 1024, why: 'a reader takes chunks from this size on' },
+  sealedChunkBytesMax: { value: 1024 * 1024, why: 'a reader has one chunk in memory before it knows who wrote it' },
+  sealedChunks: {
+    value: 2 ** 32,
+    why: 'the number of a chunk has 32 bits in its nonce, which may not repeat; 256 TiB of the usual chunks',
+  },
+  archiveKeyFileBytes: { value: 64 * 1024, why: 'a private key of 16384 bits as PEM has some 13 kB' },
+
   // Log-ins
   loginSeconds: { value: 8 * 3600, why: 'a working day' },
 

@@ -1,0 +1,114 @@
+/** Opens an archive of either format, as it comes. */
+import { createHash, type KeyObject } from 'node:crypto';
+import { PlatformError } from '@cloister/protocol';
+import type { SealFormat } from './certificate.ts';
+import { sameDigest } from './digest.ts';
+import { openOpenTokArchive } from './opentok-open.ts';
+import { byPrivateKey } from './recipients.ts';
+import { magic, openSealedArchive } from './sealed-archive.ts';
+
+type Source = AsyncIterable<Uint8Array>;
+type Clear = AsyncGenerator<Buffer>;
+
+/** What opens an archive. */
+export interface OpenWith {
+  readonly privateKey: KeyObject;
+  /** OpenTok's format needs it: the archive's `password`. The other has all that it needs in its header. */
+  readonly password?: string | undefined;
+  /** SHA-256 of the stored file, where it is known from elsewhere: 32 bytes. */
+  readonly sha256?: Buffer | undefined;
+}
+
+/** An archive whose format is known. */
+export interface OpenedArchive {
+  readonly format: SealFormat;
+  /** The clear bytes. */
+  readonly clear: Clear;
+}
+
+/** A source whose first bytes were looked at. */
+interface Peeked {
+  readonly first: Buffer;
+  /** The source with them still in front. */
+  all(): AsyncGenerator<Uint8Array>;
+  /** Closes a source that nobody reads. */
+  close(): Promise<void>;
+}
+
+async function peek(source: AsyncIterable<Uint8Array>, bytes: number): Promise<Peeked> {
+  const iterator = source[Symbol.asyncIterator]();
+  const close = async (): Promise<void> => void (await iterator.return?.());
+  const parts: Uint8Array[] = [];
+  for (let length = 0; length < bytes; ) {
+    const next = await iterator.next();
+    if (next.done) break;
+    parts.push(next.value);
+    length += next.value.length;
+  }
+  return {
+    first: Buffer.concat(parts).subarray(0, bytes),
+    async *all() {
+      try {
+        yield* parts;
+        // An iterator that has ended says so again.
+        yield* { [Symbol.asyncIterator]: () => iterator };
+      } finally {
+        await close();
+      }
+    },
+    close,
+  };
+}
+
+/**
+ * The same as `open` makes of the source; at the end the digest of the source must be this one. An error of `open` says
+ * more about what is wrong, and comes first.
+ */
+async function* checked(
+  source: AsyncIterable<Uint8Array>,
+  wanted: Buffer,
+  open: (source: AsyncIterable<Uint8Array>) => AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  async function* hashed(): AsyncGenerator<Uint8Array> {
+    for await (const part of source) {
+      hash.update(part);
+      yield part;
+    }
+  }
+  yield* open(hashed());
+  if (!sameDigest(hash.digest(), wanted)) {
+    throw new PlatformError('ArchiveChanged', { why: 'its SHA-256 is not the one that was given' });
+  }
+}
+
+/** How this archive is opened, by its first bytes. @throws PlatformError `ArchiveUnreadable`, `ArchiveKeyWrong` */
+function wayFor(first: Buffer, { privateKey, password }: OpenWith): [SealFormat, (source: Source) => Clear] {
+  if (first.equals(magic)) {
+    const unwrap = byPrivateKey(privateKey);
+    return ['cloister', (source) => openSealedArchive(source, unwrap)];
+  }
+  if (!password) {
+    const why = 'it is not in the format of Cloister, and the format of OpenTok needs the password of the archive';
+    throw new PlatformError('ArchiveUnreadable', { why });
+  }
+  return ['opentok', (source) => openOpenTokArchive(source, privateKey, password)];
+}
+
+/**
+ * Finds out the format of an archive and opens it. With `sha256` the whole file is held against it, and `clear` throws
+ * `ArchiveChanged` at its end; without, a changed byte is found in Cloister's own format alone.
+ * @param source the file as it was stored
+ * @throws PlatformError `ArchiveUnreadable` when it can only be OpenTok's format and there is no password,
+ *   `ArchiveKeyWrong` for a key of another kind; `clear` throws what `openSealedArchive` and `openOpenTokArchive` throw
+ */
+export async function openArchive(source: Source, given: OpenWith): Promise<OpenedArchive> {
+  const { first, all, close } = await peek(source, magic.length);
+  try {
+    const [format, open] = wayFor(first, given);
+    return { format, clear: given.sha256 ? checked(all(), given.sha256, open) : open(all()) };
+  } catch (refusal) {
+    await close();
+    throw refusal;
+  }
+}
