@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { drain, inParts, isRefusal, makeOwner, packets, seed } from './archive-fixtures.ts';
+import { type OpenWith, openArchive } from './open.ts';
+import { createOpenTokSealer } from './opentok-seal.ts';
+import { toCertificates } from './recipients.ts';
+import { createArchiveSealer } from './sealed-archive.ts';
+
+const owner = makeOwner(2048, 'opentok');
+const { privateKey } = owner;
+const clear = packets(1000);
+
+const cbc = createOpenTokSealer(owner.certificate);
+const opentok = Buffer.concat([cbc.write(clear), cbc.end()]);
+const gcm = await createArchiveSealer(toCertificates([owner.certificate]));
+const cloister = Buffer.concat([gcm.write(clear), gcm.end()]);
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
+
+async function open(bytes: Uint8Array, given: Partial<OpenWith> = {}, ...sizes: number[]) {
+  const opened = await openArchive(inParts(bytes, ...sizes, 5000), { privateKey, password: cbc.password, ...given });
+  return { format: opened.format, ...(await drain(opened.clear)) };
+}
+
+test('property: the format is found whatever the first part is, and every byte is there', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom('opentok', 'cloister'), fc.integer({ min: 1, max: 20 }), async (format, first) => {
+      const file = format === 'opentok' ? opentok : cloister;
+      assert.deepEqual(await open(file, { sha256: sha256(file) }, first), { format, bytes: clear, error: null });
+    }),
+    { numRuns: 30, seed },
+  );
+});
+
+test('with the digest of the stored file a changed byte is found in either format', async () => {
+  const changed = Buffer.from(opentok);
+  changed[5000] = (changed[5000] as number) ^ 1;
+  assert.equal((await open(changed)).error, null);
+  isRefusal((await open(changed, { sha256: sha256(opentok) })).error, 'ArchiveChanged', /SHA-256/);
+  isRefusal((await open(cloister, { sha256: sha256(opentok) })).error, 'ArchiveChanged', /SHA-256/);
+});
+
+test('a cut file is a cut file, also when its digest is known', async () => {
+  for (const file of [opentok, cloister]) {
+    isRefusal((await open(file.subarray(0, 9990), { sha256: sha256(file) })).error, 'ArchiveCut');
+  }
+});
+
+test('without a password the format of OpenTok is refused, and the source is closed', async () => {
+  let closed = false;
+  async function* source() {
+    try {
+      yield* inParts(opentok, 100);
+    } finally {
+      closed = true;
+    }
+  }
+  await assert.rejects(openArchive(source(), { privateKey }), (error) =>
+    isRefusal(error, 'ArchiveUnreadable', /password/),
+  );
+  assert.ok(closed);
+  assert.equal((await open(cloister, { password: undefined })).error, null);
+});
+
+test('an empty file is a cut archive of OpenTok, or none', async () => {
+  isRefusal((await open(Buffer.alloc(0))).error, 'ArchiveCut', /empty/);
+  await assert.rejects(open(Buffer.alloc(0), { password: undefined }), (error) =>
+    isRefusal(error, 'ArchiveUnreadable'),
+  );
+});
