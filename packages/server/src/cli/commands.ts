@@ -1,7 +1,8 @@
-/** Every command but `serve`: its words, its options, and what it asks of the running server. */
+/** Every command but `serve`: its words, its options, and what it asks of the running server, if anything. */
 import { PlatformError } from '@cloister/protocol';
 import { operatorSocket } from '../admin/index.ts';
 import { explain, loadConfig } from '../config.ts';
+import { systemClock, systemIds } from '../lib/index.ts';
 import { callOperator } from './operator-client.ts';
 
 /** What was given for an option; a list for one that may be given more than once. */
@@ -18,6 +19,7 @@ export interface Command {
   /** Names of the arguments, all needed. */
   readonly arguments: readonly string[];
   readonly options: Readonly<Record<string, { type: 'string' | 'boolean'; multiple?: boolean }>>;
+  /** What is shown; undefined when the command has written its result to standard output itself. */
   run(call: Call): Promise<unknown>;
 }
 
@@ -154,6 +156,25 @@ export const commands: Readonly<Record<string, Command>> = {
     arguments: ['KEY_ID'],
     options: {},
     run: (call) => operator(call, 'POST', '/keys/compromise', { keyId: call.arguments[0] }),
+  },
+  'archive open': {
+    summary: 'opens an archive (a file, an https URL, or - for standard input) with the private key of its certificate',
+    arguments: ['SOURCE'],
+    options: {
+      key: { type: 'string' },
+      out: { type: 'string' },
+      password: { type: 'string' },
+      sha256: { type: 'string' },
+      'passphrase-file': { type: 'string' },
+    },
+    run: async ({ arguments: [source = ''], options }) => {
+      // Asks no server, so what it needs is loaded for it alone.
+      const { openArchiveCommand } = await import('./archive-open.ts');
+      const { stdin, stdout, stderr } = process;
+      const { key, out, password, sha256, 'passphrase-file': passphraseFile } = options as Record<string, string>;
+      const words = { source, key, out, password, sha256, passphraseFile };
+      return openArchiveCommand(words, { stdin, stdout, stderr, fetch, clock: systemClock, ids: systemIds });
+    },
   },
   config: {
     summary: 'shows every setting, its value and where it came from',

@@ -20,7 +20,8 @@ async function run(argv: readonly string[]): Promise<void> {
       why: `cloister ${name} takes ${command.arguments.join(' ') || 'no argument'}`,
     });
   }
-  show(await command.run({ arguments: positionals, options, configFile: file as string | undefined }), json === true);
+  const result = await command.run({ arguments: positionals, options, configFile: file as string | undefined });
+  if (result !== undefined) show(result, json === true);
 }
 
 function find(argv: readonly string[]): [string, Command] {

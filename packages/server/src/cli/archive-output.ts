@@ -1,0 +1,62 @@
+/** A file that has its name only when it is whole: until then it lies beside it, as `NAME.part`, `NAME.cut` after a cut. */
+import { constants, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { PlatformError } from '@cloister/protocol';
+
+function refuse(file: string, why: string, cause?: unknown): never {
+  throw new PlatformError('BadRequest', { why: `${file} ${why}` }, { cause });
+}
+
+/** What is being written. Exactly one of `finish`, `keepCut` and `remove` ends it. */
+export class OutputFile {
+  readonly #file: string;
+  readonly #draft: string;
+  readonly #handle: FileHandle;
+
+  private constructor(file: string, draft: string, handle: FileHandle) {
+    this.#file = file;
+    this.#draft = draft;
+    this.#handle = handle;
+  }
+
+  /**
+   * Begins a file, which only its owner may read. One that is there already is not replaced.
+   * @param draftId tells drafts of the same file apart
+   * @throws PlatformError `BadRequest`
+   */
+  static async create(file: string, draftId: string): Promise<OutputFile> {
+    if (await stat(file).catch(() => null)) refuse(file, 'is there already; name another file or remove it');
+    const draft = path.join(path.dirname(file), `${path.basename(file)}.${draftId}.part`);
+    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
+    const handle = await open(draft, flags, 0o600).catch((cause: NodeJS.ErrnoException) =>
+      refuse(file, `cannot be written: ${cause.code}`, cause),
+    );
+    return new OutputFile(file, draft, handle);
+  }
+
+  /** @throws PlatformError `BadRequest` when the disk does not take it */
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#handle
+      .appendFile(bytes)
+      .catch((cause: NodeJS.ErrnoException) => refuse(this.#file, `cannot be written: ${cause.code}`, cause));
+  }
+
+  /** It is whole, and on the disk. */
+  async finish(): Promise<void> {
+    await this.#handle.sync();
+    await this.#handle.close();
+    await rename(this.#draft, this.#file);
+  }
+
+  /** Keeps what there is, under a name that says so. @returns the name */
+  async keepCut(): Promise<string> {
+    await this.#handle.close();
+    await rename(this.#draft, `${this.#file}.cut`);
+    return `${this.#file}.cut`;
+  }
+
+  async remove(): Promise<void> {
+    await this.#handle.close();
+    await rm(this.#draft, { force: true });
+  }
+}
