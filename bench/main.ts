@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: every figure, each in a process of its own, then the table in docs/internals/performance.md.
  *
- *   --only forwarding,rest   these figures alone
+ *   forwarding rest          these figures alone; or --only forwarding,rest
  *   --quick                  one short run of each, to see that the bench works; prints the table and writes nothing
  */
 import { spawn } from 'node:child_process';
@@ -21,6 +21,7 @@ const FIGURES = {
   forwarding: { title: 'Forwarding', seconds: 720 },
   suites: { title: 'The price of the suites', seconds: 120 },
   memory: { title: 'Memory', seconds: 420 },
+  'archive-seal': { title: 'Sealing and opening archives', seconds: 180 },
 } as const;
 
 type Name = keyof typeof FIGURES;
@@ -28,8 +29,12 @@ type Name = keyof typeof FIGURES;
 const REPORT = path.resolve(import.meta.dirname, '../docs/internals/performance.md');
 
 function chosen(): { names: Name[]; quick: boolean } {
-  const { values } = parseArgs({ options: { only: { type: 'string' }, quick: { type: 'boolean', default: false } } });
-  const names = (values.only ?? Object.keys(FIGURES).join(',')).split(',').map((name) => name.trim());
+  const { values, positionals } = parseArgs({
+    options: { only: { type: 'string' }, quick: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
+  const asked = [...positionals, ...(values.only?.split(',') ?? [])].map((name) => name.trim());
+  const names = asked.length > 0 ? asked : Object.keys(FIGURES);
   const unknown = names.filter((name) => !Object.hasOwn(FIGURES, name));
   if (unknown.length > 0) {
     throw new Error(`there is no figure ${unknown.join(', ')}; there are ${Object.keys(FIGURES).join(', ')}`);

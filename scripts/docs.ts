@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { clientMembers } from './docs/client-members.ts';
 import { clientsPage } from './docs/clients.ts';
+import { commandsPage } from './docs/commands.ts';
 import { configuration } from './docs/configuration.ts';
 import { errors } from './docs/errors.ts';
 import { licences } from './docs/licences.ts';
@@ -17,6 +18,7 @@ const root = path.resolve(import.meta.dirname, '..');
 export const generators: readonly Generator[] = [
   clientMembers,
   clientsPage,
+  commandsPage,
   configuration,
   errors,
   licences,

@@ -10,8 +10,8 @@ import { ensurePackagesInstalled } from './prepare/packages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Browsers and servers that the end-to-end tests drive; `ip` and `tc` come with iproute2. */
-const TEST_PACKAGES = ['chromium', 'firefox-esr', 'iproute2', 'openssl', 'postgresql'];
+/** Browsers, servers and independent programs that the tests drive; `ip` and `tc` come with iproute2. */
+const TEST_PACKAGES = ['chromium', 'firefox-esr', 'iproute2', 'openssl', 'postgresql', 'python3-cryptography', 'xxd'];
 /** The peer, and what drops packets on the way. */
 const BENCH_PACKAGES = ['iptables', 'janus'];
 

@@ -1,0 +1,138 @@
+/** What sealing an archive costs, and how fast both formats are opened, beside `openssl enc` on the same file. */
+import { execFile, execFileSync } from 'node:child_process';
+import { constants, privateDecrypt } from 'node:crypto';
+import { createReadStream, openSync, statSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { makeOwner, packets } from '../packages/server/src/archive/archive-fixtures.ts';
+import {
+  createArchiveSealer,
+  createOpenTokSealer,
+  openArchive,
+  type Sealer,
+  toCertificates,
+} from '../packages/server/src/archive/index.ts';
+import { tempFolder } from '../tests/rig/cleanup.ts';
+import { figure, medianOf, quick, type Result, repeat, say } from './harness/figure.ts';
+
+const MEGABYTES = quick ? 64 : 1024;
+/** What an encoder hands over at a time: seven packets, as muxers do, and a larger part. */
+const WRITES = [1316, 32_712] as const;
+const PASS_MB = quick ? 16 : 128;
+/** The rate of a usual recording, for the share of a core that sealing it takes. */
+const RECORDING_BITS = 1_500_000;
+const READ_BYTES = 1024 * 1024;
+const MB = 1e6;
+
+const folder = tempFolder('archive-seal');
+const owner = makeOwner(2048, 'opentok');
+const block = packets(32 * 1024);
+const run = promisify(execFile);
+
+/** → megabytes a second of one core. */
+function rate(bytes: number, cpu: NodeJS.CpuUsage): number {
+  return bytes / (cpu.user + cpu.system);
+}
+
+/** Seals in memory, in parts of this size. → MB for each second of CPU */
+function sealing(sealer: Sealer, writeBytes: number): number {
+  const bytes = PASS_MB * MB;
+  const before = process.cpuUsage();
+  let at = 0;
+  for (let done = 0; done < bytes; done += writeBytes) {
+    if (at + writeBytes > block.length) at = 0;
+    sealer.write(block.subarray(at, at + writeBytes));
+    at += writeBytes;
+  }
+  sealer.end();
+  return rate(bytes, process.cpuUsage(before));
+}
+
+/** Writes a sealed file of the bench's size. */
+function fileOf(name: string, sealer: Sealer): string {
+  const file = path.join(folder, name);
+  const handle = openSync(file, 'w');
+  for (let done = 0; done < MEGABYTES * MB; done += block.length) writeSync(handle, sealer.write(block));
+  writeSync(handle, sealer.end());
+  return file;
+}
+
+/** → MB for each second on the clock, from the file to clear bytes in memory. */
+async function opening(file: string, password: string): Promise<number> {
+  const began = performance.now();
+  const source = createReadStream(file, { highWaterMark: READ_BYTES });
+  const { clear } = await openArchive(source, { privateKey: owner.privateKey, password });
+  let bytes = 0;
+  for await (const part of clear) bytes += part.length;
+  return bytes / 1000 / (performance.now() - began);
+}
+
+/** The same by a program of its own, its start included, to /dev/null. */
+async function timed(file: string, program: string, args: readonly string[]): Promise<number> {
+  const began = performance.now();
+  await run('sh', ['-c', 'exec "$0" "$@" > /dev/null', program, ...args]);
+  return statSync(file).size / 1000 / (performance.now() - began);
+}
+
+function secretOf(password: string): { key: string; iv: string } {
+  const padding = constants.RSA_PKCS1_OAEP_PADDING;
+  const blob = privateDecrypt({ key: owner.privateKey, padding, oaepHash: 'sha1' }, Buffer.from(password, 'base64'));
+  return { key: blob.toString('hex', 3, 35), iv: blob.toString('hex', 35) };
+}
+
+async function measure(): Promise<Result> {
+  const cbc = createOpenTokSealer(owner.certificate);
+  const { password } = cbc;
+  const { key, iv } = secretOf(password);
+  say(`writing two files of ${MEGABYTES} MB`);
+  const opentok = fileOf('opentok', cbc);
+  const cloister = fileOf('cloister', await createArchiveSealer(toCertificates([owner.certificate])));
+  const pem = path.join(folder, 'key.pem');
+  const handle = openSync(pem, 'w', 0o600);
+  writeSync(handle, owner.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const command = path.resolve(import.meta.dirname, '../packages/server/src/cli/main.ts');
+  const taken = await repeat('archive-seal', async () => ({
+    openssl: await timed(opentok, 'openssl', ['enc', '-d', '-aes-256-cbc', '-in', opentok, '-K', key, '-iv', iv]),
+    opentok: await opening(opentok, password),
+    cloister: await opening(cloister, password),
+    command: await timed(opentok, process.execPath, [
+      command,
+      'archive',
+      'open',
+      opentok,
+      '--key',
+      pem,
+      '--password',
+      password,
+    ]),
+    small: sealing(createOpenTokSealer(owner.certificate), WRITES[0]),
+    large: sealing(createOpenTokSealer(owner.certificate), WRITES[1]),
+    ownSmall: sealing(await createArchiveSealer(toCertificates([owner.certificate])), WRITES[0]),
+    ownLarge: sealing(await createArchiveSealer(toCertificates([owner.certificate])), WRITES[1]),
+  }));
+  const of = (name: keyof (typeof taken)[0]) => medianOf(taken, (each) => each[name]);
+  const mb = (value: number) => `${value.toFixed(0)} MB/s`;
+  const share = (value: number) => `${((RECORDING_BITS / 8 / MB / value) * 100).toFixed(3)} %`;
+  const least = { text: 'at least 0.9 of openssl', measured: of('opentok') / of('openssl'), least: 0.9 };
+  return {
+    rows: [
+      { what: "opening OpenTok's format", ours: mb(of('opentok')), other: mb(of('openssl')), target: least },
+      {
+        what: 'the same by `cloister archive open`, its start included',
+        ours: mb(of('command')),
+        other: mb(of('openssl')),
+        target: null,
+      },
+      { what: "opening Cloister's own format", ours: mb(of('cloister')), other: null, target: null },
+      { what: "sealing in OpenTok's format", ours: mb(of('large')), other: null, target: null },
+      { what: "sealing in Cloister's own format", ours: mb(of('ownLarge')), other: null, target: null },
+    ],
+    notes: [
+      `Files of ${MEGABYTES} MB from the page cache; the peer is \`openssl enc -d -aes-256-cbc\` to /dev/null (${execFileSync('openssl', ['version']).toString().trim()}), on the clock. Ours opens in one process, on the clock, to memory.`,
+      `Sealing is for each second of CPU, in parts of ${WRITES[1]} bytes. In parts of ${WRITES[0]} bytes: ${mb(of('small'))} and ${mb(of('ownSmall'))}.`,
+      `A recording of ${RECORDING_BITS / MB} Mbit/s so takes ${share(of('small'))} of a core in OpenTok's format and ${share(of('ownSmall'))} in our own.`,
+    ],
+  };
+}
+
+await figure(measure);
