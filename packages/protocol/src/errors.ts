@@ -278,6 +278,29 @@ const table = {
     fault: 'destination',
   },
 
+  // Archives
+  LayoutInvalid: {
+    status: 400,
+    opentok: 400,
+    message: 'The layout was refused: {why}',
+    help: 'Send a type, with a stylesheet for custom and a screenshareType for bestFit only; docs/reference/archive-layouts.md has the rules.',
+    fault: 'caller',
+  },
+  StylesheetInvalid: {
+    status: 400,
+    opentok: 400,
+    message: 'The stylesheet was refused at line {line}, column {column}: {why}',
+    help: 'docs/reference/archive-layouts.md lists the selectors, properties and values of a custom layout.',
+    fault: 'caller',
+  },
+  StylesheetTooLarge: {
+    status: 400,
+    opentok: 400,
+    message: 'The stylesheet has more than {limit} {unit}',
+    help: 'Write fewer and shorter rules; docs/reference/limits.md has every limit.',
+    fault: 'caller',
+  },
+
   // Media
   SuiteRefused: {
     status: 403,

@@ -121,6 +121,22 @@ const table = {
   unwantedSeconds: { value: 2, why: 'an encoder is not stopped for somebody who comes back at once' },
   subscribersPerRouter: { value: 400, why: 'past it a session spreads to another worker by a pipe' },
 
+  // Archives: what is in the picture
+  archivePictures: { value: 16, why: 'OpenTok: pictures in a composed archive; the streams that come first have them' },
+  archiveVoices: {
+    value: 50,
+    why: 'OpenTok: voices in a composed archive; the streams that were there first have them',
+  },
+  stylesheetBytes: {
+    value: 32 * 1024,
+    why: 'a custom layout; a rule for each of 16 places takes 2 kB. Checked before anything is parsed',
+  },
+  stylesheetNesting: { value: 4, why: 'brackets within brackets; a layout needs one, and a parser has a stack' },
+  stylesheetSelectors: { value: 512, why: 'selectors of all rules; every one is held against every stream' },
+  selectorParts: { value: 32, why: 'names, classes, pseudo-classes and combinators of one selector' },
+  stylesheetDeclarations: { value: 2048, why: 'declarations of all rules' },
+  stylesheetNumber: { value: 10_000, why: 'px or % of a length, either way, and a z-index: five canvases and more' },
+
   // Webhooks and what goes out
   webhookTimeoutSeconds: { value: 10, why: 'a slow receiver holds one slot, not a call' },
   webhookAttempts: {

@@ -10,6 +10,14 @@ export type * from './entities.ts';
 export type { Actor, Event, EventOf, EventType } from './event.ts';
 export { closeFormerRun } from './former-run.ts';
 export type { Home } from './home.ts';
+export {
+  checkLayout,
+  defaultLayout,
+  type Layout,
+  type PredefinedLayout,
+  predefinedLayouts,
+  requireShortStylesheet,
+} from './layout.ts';
 export { judge } from './leg.ts';
 export type * from './media-plane.ts';
 export {
