@@ -7,3 +7,7 @@ export { byPlatform, byPrivateKey, toCertificates, toPlatform, type UnwrapKey, t
 export { createArchiveSealer, openSealedArchive } from './sealed-archive.ts';
 export { type Extent, openSealedRanges, type Ranges, type SealedReader } from './sealed-ranges.ts';
 export type { Random, Sealer } from './sealer.ts';
+/** The door of archives. */
+export { type Placement, placeStreams, type Rectangle } from './layout.ts';
+export { type LayoutStream, mixedVoices, type VoiceStream } from './priority.ts';
+export { parseStylesheet } from './stylesheet.ts';
