@@ -28,7 +28,7 @@ export interface Stylesheet {
  */
 export function parseStylesheet(text: string): Stylesheet {
   requireShortStylesheet(text);
-  requireFlat(text);
+  requireSimple(text);
   const tree = parse(text, {
     positions: true,
     onParseError: (error) => {
@@ -81,10 +81,13 @@ const CLOSING: readonly number[] = [
   tokenTypes.RightCurlyBracket,
 ];
 
-/** Counts brackets of every kind before the parser meets them: it descends by recursion. */
-function requireFlat(text: string): void {
+/** Counts brackets before the parser meets them: it descends by recursion, and every rule has one selector at least. */
+function requireSimple(text: string): void {
   let depth = 0;
+  let blocks = 0;
   tokenize(text, (type, start) => {
+    if (type === tokenTypes.LeftCurlyBracket) blocks += 1;
+    requireAtMost('stylesheetSelectors', blocks, 'selectors');
     if (OPENING.includes(type)) depth += 1;
     else if (CLOSING.includes(type)) depth = Math.max(0, depth - 1);
     if (depth > limits.stylesheetNesting) {
