@@ -19,6 +19,19 @@ export interface SenderReport {
   readonly octetCount: number;
 }
 
+/** A key frame as it came in: its layer, by the publisher's SSRC, and its timestamp as the publisher sent it. */
+export interface KeyFrame {
+  readonly ssrc: number;
+  readonly rtpTs: number;
+}
+
+/** Who follows the publisher's clock. */
+export interface TrackListener {
+  senderReport(report: SenderReport): void;
+  /** Told of simulcast pictures alone, before the packet goes on to any consumer. */
+  keyFrame(frame: KeyFrame): void;
+}
+
 interface Branch {
   readonly piped: Promise<PipedProducer>;
   /** Set once the pipe is there. */
@@ -40,6 +53,11 @@ export interface TrackParts {
   readonly clock: Clock;
 }
 
+/** What mediasoup tells of a key frame, as far as it is used. */
+interface KeyFrameInfo {
+  readonly rtpPacket: { readonly ssrc: number; readonly timestamp: number };
+}
+
 export class Track {
   readonly producer: Producer;
   readonly router: RoomRouter;
@@ -52,6 +70,7 @@ export class Track {
   readonly #clock: Clock;
   readonly #branches = new Map<RoomRouter, Branch>();
   readonly #reports = new Map<number, SenderReport>();
+  readonly #listeners = new Set<TrackListener>();
   #need = { bps: 0, atMs: Number.NEGATIVE_INFINITY };
 
   constructor(parts: TrackParts) {
@@ -64,9 +83,8 @@ export class Track {
     this.#clock = parts.clock;
     this.#gate = new Gate(parts.producer, false);
     parts.producer.on('trace', ({ type, info }) => {
-      if (type !== 'sr') return;
-      const report = { ...(info as unknown as Omit<SenderReport, 'kind'>), kind: this.kind };
-      this.#reports.set(report.ssrc, report);
+      if (type === 'sr') this.#onReport({ ...(info as unknown as Omit<SenderReport, 'kind'>), kind: this.kind });
+      else if (type === 'keyframe') this.#onKeyFrame(info as unknown as KeyFrameInfo);
     });
   }
 
@@ -81,6 +99,25 @@ export class Track {
   /** The last sender report of each of the publisher's encodings. */
   get senderReports(): SenderReport[] {
     return [...this.#reports.values()];
+  }
+
+  /** Listens to the publisher's clock; resolves when everything that happens from then on is told. */
+  async listen(listener: TrackListener): Promise<void> {
+    this.#listeners.add(listener);
+    if (this.producer.type === 'simulcast') await this.producer.enableTraceEvent(['sr', 'keyframe']);
+  }
+
+  unlisten(listener: TrackListener): void {
+    this.#listeners.delete(listener);
+  }
+
+  #onReport(report: SenderReport): void {
+    this.#reports.set(report.ssrc, report);
+    for (const listener of this.#listeners) listener.senderReport(report);
+  }
+
+  #onKeyFrame({ rtpPacket: { ssrc, timestamp } }: KeyFrameInfo): void {
+    for (const listener of this.#listeners) listener.keyFrame({ ssrc, rtpTs: timestamp });
   }
 
   /** Makes the track reach a router, through a pipe where that is not its own. Idempotent. */
