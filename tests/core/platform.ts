@@ -182,6 +182,13 @@ class MediaDouble implements MediaPlane {
     return {
       rtpCapabilities: {},
       join: async (connectionId: string, observer: PeerObserver) => this.#peer(connectionId, observer),
+      tap: async (streamId: string) => ({
+        streamId,
+        start: async () => {},
+        show() {},
+        requestKeyFrame() {},
+        close() {},
+      }),
       close() {},
     };
   }

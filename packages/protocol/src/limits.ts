@@ -119,6 +119,10 @@ const table = {
   audioNeedBps: { value: 40_000, why: 'one Opus stream with its headers, taken off before pictures get their share' },
   streamsPerWorker: { value: 1200, why: 'streams that one core forwards, until the worker has been measured' },
   unwantedSeconds: { value: 2, why: 'an encoder is not stopped for somebody who comes back at once' },
+  tapsPerRoom: {
+    value: 264,
+    why: 'four recordings of one session at once, of 50 voices and 16 pictures each: every packet goes through this process',
+  },
   subscribersPerRouter: { value: 400, why: 'past it a session spreads to another worker by a pipe' },
 
   // Archives: what is in the picture

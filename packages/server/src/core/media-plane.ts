@@ -38,6 +38,72 @@ export interface MediaRoom {
    * @throws PlatformError `CapacityReached` past the node's measured capacity.
    */
   join(connectionId: string, observer: PeerObserver): Promise<MediaPeer>;
+  /**
+   * Taps a stream of the room, for a recorder in this process.
+   * @throws PlatformError `StreamNotFound`; `LimitReached` past `tapsPerRoom`.
+   */
+  tap(streamId: string): Promise<StreamTap>;
+  close(): void;
+}
+
+/** A track as a tap hands it over. */
+export interface TapTrack {
+  /** Such as `video/VP8`. */
+  readonly mimeType: string;
+  readonly payloadType: number;
+  readonly clockRate: number;
+  /** Null for pictures. */
+  readonly channels: number | null;
+  readonly ssrc: number;
+  /** Parameters of the codec. */
+  readonly fmtp: Readonly<Record<string, unknown>>;
+  /** Those that say something of the media: when it was captured, how loud it is, how it is turned. */
+  readonly headerExtensions: readonly { readonly uri: string; readonly id: number }[];
+}
+
+/** Where a tap hands over to. Called synchronously, never after `tap.close()`. */
+export interface TapSink {
+  /**
+   * A track begins, or another takes its place (codec or device changed, worker lost and back): packets of this kind that
+   * follow are of it. It counts as not muted until `trackPaused`.
+   */
+  track(kind: MediaKind, track: TapTrack): void;
+  /** No packets of this kind come until `track` is told again. */
+  trackEnded(kind: MediaKind): void;
+  /** The publisher muted it (nothing comes) or unmuted it. */
+  trackPaused(kind: MediaKind, paused: boolean): void;
+  /**
+   * One whole RTP packet with media in it. Packets come as they reached the worker, so those that were lost on the way from
+   * the publisher come late. The memory is the sink's to keep; `packet.buffer` may hold more than the packet.
+   */
+  packet(kind: MediaKind, packet: Uint8Array): void;
+  /**
+   * The publisher's own sender report for the timestamps of `packet`: `ntpMs` milliseconds of the publisher's clock, which
+   * counts from 1900 (RFC 3550, 4), at `rtpTimestamp`. Told at once when timestamps begin anew.
+   */
+  senderReport(kind: MediaKind, report: { readonly ntpMs: number; readonly rtpTimestamp: number }): void;
+  /** The stream is over; nothing else is told. */
+  ended(): void;
+}
+
+/**
+ * A stream's media, handed over in memory. It lasts as long as its stream, through losses of the worker, and is no client:
+ * nobody sees it but by the load of the node. Nothing comes before the leg of the publisher is allowed.
+ */
+export interface StreamTap {
+  readonly streamId: string;
+  /**
+   * Begins to hand over. Once.
+   * @throws PlatformError `WrongState` the second time and after `close`; `StreamNotFound` when the stream is over;
+   *   `CapacityReached` past the node's capacity; `MediaLost` when the worker is gone. The tap is closed then.
+   */
+  start(sink: TapSink): Promise<void>;
+  /**
+   * The size at which the picture is shown, or null when it is not shown: chooses the simulcast layer, and stops video.
+   * Until it is told the picture counts as shown as large as it is published.
+   */
+  show(size: { readonly width: number; readonly height: number } | null): void;
+  requestKeyFrame(): void;
   close(): void;
 }
 

@@ -1,5 +1,6 @@
 /**
- * How much media a node carries, in streams forwarded: one for each track that goes to a client or through a pipe.
+ * How much media a node carries, in streams forwarded: one for each track that goes to a client, to a tap or through a
+ * pipe.
  *
  * The rule, worker by worker (a worker is one thread and can fill one core):
  * - Until it has been seen at work a worker is taken to carry `streamsPerWorker`.

@@ -134,6 +134,14 @@ interface Encoding {
   readonly scalabilityMode?: string;
 }
 
+/** Each simulcast layer counts its timestamps from a start of its own, as encoders do. */
+const layerTimestampGap = 10_000_000;
+
+/** The number that a source wrote into a packet. */
+export function numberOf(packet: Uint8Array): number {
+  return Buffer.from(packet).readUInt32BE(packet.length - 4);
+}
+
 /** Where packets of one track are written. */
 export class Source {
   readonly producer: Producer;
@@ -147,29 +155,45 @@ export class Source {
     this.#encodings = encodings;
   }
 
-  /** Writes one packet on each encoding; `bytes` by encoding, lowest first. A picture's packet is a whole frame. */
-  write({ bytes = [80], keyFrame = true, level }: { bytes?: number[]; keyFrame?: boolean; level?: number } = {}): void {
+  /**
+   * Writes one packet on each encoding; `bytes` by encoding, lowest first. A picture's packet is a whole frame.
+   * @returns the packets, which end with a number that is their own; `numberOf` reads it.
+   */
+  write({
+    bytes = [80],
+    keyFrame = true,
+    level,
+  }: {
+    bytes?: number[];
+    keyFrame?: boolean;
+    level?: number;
+  } = {}): Buffer[] {
     this.#sequence += 1;
-    for (const [index, { ssrc }] of this.#encodings.entries()) {
+    return this.#encodings.map(({ ssrc }, index) => {
       const header = Buffer.alloc(12);
       header[0] = level === undefined ? 0x80 : 0x90;
       header[1] = 0x80 | this.#payloadType;
       header.writeUInt16BE(this.#sequence & 0xffff, 2);
-      header.writeUInt32BE(this.#sequence * (this.producer.kind === 'audio' ? 960 : 3000), 4);
+      const timestamp = this.#sequence * (this.producer.kind === 'audio' ? 960 : 3000);
+      header.writeUInt32BE(timestamp + index * layerTimestampGap, 4);
       header.writeUInt32BE(ssrc, 8);
       // RFC 6464 in a one-byte extension (RFC 8285) under the id that mediasoup prefers.
       const extension = level === undefined ? [] : [Buffer.from([0xbe, 0xde, 0, 1, 0x60, 0x80 | level, 0, 0])];
-      this.producer.send(
-        Buffer.concat([header, ...extension, this.#payload(bytes[index] ?? bytes[0] ?? 80, keyFrame)]),
-      );
-    }
+      const payload = this.#payload(bytes[index] ?? bytes[0] ?? 80, keyFrame);
+      const packet = Buffer.concat([header, ...extension, payload]);
+      this.producer.send(packet);
+      return packet;
+    });
   }
 
   #payload(bytes: number, keyFrame: boolean): Buffer {
-    if (this.producer.kind === 'audio') return Buffer.alloc(bytes, 1);
     // RFC 7741: descriptor with S set, then a frame tag whose first bit is 0 in a key frame.
-    const start = [0x10, keyFrame ? 0x10 : 0x11, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x00];
-    return Buffer.concat([Buffer.from(start), Buffer.alloc(Math.max(0, bytes - start.length), 1)]);
+    const picture = [0x10, keyFrame ? 0x10 : 0x11, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x00];
+    const start = this.producer.kind === 'audio' ? [] : picture;
+    const number = Buffer.alloc(4);
+    number.writeUInt32BE(this.#sequence);
+    const filling = Buffer.alloc(Math.max(0, bytes - start.length - number.length), 1);
+    return Buffer.concat([Buffer.from(start), filling, number]);
   }
 
   /** Writes every `everyMs` until it is stopped. */

@@ -68,13 +68,13 @@ export class RoomRouter {
     this.worker.load.peers -= 1;
   }
 
-  /** Tracks that go from this router to clients. */
+  /** Tracks that go from this router to clients and taps. */
   get consumers(): number {
     return this.#consumers;
   }
 
   /**
-   * Counts a track to a client in, here and on the worker.
+   * Counts a track to a client or a tap in, here and on the worker.
    * @returns how to count it out, once.
    */
   countIn(): () => void {

@@ -2,15 +2,16 @@
  * The media of one session. It begins with one router on the least loaded worker and takes more, on other workers, as it
  * grows; clients are never moved except when their worker is lost.
  */
-import { PlatformError, type RtpCapabilities } from '@cloister/protocol';
-import type { Journal, MediaPeer, MediaRoom, PeerObserver } from '../core/index.ts';
+import { limits, PlatformError, type RtpCapabilities } from '@cloister/protocol';
+import type { Journal, MediaPeer, MediaRoom, PeerObserver, StreamTap } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
 import type { Capacity } from './capacity.ts';
 import { Peer } from './peer.ts';
 import { choosePlace } from './placing.ts';
-import { asLost } from './refusal.ts';
+import { asLost, refusalOf } from './refusal.ts';
 import { type Level, RoomRouter } from './room-router.ts';
 import type { PublishedStream } from './stream.ts';
+import { Tap } from './tap.ts';
 import type { SenderReport } from './track.ts';
 import type { MediaWorker, WorkerPool } from './worker-pool.ts';
 
@@ -31,6 +32,7 @@ export class Room implements MediaRoom {
   readonly #opening = new Map<MediaWorker, Promise<RoomRouter>>();
   readonly #routers = new Set<RoomRouter>();
   readonly #levels = new Map<RoomRouter, readonly Level[]>();
+  readonly #taps = new Set<Tap>();
   #rtpCapabilities: RtpCapabilities = {};
   #closed = false;
 
@@ -63,6 +65,26 @@ export class Room implements MediaRoom {
     const peer = new Peer(connectionId, this, router, observer);
     this.peers.add(peer);
     return peer;
+  }
+
+  async tap(streamId: string): Promise<StreamTap> {
+    const stream = this.streams.get(streamId);
+    if (!stream) throw new PlatformError('StreamNotFound', { streamId });
+    if (this.#taps.size >= limits.tapsPerRoom) {
+      throw new PlatformError('LimitReached', { limit: 'tapsPerRoom', value: limits.tapsPerRoom });
+    }
+    const tap = new Tap({
+      stream,
+      capacity: this.capacity,
+      onAddFailed: (error) => {
+        const { code, message } = refusalOf(error);
+        const fields = { streamId, code, error: message };
+        this.#parts.journal.record('warn', 'A tap could not be given a track that was added', fields);
+      },
+      onClosed: () => this.#taps.delete(tap),
+    });
+    this.#taps.add(tap);
+    return tap;
   }
 
   /** The publisher's own sender reports of a stream, the last one of each encoding. */

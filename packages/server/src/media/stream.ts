@@ -1,5 +1,5 @@
 /**
- * A stream as it is published: its tracks, who subscribes to it, and what of it is wanted. It outlives its tracks: when
+ * A stream as it is published: its tracks, who subscribes to it or taps it, and what of it is wanted. It outlives its tracks: when
  * the publisher's worker is lost, the subscriptions wait for the tracks that take their place.
  */
 import { limits, type MediaKind } from '@cloister/protocol';
@@ -9,9 +9,10 @@ import { codecForEverybody } from './codecs.ts';
 import type { RoomRouter } from './room-router.ts';
 import type { Demand, SenderReport, Track } from './track.ts';
 
-/** What a stream needs to know of a subscription. */
+/** What a stream needs to know of a subscription or a tap. */
 export interface StreamUser {
-  readonly router: RoomRouter;
+  /** Where it takes the stream; null while it takes nothing. */
+  readonly router: RoomRouter | null;
   readonly consumers: readonly Consumer[];
   /** Whether this kind would flow to the client now. */
   wants(kind: MediaKind): boolean;
@@ -19,6 +20,8 @@ export interface StreamUser {
   spatialLayer(track: Track): number;
   /** A new track; the older one of its kind, if there is one, ends right afterwards. */
   trackAdded(track: Track): void;
+  /** The publisher mutes the track or unmutes it: told before it takes effect. */
+  trackMuted?(track: Track): void;
   /** The stream is over. */
   streamClosed(): void;
 }
@@ -93,7 +96,9 @@ export class PublishedStream {
   async mute(kind: MediaKind, muted: boolean): Promise<void> {
     const track = this.tracks.get(kind);
     if (!track) return;
+    const changed = track.muted !== muted;
     track.muted = muted;
+    if (changed) for (const user of this.users) user.trackMuted?.(track);
     await this.refresh();
   }
 
@@ -128,7 +133,8 @@ export class PublishedStream {
   #demand(kind: MediaKind): Demand {
     const demand = new Map<RoomRouter, number>();
     for (const user of this.users) {
-      if (user.wants(kind)) demand.set(user.router, (demand.get(user.router) ?? 0) + 1);
+      const { router } = user;
+      if (router && user.wants(kind)) demand.set(router, (demand.get(router) ?? 0) + 1);
     }
     return demand;
   }
