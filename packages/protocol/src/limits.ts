@@ -140,6 +140,30 @@ const table = {
   selectorParts: { value: 32, why: 'names, classes, pseudo-classes and combinators of one selector' },
   stylesheetDeclarations: { value: 2048, why: 'declarations of all rules' },
   stylesheetNumber: { value: 10_000, why: 'px or % of a length, either way, and a z-index: five canvases and more' },
+  // Archives
+  archiveDelayMs: { value: 500, why: 'what is composed is this old, so that late and repeated packets are there' },
+  archiveJitterPackets: { value: 4096, why: 'packets of one track that wait for their turn in a recorder' },
+  archiveKeyFrameMs: { value: 500, why: 'a recorder that lost a picture asks for a key frame this often' },
+  archiveClockWindowSeconds: {
+    value: 10,
+    why: 'the fastest packet of this long ties the clock of a publisher to ours',
+  },
+  archiveClockSlewPpm: {
+    value: 1000,
+    why: 'a tie between clocks moves by this much of the time passed, which nobody hears',
+  },
+  archiveClockJumpMs: { value: 500, why: 'a tie that is off by more is made anew: that clock was set' },
+  archiveAudioFrameSamples: { value: 5760, why: 'the longest Opus packet, 120 ms' },
+  archivePipeBytes: {
+    value: 8_000_000,
+    why: 'what waits for a recorder that does not keep up; past it whole pictures are dropped',
+  },
+  archiveRecorderBytes: {
+    value: 1_200_000_000,
+    why: 'memory of one recorder; past it that recording fails, and nothing else',
+  },
+  archiveStopSeconds: { value: 20, why: 'a recorder that was told to stop and has not ended by then is killed' },
+  archiveMessageBytes: { value: 1_000_000, why: 'one message to or from a recorder' },
 
   // Webhooks and what goes out
   webhookTimeoutSeconds: { value: 10, why: 'a slow receiver holds one slot, not a call' },

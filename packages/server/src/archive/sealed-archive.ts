@@ -107,8 +107,21 @@ export async function createArchiveSealer(
     throw new PlatformError('BadRequest', { why: `${chunkBytes} is not a size for chunks` });
   }
   const contentKey = random(contentKeyBytes);
+  return createArchiveSealerWith(contentKey, await wrap(contentKey), random, chunkBytes);
+}
+
+/**
+ * The same where the content key was made and wrapped elsewhere, for this one archive: in the server, for a recorder that
+ * has no keys. Overwrites the key that it is given.
+ */
+export function createArchiveSealerWith(
+  contentKey: Buffer,
+  header: object,
+  random: Random = randomBytes,
+  chunkBytes: number = limits.sealedChunkBytes,
+): Sealer {
   try {
-    const head = headOf(await wrap(contentKey), chunkBytes);
+    const head = headOf(header, chunkBytes);
     const streamHead = streamHeadOf(random(saltBytes), random(noncePrefixBytes));
     const cipher = new ChunkCipher(contentKey, streamHead, head, chunkBytes);
     return new GcmSealer(Buffer.concat([head, streamHead]), cipher);

@@ -1,0 +1,178 @@
+/**
+ * The files of one archive on our own disk, in a folder of its own, all of it cipher text:
+ *
+ *     archive        what was sealed, in order
+ *     about.json     whose it is, and in which format
+ *     closing        OpenTok's format only, while it grows: a length and the block that ends the file after that many bytes
+ *
+ * A file that was cut by a crash opens: `recover` cuts it at the last length that has a closing block and appends that.
+ */
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+
+export interface About {
+  readonly projectId: string;
+  readonly format: 'opentok' | 'cloister';
+}
+
+const aboutFile = z.strictObject({ projectId: z.string(), format: z.enum(['opentok', 'cloister']) });
+
+const closingBytes = 8 + 16;
+const ownerOnly = { folder: 0o700, file: 0o600 };
+
+function place(folder: string) {
+  return {
+    archive: path.join(folder, 'archive'),
+    about: path.join(folder, 'about.json'),
+    closing: path.join(folder, 'closing'),
+  };
+}
+
+/** An archive that is being written: in order, one write after the other. What fails first is what `finish` throws. */
+export class ArchiveFile {
+  readonly #folder: string;
+  readonly #archive: FileHandle;
+  readonly #closing: FileHandle | null;
+  readonly #hash = createHash('sha256');
+  #size = 0;
+  #written: Promise<void> = Promise.resolve();
+  #failure: unknown = null;
+
+  private constructor(folder: string, archive: FileHandle, closing: FileHandle | null) {
+    this.#folder = folder;
+    this.#archive = archive;
+    this.#closing = closing;
+  }
+
+  /** @throws what the disk says */
+  static async create(folder: string, about: About): Promise<ArchiveFile> {
+    await mkdir(folder, { recursive: true, mode: ownerOnly.folder });
+    const files = place(folder);
+    await writeFile(files.about, JSON.stringify(about), { mode: ownerOnly.file });
+    const archive = await open(files.archive, 'wx', ownerOnly.file);
+    const closing = about.format === 'opentok' ? await open(files.closing, 'w', ownerOnly.file) : null;
+    return new ArchiveFile(folder, archive, closing);
+  }
+
+  /** Bytes that were given to be written. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** What a write failed with; nothing is written after it. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  append(cipherText: Buffer): void {
+    this.#hash.update(cipherText);
+    this.#size += cipherText.length;
+    this.#then(() => this.#archive.appendFile(cipherText));
+  }
+
+  /** The block that would end the file after all that was appended. */
+  close(block: Buffer): void {
+    const bytes = Buffer.alloc(closingBytes);
+    bytes.writeBigUInt64BE(BigInt(this.#size), 0);
+    block.copy(bytes, 8);
+    this.#then(async () => {
+      await this.#closing?.write(bytes, 0, closingBytes, 0);
+    });
+  }
+
+  /** All is on the disk. @returns the SHA-256 of the file, base64. @throws what a write failed with */
+  async finish(): Promise<string> {
+    await this.#written;
+    try {
+      if (this.#failure) throw this.#failure;
+      await this.#archive.datasync();
+    } finally {
+      await this.#archive.close();
+      await this.#closing?.close();
+    }
+    if (this.#closing) await rm(place(this.#folder).closing, { force: true });
+    return this.#hash.digest('base64');
+  }
+
+  /** The recorder is gone: what is there is brought to an end. @returns as `recover` does */
+  async abandon(): Promise<Recovered | null> {
+    await this.#written;
+    await this.#archive.close();
+    await this.#closing?.close();
+    return recover(this.#folder);
+  }
+
+  #then(write: () => Promise<unknown>): void {
+    this.#written = this.#written.then(async () => {
+      if (this.#failure) return;
+      try {
+        await write();
+      } catch (error) {
+        this.#failure = error;
+      }
+    });
+  }
+}
+
+export interface Recovered {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** Brings a file that was cut to an end with which it opens. @returns null when there is nothing to open */
+export async function recover(folder: string): Promise<Recovered | null> {
+  const files = place(folder);
+  const about = await readAbout(folder);
+  if (!about) return null;
+  const closing = await readFile(files.closing).catch(() => null);
+  if (closing?.length === closingBytes) {
+    const length = Number(closing.readBigUInt64BE(0));
+    const archive = await open(files.archive, 'r+');
+    try {
+      await archive.truncate(length);
+      await archive.write(closing, 8, closingBytes - 8, length);
+      await archive.datasync();
+    } finally {
+      await archive.close();
+    }
+    await rm(files.closing);
+  } else if (about.format === 'opentok' && closing) return null;
+  return digestOf(files.archive);
+}
+
+async function digestOf(file: string): Promise<Recovered | null> {
+  const hash = createHash('sha256');
+  const handle = await open(file, 'r').catch(() => null);
+  if (!handle) return null;
+  let sizeBytes = 0;
+  for await (const chunk of handle.createReadStream()) {
+    hash.update(chunk);
+    sizeBytes += chunk.length;
+  }
+  return sizeBytes === 0 ? null : { sizeBytes, sha256: hash.digest('base64') };
+}
+
+/** @returns null where there is no archive. */
+export async function readAbout(folder: string): Promise<About | null> {
+  try {
+    return aboutFile.parse(JSON.parse(await readFile(place(folder).about, 'utf8')));
+  } catch {
+    return null;
+  }
+}
+
+/** A stored archive, as it is. @throws what the disk says */
+export async function openStored(folder: string): Promise<{ handle: FileHandle; sizeBytes: number }> {
+  const handle = await open(place(folder).archive, 'r');
+  return { handle, sizeBytes: (await handle.stat()).size };
+}
+
+/** Removes it for good: under another name first, so that a crash leaves nothing that looks whole. */
+export async function removeStored(folder: string): Promise<void> {
+  const doomed = `${folder}.removed`;
+  const there = await stat(folder).catch(() => null);
+  if (there) await rename(folder, doomed);
+  await rm(doomed, { recursive: true, force: true });
+}

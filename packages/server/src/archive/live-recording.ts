@@ -1,0 +1,241 @@
+/** One recording that runs: streams and layouts in, orders to its recorder; what the recorder seals goes to its file. */
+import { limits, type MediaKind } from '@cloister/protocol';
+import type {
+  Journal,
+  Layout,
+  RecordedStream,
+  Recording,
+  RecordingObserver,
+  RecordingOrder,
+  RecordingResult,
+  StreamTap,
+  TapSink,
+} from '../core/index.ts';
+import type { Cancel, Clock } from '../lib/index.ts';
+import type { ArchiveFile } from './archive-file.ts';
+import { type Placement, placeStreams } from './layout.ts';
+import type { Seal } from './messages.ts';
+import { mixedVoices } from './priority.ts';
+import { Recorder } from './recorder.ts';
+
+interface Parts {
+  readonly order: RecordingOrder;
+  readonly seal: Seal;
+  readonly file: ArchiveFile;
+  readonly observer: RecordingObserver;
+  readonly clock: Clock;
+  readonly monotonic: () => number;
+  readonly journal: Journal;
+}
+
+interface Source {
+  stream: RecordedStream;
+  readonly tap: StreamTap;
+  readonly lanes: Map<MediaKind, number>;
+}
+
+const frameRate = 30;
+
+export class LiveRecording implements Recording {
+  readonly #parts: Parts;
+  readonly #recorder: Recorder;
+  readonly #sources = new Map<string, Source>();
+  #layout: Layout;
+  #lanes = 0;
+  #password = '';
+  #began = false;
+  #durationMs = 0;
+  #cancelTick: Cancel = () => {};
+  /** Since when nobody is there to be recorded; null while somebody is. */
+  #emptySince: number | null;
+  #stopped = false;
+
+  constructor(parts: Parts) {
+    const { order, seal, clock, monotonic } = parts;
+    this.#parts = parts;
+    this.#layout = order.layout;
+    this.#emptySince = monotonic();
+    this.#recorder = new Recorder(
+      {
+        container: seal.format === 'opentok' ? 'mpegts' : 'mp4',
+        width: order.width,
+        height: order.height,
+        frameRate,
+        hasAudio: order.hasAudio,
+        hasVideo: order.hasVideo,
+        maxBitrateBps: order.maxBitrateBps,
+        quantizationParameter: order.quantizationParameter,
+        seal,
+        now: clock.now(),
+      },
+      {
+        opened: (password) => {
+          this.#password = password;
+        },
+        cipherText: (bytes) => this.#store(bytes),
+        closing: (block) => parts.file.close(block),
+        keyFrame: (streamId) => this.#sources.get(streamId)?.tap.requestKeyFrame(),
+        ended: (durationMs) => void this.#finish(durationMs),
+        failed: (why) => void this.#abandon(why),
+      },
+      clock,
+    );
+    this.#tick();
+  }
+
+  add(stream: RecordedStream, tap: StreamTap): void {
+    if (this.#stopped) {
+      tap.close();
+      return;
+    }
+    this.#resume();
+    const source: Source = { stream, tap, lanes: new Map() };
+    this.#sources.set(stream.streamId, source);
+    this.#recorder.order({ type: 'stream', streamId: stream.streamId, hasVideo: stream.hasVideo });
+    this.#arrange();
+    tap.start(this.#sink(source)).catch(() => this.remove(stream.streamId));
+  }
+
+  change(stream: RecordedStream): void {
+    const source = this.#sources.get(stream.streamId);
+    if (!source) return;
+    source.stream = stream;
+    this.#recorder.order({ type: 'stream', streamId: stream.streamId, hasVideo: stream.hasVideo });
+    this.#arrange();
+  }
+
+  remove(streamId: string): void {
+    const source = this.#sources.get(streamId);
+    if (!source) return;
+    this.#sources.delete(streamId);
+    source.tap.close();
+    this.#recorder.order({ type: 'streamRemoved', streamId });
+    this.#arrange();
+    if (this.#sources.size === 0) this.#emptySince = this.#parts.monotonic();
+  }
+
+  layout(layout: Layout): void {
+    this.#layout = layout;
+    this.#arrange();
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#cancelTick();
+    for (const { tap } of this.#sources.values()) tap.close();
+    // What was captured until now is composed `archiveDelayMs` later; that time is given, not waited for.
+    if (this.#recording) {
+      this.#recorder.order({ type: 'advance', at: this.#parts.monotonic() + limits.archiveDelayMs });
+    }
+    this.#recorder.stop();
+  }
+
+  /** Whether time is recorded: somebody is there, or was within the delay. */
+  get #recording(): boolean {
+    return this.#emptySince === null || this.#parts.monotonic() - this.#emptySince < limits.archiveDelayMs;
+  }
+
+  #tick(): void {
+    const { clock, monotonic } = this.#parts;
+    if (this.#began && this.#recording) this.#recorder.order({ type: 'advance', at: monotonic() });
+    this.#cancelTick = clock.after(1000 / frameRate, () => this.#tick());
+  }
+
+  /** Somebody is there again: the time in which nobody was is left out. */
+  #resume(): void {
+    const { monotonic, clock, observer } = this.#parts;
+    if (!this.#began) {
+      this.#began = true;
+      observer.began(clock.now());
+    } else if (this.#emptySince !== null) {
+      const ms = monotonic() - this.#emptySince - limits.archiveDelayMs;
+      if (ms > 0) this.#recorder.order({ type: 'skip', ms });
+    }
+    this.#emptySince = null;
+  }
+
+  #arrange(): void {
+    const { width, height, hasVideo } = this.#parts.order;
+    if (!hasVideo) return;
+    const streams = [...this.#sources.values()].map(({ stream }) => stream);
+    const placed: Placement[] = placeStreams({ width, height }, this.#layout, streams);
+    for (const { stream, tap } of this.#sources.values()) {
+      const place = placed.find(({ streamId }) => streamId === stream.streamId);
+      tap.show(place ? { width: place.width, height: place.height } : null);
+    }
+    this.#recorder.order({
+      type: 'placed',
+      placed: placed.map(({ streamId, x, y, width, height, fit }) => ({ streamId, x, y, width, height, fit })),
+    });
+  }
+
+  #sink(source: Source): TapSink {
+    const { streamId } = source.stream;
+    const recorder = this.#recorder;
+    return {
+      track: (kind, { mimeType, clockRate, payloadType }) => {
+        this.#lanes += 1;
+        source.lanes.set(kind, this.#lanes);
+        recorder.order({
+          type: 'track',
+          streamId,
+          kind,
+          lane: this.#lanes,
+          track: { mimeType, clockRate, payloadType },
+        });
+      },
+      trackEnded: (kind) => {
+        source.lanes.delete(kind);
+        recorder.order({ type: 'trackEnded', streamId, kind });
+      },
+      trackPaused: () => {},
+      packet: (kind, packet) => {
+        const lane = source.lanes.get(kind);
+        if (lane !== undefined) recorder.packet(lane, this.#parts.monotonic(), packet);
+      },
+      senderReport: (kind, { ntpMs, rtpTimestamp }) => {
+        const lane = source.lanes.get(kind);
+        if (lane !== undefined) recorder.order({ type: 'senderReport', lane, ntpMs, rtpTimestamp });
+      },
+      ended: () => this.remove(streamId),
+    };
+  }
+
+  #store(bytes: Buffer): void {
+    const { file } = this.#parts;
+    file.append(bytes);
+    if (file.failure) this.#recorder.kill();
+  }
+
+  async #finish(durationMs: number): Promise<void> {
+    const { file, observer } = this.#parts;
+    this.#durationMs = durationMs;
+    this.#over();
+    try {
+      const sha256 = await file.finish();
+      observer.ended(this.#result(file.size, sha256));
+    } catch {
+      observer.failed('what was recorded could not be written', null);
+    }
+  }
+
+  async #abandon(why: string): Promise<void> {
+    const { file, observer, journal, order } = this.#parts;
+    this.#over();
+    journal.record('error', 'a recorder failed', { archiveId: order.archiveId, error: why });
+    const kept = await file.abandon().catch(() => null);
+    observer.failed('the recorder failed', kept && this.#result(kept.sizeBytes, kept.sha256));
+  }
+
+  #over(): void {
+    this.#stopped = true;
+    this.#cancelTick();
+    for (const { tap } of this.#sources.values()) tap.close();
+    this.#sources.clear();
+  }
+
+  #result(sizeBytes: number, sha256: string): RecordingResult {
+    return { sizeBytes, sha256, durationMs: this.#durationMs, password: this.#password };
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * What the server and a recorder say to each other over two inherited pipes: a length, a kind, then JSON or bytes. Time
+ * comes with every message from the server; a recorder has no clock of its own.
+ */
+import { limits, type MediaKind, PlatformError } from '@cloister/protocol';
+import type { Container } from './output.ts';
+
+/** How what is recorded is sealed. */
+export type Seal =
+  /** To a customer's certificate (PEM), in OpenTok's format. */
+  | { readonly format: 'opentok'; readonly certificate: string }
+  /** Under a content key of 32 bytes (base64) that the server made for this archive and wrapped, in Cloister's format. */
+  | { readonly format: 'cloister'; readonly contentKey: string; readonly header: object };
+
+export interface RecorderOptions {
+  readonly container: Container;
+  readonly width: number;
+  readonly height: number;
+  readonly frameRate: number;
+  readonly hasAudio: boolean;
+  readonly hasVideo: boolean;
+  readonly maxBitrateBps: number | null;
+  readonly quantizationParameter: number | null;
+  readonly seal: Seal;
+  /** Milliseconds since 1970, for the validity of a certificate. */
+  readonly now: number;
+}
+
+/** From the server. Times are milliseconds of the server's monotonic clock. */
+export type Order =
+  | { readonly type: 'open'; readonly options: RecorderOptions }
+  | { readonly type: 'stream'; readonly streamId: string; readonly hasVideo: boolean }
+  | { readonly type: 'streamRemoved'; readonly streamId: string }
+  | { readonly type: 'placed'; readonly placed: readonly OrderedPlace[] }
+  | {
+      readonly type: 'track';
+      readonly streamId: string;
+      readonly kind: MediaKind;
+      readonly track: { readonly mimeType: string; readonly clockRate: number; readonly payloadType: number };
+      /** By which its packets name it. */
+      readonly lane: number;
+    }
+  | { readonly type: 'trackEnded'; readonly streamId: string; readonly kind: MediaKind }
+  | { readonly type: 'senderReport'; readonly lane: number; readonly ntpMs: number; readonly rtpTimestamp: number }
+  | { readonly type: 'skip'; readonly ms: number }
+  | { readonly type: 'advance'; readonly at: number }
+  | { readonly type: 'stop' };
+
+export interface OrderedPlace {
+  readonly streamId: string;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly fit: 'contain' | 'cover';
+}
+
+/** From a recorder, beside its cipher text. */
+export type Report =
+  | { readonly type: 'opened'; readonly password: string }
+  | { readonly type: 'keyFrame'; readonly streamId: string }
+  /** The block (base64) that would end the file after the cipher text that came before this report. */
+  | { readonly type: 'closing'; readonly block: string }
+  | { readonly type: 'ended'; readonly durationMs: number }
+  | { readonly type: 'failed'; readonly why: string };
+
+export type Frame =
+  | { readonly kind: 'json'; readonly value: unknown }
+  | { readonly kind: 'packet'; readonly lane: number; readonly at: number; readonly packet: Buffer }
+  | { readonly kind: 'bytes'; readonly bytes: Buffer };
+
+const headBytes = 5;
+const packetHeadBytes = 10;
+const kinds = { json: 0, packet: 1, bytes: 2 } as const;
+
+function head(kind: keyof typeof kinds, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(headBytes);
+  bytes.writeUInt32BE(length, 0);
+  bytes.writeUInt8(kinds[kind], 4);
+  return bytes;
+}
+
+export function jsonFrame(value: Order | Report): Buffer {
+  const body = Buffer.from(JSON.stringify(value));
+  return Buffer.concat([head('json', body.length), body]);
+}
+
+/** An RTP packet of a lane, with the time at which it arrived. */
+export function packetFrame(lane: number, at: number, packet: Uint8Array): Buffer {
+  const before = Buffer.allocUnsafe(packetHeadBytes);
+  before.writeUInt16BE(lane, 0);
+  before.writeDoubleBE(at, 2);
+  return Buffer.concat([head('packet', packetHeadBytes + packet.length), before, packet]);
+}
+
+/** Cipher text, cut where a frame would be too long. */
+export function bytesFrames(bytes: Buffer): Buffer[] {
+  const frames: Buffer[] = [];
+  for (let from = 0; from < bytes.length; from += limits.archiveMessageBytes) {
+    const part = bytes.subarray(from, from + limits.archiveMessageBytes);
+    frames.push(head('bytes', part.length), part);
+  }
+  return frames;
+}
+
+function broken(why: string): PlatformError {
+  return new PlatformError('FrameInvalid', { why });
+}
+
+/** Takes bytes as a pipe gives them and gives whole frames. */
+export class FrameReader {
+  #held: Buffer = Buffer.alloc(0);
+
+  /** @throws PlatformError `FrameInvalid` where it is no frame; nothing after it can be read either */
+  *read(chunk: Buffer): Generator<Frame> {
+    this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    while (this.#held.length >= headBytes) {
+      const length = this.#held.readUInt32BE(0);
+      if (length > limits.archiveMessageBytes) throw broken(`a message of ${length} bytes between server and recorder`);
+      if (this.#held.length < headBytes + length) return;
+      const body = this.#held.subarray(headBytes, headBytes + length);
+      const kind = this.#held.readUInt8(4);
+      this.#held = this.#held.subarray(headBytes + length);
+      yield frameOf(kind, body);
+    }
+  }
+}
+
+function frameOf(kind: number, body: Buffer): Frame {
+  if (kind === kinds.bytes) return { kind: 'bytes', bytes: body };
+  if (kind === kinds.packet && body.length >= packetHeadBytes) {
+    const [lane, at] = [body.readUInt16BE(0), body.readDoubleBE(2)];
+    return { kind: 'packet', lane, at, packet: body.subarray(packetHeadBytes) };
+  }
+  if (kind !== kinds.json) throw broken('a message of an unknown kind between server and recorder');
+  try {
+    return { kind: 'json', value: JSON.parse(body.toString()) };
+  } catch {
+    throw broken('a message between server and recorder is no JSON');
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * The server's end of a recorder: starts its process, gives it orders and packets, and hands on what it reports. What waits
+ * for a recorder that does not keep up is bounded: packets past the bound are dropped with the rest of their picture, and a
+ * key frame is asked for.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import path from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { limits, type MediaKind } from '@cloister/protocol';
+import type { Cancel, Clock } from '../lib/index.ts';
+import { FrameReader, jsonFrame, type Order, packetFrame, type RecorderOptions, type Report } from './messages.ts';
+import { type Sandbox, sandboxOf, shutIn } from './sandbox.ts';
+
+/** What a recorder says; nothing after `ended` or `failed`, of which there is exactly one. */
+export interface RecorderTold {
+  /** It is ready. @param password of OpenTok's format, otherwise empty */
+  opened(password: string): void;
+  /** What may be stored. */
+  cipherText(bytes: Buffer): void;
+  /** The block that would end the file after all cipher text so far. */
+  closing(block: Buffer): void;
+  keyFrame(streamId: string): void;
+  ended(durationMs: number): void;
+  failed(why: string): void;
+}
+
+interface Lane {
+  readonly streamId: string;
+  readonly kind: MediaKind;
+  /** Dropping until a picture begins: the timestamp of the one that was cut. */
+  cut: number | null;
+}
+
+const program = path.join(import.meta.dirname, 'recorder-process.ts');
+/** Orders of a new recorder that need no heap of their own worth mentioning: pictures are outside of it. */
+const heapMb = 256;
+const complaintsBytes = 4000;
+
+export class Recorder {
+  readonly sandbox: Sandbox;
+  readonly #child: ChildProcess;
+  readonly #orders: Writable;
+  readonly #told: RecorderTold;
+  readonly #clock: Clock;
+  readonly #lanes = new Map<number, Lane>();
+  #complaints = '';
+  #dropped = 0;
+  #over = false;
+  #cancelKill: Cancel | null = null;
+
+  /** Starts the process; `told.opened` says when it is ready. */
+  constructor(options: RecorderOptions, told: RecorderTold, clock: Clock, sandbox = sandboxOf(process.execPath)) {
+    this.sandbox = sandbox;
+    this.#told = told;
+    this.#clock = clock;
+    const args = [`--max-old-space-size=${heapMb}`, '--disable-warning=ExperimentalWarning', program];
+    const command = shutIn({ file: process.execPath, args }, sandbox);
+    this.#child = spawn(command.file, [...command.args], {
+      env: {},
+      cwd: '/',
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
+    });
+    const [, , complaints, orders, reports] = this.#child.stdio as [null, null, Readable, Writable, Readable];
+    this.#orders = orders;
+    orders.on('error', () => this.#fail('its pipe broke'));
+    reports.on('error', () => this.#fail('its pipe broke'));
+    complaints.on('data', (chunk: Buffer) => {
+      this.#complaints = (this.#complaints + chunk.toString()).slice(-complaintsBytes);
+    });
+    this.#read(reports);
+    this.#child.on('error', () => this.#fail('its process does not start'));
+    // `close` comes when its pipes are read to their ends, so that nothing it said is lost.
+    this.#child.on('close', (code, signal) => this.#fail(`its process ended with ${signal ?? code}`));
+    this.order({ type: 'open', options });
+  }
+
+  /** Its process, for the watch on it. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Packets that were dropped since it did not keep up. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** What it wrote to its standard error last. */
+  get complaints(): string {
+    return this.#complaints;
+  }
+
+  order(order: Order): void {
+    if (this.#over) return;
+    if (order.type === 'track') this.#lanes.set(order.lane, { streamId: order.streamId, kind: order.kind, cut: null });
+    this.#orders.write(jsonFrame(order));
+  }
+
+  /**
+   * @param lane of a track that was ordered
+   * @param at when it arrived, in milliseconds of the clock of `advance`
+   */
+  packet(lane: number, at: number, packet: Uint8Array): void {
+    const of = this.#lanes.get(lane);
+    if (!of || this.#over || packet.length < 12) return;
+    const timestamp = new DataView(packet.buffer, packet.byteOffset).getUint32(4);
+    const full = this.#orders.writableLength + packet.length > limits.archivePipeBytes;
+    if (full || of.cut === timestamp) {
+      this.#dropped += 1;
+      if (of.cut === null && of.kind === 'video') this.#told.keyFrame(of.streamId);
+      of.cut = timestamp;
+      return;
+    }
+    of.cut = null;
+    this.#orders.write(packetFrame(lane, at, packet));
+  }
+
+  /** Ends the recording: `told.ended` or `told.failed` follows, within `archiveStopSeconds` at the latest. */
+  stop(): void {
+    if (this.#over || this.#cancelKill) return;
+    this.order({ type: 'stop' });
+    this.#cancelKill = this.#clock.after(limits.archiveStopSeconds * 1000, () => {
+      this.#fail(`it did not end within ${limits.archiveStopSeconds} s`);
+    });
+  }
+
+  /** Ends the process at once. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  #read(reports: Readable): void {
+    const reader = new FrameReader();
+    reports.on('data', (chunk: Buffer) => {
+      try {
+        for (const frame of reader.read(chunk)) {
+          if (this.#over) return;
+          if (frame.kind === 'bytes') this.#told.cipherText(frame.bytes);
+          else if (frame.kind === 'json') this.#report(frame.value as Report);
+        }
+      } catch {
+        this.#fail('it said what is no report');
+      }
+    });
+  }
+
+  #report(report: Report): void {
+    if (report.type === 'opened') this.#told.opened(report.password);
+    else if (report.type === 'closing') this.#told.closing(Buffer.from(report.block, 'base64'));
+    else if (report.type === 'keyFrame') this.#told.keyFrame(report.streamId);
+    else if (report.type === 'failed') this.#fail(report.why);
+    else if (report.type === 'ended') {
+      this.#end();
+      this.#told.ended(report.durationMs);
+    }
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#cancelKill?.();
+    this.#orders.end();
+  }
+
+  #fail(why: string): void {
+    if (this.#over) return;
+    this.#end();
+    this.kill();
+    this.#told.failed(why);
+  }
+}
