@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import type { EventName, RtpParameters, Suite } from '@cloister/protocol';
+import { type EventName, limits, type RtpParameters, type Suite } from '@cloister/protocol';
 import {
   type Act,
   type Client,
@@ -16,11 +16,15 @@ import {
   type PeerObserver,
   type Role,
   type Session,
+  type StreamTap,
+  type SessionWish,
+  type Uploads,
 } from '../../packages/server/src/core/index.ts';
 import { openKeys } from '../../packages/server/src/keys/index.ts';
 import { ManualClock, systemIds } from '../../packages/server/src/lib/index.ts';
 import { openPgliteStore } from '../../packages/server/src/store/index.ts';
 import { newDataFolder } from '../rig/embedded.ts';
+import { RecordingsDouble } from './recordings.ts';
 
 export interface Told {
   readonly event: EventName | 'close';
@@ -69,14 +73,19 @@ export interface TestPlatform {
   reportsSuites: boolean;
   /** What happens in the media plane while a transport is being opened. */
   whileOpening: () => void;
-  session(wish?: { mediaMode?: 'routed' | 'relayed' }): Promise<Session>;
+  readonly recordings: RecordingsDouble;
+  session(wish?: Partial<SessionWish>): Promise<Session>;
   enter(session: Session, role?: Role, data?: string): Promise<TestClient>;
   /** Publishes a stream whose DTLS gives this suite; resolves with its id. */
   publish(from: TestClient, suite?: Suite): Promise<string>;
   close(): Promise<void>;
 }
 
-export async function testPlatform(plan: 'standard' | 'growth' | 'enterprise' = 'enterprise'): Promise<TestPlatform> {
+/** @param parts `recorder: false` leaves the recorder out; without `uploads` archives stay with the server */
+export async function testPlatform(
+  plan: 'standard' | 'growth' | 'enterprise' = 'enterprise',
+  parts: { recorder?: boolean; uploads?: Uploads } = {},
+): Promise<TestPlatform> {
   const clock = new ManualClock();
   const journal = { record() {} };
   const dataDir = await newDataFolder();
@@ -88,7 +97,9 @@ export async function testPlatform(plan: 'standard' | 'growth' | 'enterprise' = 
   const site = { node: 'test', zones: [], signallingUrl: null, iceServers: () => [] };
   const acts: Act[] = [];
   const audit = { note: (act: Act) => void acts.push(act) };
-  const core = createCore({ clock, ids: systemIds, store, keys, media, egress, journal, audit, site });
+  const recordings = new RecordingsDouble();
+  const archiving = { recordings: parts.recorder === false ? undefined : recordings, uploads: parts.uploads };
+  const core = createCore({ clock, ids: systemIds, store, keys, media, egress, journal, audit, site, ...archiving });
   const actor = { kind: 'operator', via: 'start' } as const;
   const { account } = await core.accounts.create(actor, { name: 'Test', plan });
   const { project } = await core.projects.create(actor, account.id, { name: 'Test' });
@@ -98,6 +109,7 @@ export async function testPlatform(plan: 'standard' | 'growth' | 'enterprise' = 
     acts,
     accountId: account.id,
     projectId: project.id,
+    recordings,
     get reportsSuites() {
       return media.reportsSuites;
     },
@@ -112,15 +124,17 @@ export async function testPlatform(plan: 'standard' | 'growth' | 'enterprise' = 
     },
     session: (wish = {}) =>
       core.sessions.create(actor, project.id, {
-        mediaMode: wish.mediaMode ?? 'routed',
+        mediaMode: 'routed',
         archiveMode: 'manual',
         e2ee: false,
+        ...wish,
       }),
     enter: (session, role = 'publisher', data = '') => enter(core, media, session, role, data),
     publish,
     async close() {
       // What was refused while its project went away is tried again after a time that passes only here.
       await clock.passing(recorderRetryMs, () => core.calls.close());
+      await clock.passing(limits.archiveStopSeconds * 1000, () => core.archives.close());
       await store.close();
       await rm(dataDir, { recursive: true, force: true });
     },
@@ -174,6 +188,13 @@ async function publish(from: TestClient, suite: Suite = 'AEAD_AES_256_GCM'): Pro
 class MediaDouble implements MediaPlane {
   reportsSuites = true;
   whileOpening = () => {};
+  tap = async (streamId: string): Promise<StreamTap> => ({
+    streamId,
+    start: async () => {},
+    show() {},
+    requestKeyFrame() {},
+    close() {},
+  });
   readonly versions = { worker: 'double', openssl: 'none' };
   readonly peers = new Map<string, { asked: string[]; observer: PeerObserver }>();
   #transports = 0;
@@ -182,13 +203,7 @@ class MediaDouble implements MediaPlane {
     return {
       rtpCapabilities: {},
       join: async (connectionId: string, observer: PeerObserver) => this.#peer(connectionId, observer),
-      tap: async (streamId: string) => ({
-        streamId,
-        start: async () => {},
-        show() {},
-        requestKeyFrame() {},
-        close() {},
-      }),
+      tap: async (streamId: string) => this.tap(streamId),
       close() {},
     };
   }

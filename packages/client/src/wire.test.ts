@@ -48,6 +48,7 @@ const welcome: Partial<ServerFrame> & object = {
   connections: [],
   streams: [],
   forceMuted: false,
+  archives: [],
   heartbeatSeconds: 5,
   resumeSeconds: 30,
 };

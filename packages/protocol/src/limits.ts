@@ -140,7 +140,7 @@ const table = {
   selectorParts: { value: 32, why: 'names, classes, pseudo-classes and combinators of one selector' },
   stylesheetDeclarations: { value: 2048, why: 'declarations of all rules' },
   stylesheetNumber: { value: 10_000, why: 'px or % of a length, either way, and a z-index: five canvases and more' },
-  // Archives
+  // Archives: recording
   archiveDelayMs: { value: 500, why: 'what is composed is this old, so that late and repeated packets are there' },
   archiveJitterPackets: { value: 4096, why: 'packets of one track that wait for their turn in a recorder' },
   archiveKeyFrameMs: { value: 500, why: 'a recorder that lost a picture asks for a key frame this often' },
@@ -162,7 +162,7 @@ const table = {
     value: 1_200_000_000,
     why: 'memory of one recorder; past it that recording fails, and nothing else',
   },
-  archiveStopSeconds: { value: 20, why: 'a recorder that was told to stop and has not ended by then is killed' },
+  archiveEndSeconds: { value: 20, why: 'a recorder that was told to stop and has not ended by then is killed' },
   archiveMessageBytes: { value: 1_000_000, why: 'one message to or from a recorder' },
 
   // Webhooks and what goes out
@@ -206,6 +206,40 @@ const table = {
     why: 'the number of a chunk has 32 bits in its nonce, which may not repeat; 256 TiB of the usual chunks',
   },
   archiveKeyFileBytes: { value: 64 * 1024, why: 'a private key of 16384 bits as PEM has some 13 kB' },
+
+  // Archives: their life
+  archiveRecordedSeconds: {
+    value: 4 * 3600,
+    why: 'OpenTok: recorded time of one archive; an automatic one goes on in the next',
+  },
+  archiveWallSeconds: { value: 12 * 3600, why: 'OpenTok: the same with its pauses' },
+  archivePausedSeconds: { value: 3600, why: 'OpenTok: nobody publishes for this long, then it stops' },
+  archiveLeftSeconds: { value: 60, why: 'OpenTok: nobody is in the session for this long, then it stops' },
+  archiveBeginSeconds: { value: 60, why: 'OpenTok: somebody must publish by then' },
+  archiveStreams: { value: 50, why: 'OpenTok: streams of one archive' },
+  archivesPerSession: { value: 10, why: 'each is a recorder of its own' },
+  archiveTextChars: { value: 512, why: 'name and multiArchiveTag of an archive' },
+  archiveBitrateBpsMin: { value: 100_000, why: 'OpenTok: maxBitrate of an archive' },
+  archiveBitrateBpsMax: { value: 6_000_000, why: 'the same' },
+  archiveQuantizationMin: { value: 15, why: 'OpenTok: quantizationParameter of an archive' },
+  archiveQuantizationMax: { value: 40, why: 'the same' },
+  archivesListed: { value: 1000, why: 'OpenTok: archives in one answer' },
+  archivesListedDefault: { value: 50, why: 'OpenTok: the same, where none is asked for' },
+  archiveKeptSeconds: { value: 72 * 3600, why: 'OpenTok: what is kept with us goes after three days' },
+  archiveSweepSeconds: { value: 600, why: 'how long past its time an archive may be there' },
+  archiveSweepRows: { value: 100, why: 'archives that one round of the sweep removes' },
+  archiveLinkSeconds: { value: 600, why: 'OpenTok: a download link is good for ten minutes' },
+  archiveLinksCounted: {
+    value: 10_000,
+    why: 'links whose first use was recorded; past it the oldest is recorded again',
+  },
+  archiveStopSeconds: { value: 3, why: 'how long a stop of the server waits for recordings to end' },
+  certificateChars: { value: 16 * 1024, why: 'a certificate in PEM, or in base64 once more' },
+  certificateKeyBits: {
+    value: 2048,
+    why: 'OpenTok: the RSA key of a certificate; it takes no larger one, and smaller ones are weak',
+  },
+  storageWordChars: { value: 512, why: 'one value of the storage of a project' },
 
   // Log-ins
   loginSeconds: { value: 8 * 3600, why: 'a working day' },

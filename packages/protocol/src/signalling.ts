@@ -59,6 +59,10 @@ export const streamShape = z.object({
 });
 export type StreamShape = z.infer<typeof streamShape>;
 
+/** A recording of the session. */
+export const archiveShape = z.object({ archiveId: id, name: z.string().max(limits.archiveTextChars) });
+export type ArchiveShape = z.infer<typeof archiveShape>;
+
 export const iceServer = z.object({
   urls: z.array(z.string()).min(1),
   username: z.string().optional(),
@@ -317,6 +321,8 @@ export const events = {
   signal: z.object({ type: z.string(), data: z.string(), from: connectionShape.nullable() }),
   /** `streamIds`: this client's own streams that must be muted now; `active`: the session's state. */
   muteForced: z.object({ active: z.boolean(), streamIds: z.array(id) }),
+  archiveStarted: z.object({ archive: archiveShape }),
+  archiveStopped: z.object({ archive: archiveShape }),
   /** What became of a leg of this client: publish and subscribe resolve or fail on it. */
   leg: z.object({
     streamId: id,
@@ -401,6 +407,8 @@ export const serverFrame = z.discriminatedUnion('type', [
     connections: z.array(connectionShape),
     streams: z.array(streamShape),
     forceMuted: z.boolean(),
+    /** Recordings that are under way. */
+    archives: z.array(archiveShape),
     heartbeatSeconds: z.number(),
     resumeSeconds: z.number(),
   }),

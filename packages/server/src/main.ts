@@ -10,6 +10,7 @@ import { PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
 import { adminRoutes, type KeyAdmin, openOperatorSocket, operatorSocket } from './admin/index.ts';
+import { openRecordings } from './archive/index.ts';
 import type { Config } from './config.ts';
 import {
   type Audit,
@@ -122,6 +123,7 @@ async function assemble(
   closers.push(async () => {
     state.ready = false;
     await core.calls.close();
+    await core.archives.close();
   });
   state.ready = true;
   return { url, core, keys, media, dev, close };
@@ -164,10 +166,18 @@ async function openGround(
   });
   const signallingUrl = config.publicUrl ? `${config.publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
   const site = { node: 'local', zones: [], signallingUrl, iceServers: () => [] };
-  const core = createCore({ clock, ids, store, keys, media, egress, journal, audit: noAudit, site });
+  const recordings = openRecordings({
+    dataDir: config.dataDir,
+    clock,
+    monotonic: () => performance.now(),
+    keys,
+    journal,
+  });
+  const core = createCore({ clock, ids, store, keys, media, egress, journal, audit: noAudit, site, recordings });
   late.core = core;
   closers.push(() => core.recorder.flush());
   await closeFormerRun(core);
+  core.archives.begin();
   return { core, keys, media, egress, store };
 }
 

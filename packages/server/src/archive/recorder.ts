@@ -114,12 +114,12 @@ export class Recorder {
     this.#orders.write(packetFrame(lane, at, packet));
   }
 
-  /** Ends the recording: `told.ended` or `told.failed` follows, within `archiveStopSeconds` at the latest. */
+  /** Ends the recording: `told.ended` or `told.failed` follows, within `archiveEndSeconds` at the latest. */
   stop(): void {
     if (this.#over || this.#cancelKill) return;
     this.order({ type: 'stop' });
-    this.#cancelKill = this.#clock.after(limits.archiveStopSeconds * 1000, () => {
-      this.#fail(`it did not end within ${limits.archiveStopSeconds} s`);
+    this.#cancelKill = this.#clock.after(limits.archiveEndSeconds * 1000, () => {
+      this.#fail(`it did not end within ${limits.archiveEndSeconds} s`);
     });
   }
 

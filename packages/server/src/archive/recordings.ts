@@ -13,6 +13,7 @@ import type { Seal } from './messages.ts';
 import { byPlatform, toPlatform } from './recipients.ts';
 import { contentKeyBytes } from './sealed-chunks.ts';
 import { openSealedRanges } from './sealed-ranges.ts';
+import { parseStylesheet } from './stylesheet.ts';
 
 export interface RecordingsDeps {
   readonly dataDir: string;
@@ -43,9 +44,11 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
   };
 
   return {
+    checkStylesheet: (stylesheet) => void parseStylesheet(stylesheet),
+
     async start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording> {
       if (order.outputMode === 'individual') {
-        throw new PlatformError('NotImplemented', { feature: 'archives with each stream in a file of its own' });
+        throw new PlatformError('RecorderMissing');
       }
       const seal = await sealOf(order);
       const file = await ArchiveFile.create(folderOf(order.archiveId), {

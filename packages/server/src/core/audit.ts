@@ -10,6 +10,8 @@ const account = ({ accountId }: { accountId: string }): Subject => ({ kind: 'acc
 const project = ({ projectId }: { projectId: string }): Subject => ({ kind: 'project', id: projectId });
 const key = ({ keyId }: { keyId: string }): Subject => ({ kind: 'key', id: keyId });
 const callback = ({ callbackId }: { callbackId: string }): Subject => ({ kind: 'callback', id: callbackId });
+const archive = ({ archive: { id } }: { archive: { id: string } }): Subject => ({ kind: 'archive', id });
+const archiveOf = ({ archiveId }: { archiveId: string }): Subject => ({ kind: 'archive', id: archiveId });
 const stream = ({ streamId }: { streamId: string }): Subject => ({ kind: 'stream', id: streamId });
 const refusedLeg = ({ legId, leg }: EventOf<'leg.connected' | 'leg.reported'>): Subject | null =>
   leg.state === 'refused' ? { kind: 'leg', id: legId } : null;
@@ -27,6 +29,8 @@ const subjects: { readonly [Type in EventType]: SubjectOf<Type> | null } = {
   'project.deleted': project,
   'callback.registered': callback,
   'callback.removed': callback,
+  'storage.changed': project,
+  'storage.removed': project,
   'session.created': null,
   'session.started': null,
   'session.ended': null,
@@ -44,6 +48,18 @@ const subjects: { readonly [Type in EventType]: SubjectOf<Type> | null } = {
   'leg.reported': refusedLeg,
   'leg.closed': null,
   'media.lost': null,
+  'archive.started': archive,
+  'archive.paused': null,
+  'archive.stopped': archive,
+  'archive.available': archive,
+  'archive.uploaded': archive,
+  'archive.failed': archive,
+  'archive.expired': archive,
+  'archive.deleted': archive,
+  'archive.layoutChanged': archiveOf,
+  'archive.streamAdded': archiveOf,
+  'archive.streamRemoved': archiveOf,
+  'archive.downloaded': archiveOf,
 };
 
 /**

@@ -6,7 +6,7 @@ import type { ClientLink, Connection } from './connection.ts';
 import type { Session } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
-import { Home } from './home.ts';
+import { Home, type HomeWatcher } from './home.ts';
 import type { MediaPlane } from './media-plane.ts';
 import { forceDisconnect, forceMuteAll, forceMuteStream } from './moderation.ts';
 import type { Projects } from './project.ts';
@@ -42,6 +42,8 @@ export class Calls {
   readonly #desk: AdmissionDesk;
   readonly #slots = new Map<string, Slot>();
   readonly #live = new Map<string, Home>();
+  /** Who follows the session of a new home. */
+  watcherOf: (home: Home) => HomeWatcher | null = () => null;
   #lastEpoch = 0;
   #stopping = false;
 
@@ -174,6 +176,7 @@ export class Calls {
     streams.forEach((stream, index) => {
       stream.layoutClasses = items[index]!.classes;
       home.record(actor, { type: 'stream.layoutChanged', streamId: stream.id, classes: stream.layoutClasses });
+      home.watcher?.streamChanged(stream);
     });
     return streams;
   }
@@ -265,6 +268,7 @@ export class Calls {
       recorder: this.#deps.recorder,
       onEmpty: (empty) => this.#closeIfEmpty(empty),
     });
+    home.watcher = this.watcherOf(home);
     this.#live.set(session.id, home);
     return home;
   }
@@ -275,6 +279,7 @@ export class Calls {
     this.#slots.delete(id);
     this.#live.delete(id);
     home.room?.close();
+    home.watcher?.closed();
   }
 
   /** Ascending across restarts too, since it never falls behind the time in seconds. */

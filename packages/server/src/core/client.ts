@@ -1,6 +1,7 @@
 /** A client's requests: each name of the protocol is one function here; signalling only parses and passes on. */
 import type {
   Answer,
+  ArchiveShape,
   ConnectionShape,
   ParsedRequest,
   RequestName,
@@ -31,6 +32,7 @@ export interface Welcome {
   readonly connections: ConnectionShape[];
   readonly streams: StreamShape[];
   readonly forceMuted: boolean;
+  readonly archives: ArchiveShape[];
 }
 
 /** A client as signalling holds it. */
@@ -69,6 +71,7 @@ function welcomeOf(connection: Connection): Welcome {
     connections: [...home.connections.values()].filter((other) => other !== connection).map(connectionShape),
     streams: [...home.streams.values()].filter((stream) => stream.announced).map(streamShape),
     forceMuted: home.mute.active,
+    archives: home.watcher?.archives() ?? [],
   };
 }
 

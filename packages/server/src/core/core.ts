@@ -1,6 +1,8 @@
 /** The use cases, put together over their ports. */
 import type { Clock, Ids } from '../lib/index.ts';
 import { Accounts } from './account.ts';
+import { ArchiveLinks } from './archive-links.ts';
+import { Archives } from './archives.ts';
 import { Callbacks } from './callback.ts';
 import { Calls, type Site } from './calls.ts';
 import type { Foundation } from './foundation.ts';
@@ -8,7 +10,9 @@ import type { MediaPlane } from './media-plane.ts';
 import type { Audit, Egress, Journal, Keys, Store } from './ports.ts';
 import { Projects } from './project.ts';
 import { Recorder } from './recorder.ts';
+import type { Recordings, Uploads } from './recordings.ts';
 import { Sessions } from './session.ts';
+import { Storages } from './storage.ts';
 
 export interface CorePorts {
   readonly clock: Clock;
@@ -20,6 +24,10 @@ export interface CorePorts {
   readonly journal: Journal;
   readonly audit: Audit;
   readonly site: Site;
+  /** Without one nothing is archived. */
+  readonly recordings?: Recordings;
+  /** Without one archives stay with this server. */
+  readonly uploads?: Uploads;
 }
 
 export interface Core extends Foundation {
@@ -28,6 +36,9 @@ export interface Core extends Foundation {
   readonly sessions: Sessions;
   readonly calls: Calls;
   readonly callbacks: Callbacks;
+  readonly archives: Archives;
+  readonly archiveLinks: ArchiveLinks;
+  readonly storages: Storages;
 }
 
 /** Builds the use cases. Nothing runs until one is called. */
@@ -46,5 +57,9 @@ export function createCore(ports: CorePorts): Core {
   const sessions = new Sessions(foundation, projects);
   const calls = new Calls(foundation, { projects, sessions, media: ports.media, site: ports.site });
   const callbacks = new Callbacks(foundation, ports.egress);
-  return { ...foundation, accounts, projects, sessions, calls, callbacks };
+  const storages = new Storages(foundation, { accounts, projects, egress: ports.egress });
+  const { recordings = null, uploads = null } = ports;
+  const archives = new Archives(foundation, { accounts, projects, sessions, calls, storages, recordings, uploads });
+  const archiveLinks = new ArchiveLinks(foundation, archives, recordings);
+  return { ...foundation, accounts, projects, sessions, calls, callbacks, archives, archiveLinks, storages };
 }

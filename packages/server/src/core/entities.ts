@@ -62,6 +62,86 @@ export interface Callback {
   readonly createdAt: number;
 }
 
+export type ArchiveStatus =
+  | 'started'
+  | 'paused'
+  | 'stopped'
+  | 'available'
+  | 'uploaded'
+  | 'expired'
+  | 'failed'
+  | 'deleted';
+
+/** A recording of a session, from its start on. */
+export interface Archive {
+  /** A UUID in lower case. */
+  readonly id: string;
+  readonly projectId: string;
+  readonly sessionId: string;
+  readonly status: ArchiveStatus;
+  /** Personal: the store seals it, here and in events. */
+  readonly name: string;
+  /** Why it ended; constant words. */
+  readonly reason: string;
+  readonly outputMode: 'composed' | 'individual';
+  readonly hasAudio: boolean;
+  readonly hasVideo: boolean;
+  /** Such as `640x480`; null where the tracks stay apart. */
+  readonly resolution: string | null;
+  readonly streamMode: 'auto' | 'manual';
+  /** Begun by the session itself (`archiveMode: always`): it is not stopped by REST. */
+  readonly automatic: boolean;
+  /** Bits a second. */
+  readonly maxBitrate: number | null;
+  readonly quantizationParameter: number | null;
+  /** PEM of what it is sealed to; null: the project's data key. */
+  readonly certificate: string | null;
+  /** The call that started it, in whole seconds; milliseconds since 1970. */
+  readonly createdAt: number;
+  /** When its first byte was sealed. */
+  readonly beganAt: number | null;
+  readonly updatedAt: number;
+  readonly sizeBytes: number;
+  readonly durationMs: number;
+  /** base64; '' until it has ended. */
+  readonly sha256: string;
+  readonly password: string;
+  /** Whether there may be a file of it with us. */
+  readonly kept: boolean;
+}
+
+/** Where a project wants its archives, in the clear; in memory only. */
+export type StorageTarget =
+  | {
+      readonly type: 's3';
+      readonly accessKey: string;
+      readonly secretKey: string;
+      readonly bucket: string;
+      /** null: Amazon's. */
+      readonly endpoint: string | null;
+      readonly sse: 's3' | 'none';
+    }
+  | {
+      readonly type: 'azure';
+      readonly accountName: string;
+      readonly accountKey: string;
+      readonly container: string;
+      /** null: the public cloud's. */
+      readonly domain: string | null;
+    };
+
+/** How a project wants its archives stored. */
+export interface Storage {
+  readonly projectId: string;
+  /** JSON of a `StorageTarget`. */
+  readonly target: Sealed;
+  /** Whether what cannot be stored there is kept with us. */
+  readonly fallback: 'none' | 'opentok';
+  /** PEM that composed archives are sealed to. */
+  readonly certificate: string | null;
+  readonly updatedAt: number;
+}
+
 /** One HTTP call that is owed to a receiver. */
 export interface Delivery {
   readonly id: string;

@@ -6,6 +6,7 @@
  * project's data key before they touch a disk.
  */
 import type { DisconnectReason, Leg, MediaPolicy, StreamEndReason, VideoType } from '@cloister/protocol';
+import type { Archive } from './entities.ts';
 
 /** Who did it. */
 export type Actor =
@@ -64,6 +65,14 @@ type ProjectEvent = Base & { readonly projectId: string } & (
     | { readonly type: 'project.deleted' }
     | { readonly type: 'callback.registered'; readonly callbackId: string }
     | { readonly type: 'callback.removed'; readonly callbackId: string }
+    | {
+        readonly type: 'storage.changed';
+        readonly storage: 's3' | 'azure';
+        readonly fallback: 'none' | 'opentok';
+        /** SHA-256 of the certificate in DER, in lower-case hexadecimal; null without one. */
+        readonly certificateSha256: string | null;
+      }
+    | { readonly type: 'storage.removed' }
   );
 
 /** Events of a session and of what runs in it. */
@@ -86,7 +95,35 @@ type SessionEvent = Base & { readonly projectId: string; readonly sessionId: str
     | { readonly type: 'media.lost'; readonly connectionId: string; readonly why: string }
   );
 
-export type Event = AccountEvent | ProjectEvent | SessionEvent;
+/** A change of state of an archive, with all that is known of it then. `archive.started` comes again after a pause. */
+type ArchiveStateEvent = {
+  readonly type:
+    | 'archive.started'
+    | 'archive.paused'
+    | 'archive.stopped'
+    | 'archive.available'
+    | 'archive.uploaded'
+    | 'archive.failed'
+    | 'archive.expired'
+    | 'archive.deleted';
+  readonly archive: Archive;
+};
+
+/** Events of an archive. */
+type ArchiveEvent = Base & { readonly projectId: string; readonly sessionId: string } & (
+    | Named<ArchiveStateEvent>
+    | { readonly type: 'archive.layoutChanged'; readonly archiveId: string; readonly layout: string }
+    | { readonly type: 'archive.streamAdded'; readonly archiveId: string; readonly streamId: string }
+    | { readonly type: 'archive.streamRemoved'; readonly archiveId: string; readonly streamId: string }
+    | { readonly type: 'archive.downloaded'; readonly archiveId: string }
+  );
+
+/** One member for each name, so that `EventOf` finds it. */
+type Named<E extends { readonly type: string }> = {
+  [Type in E['type']]: Omit<E, 'type'> & { readonly type: Type };
+}[E['type']];
+
+export type Event = AccountEvent | ProjectEvent | SessionEvent | ArchiveEvent;
 export type EventType = Event['type'];
 /** One member of the union by its type. */
 export type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;

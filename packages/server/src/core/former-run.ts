@@ -6,6 +6,7 @@
  * One process at a time has a database, so whatever is open at its start is of a run that has ended.
  */
 import { asPlatformError, limits } from '@cloister/protocol';
+import { become } from './archive.ts';
 import type { Event } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import type { NewEvent } from './recorder.ts';
@@ -14,6 +15,7 @@ const reason = 'networkDisconnected';
 
 /** Closes all of it. @throws PlatformError `StoreUnavailable` */
 export async function closeFormerRun(deps: Foundation): Promise<void> {
+  await closeArchives(deps);
   const sessions = await deps.store.stillOpen.sessions();
   for (const { projectId, sessionId } of sessions) {
     try {
@@ -32,6 +34,22 @@ export async function closeFormerRun(deps: Foundation): Promise<void> {
   deps.journal.record('warn', 'a former run ended without closing its sessions; they are closed now', {
     count: sessions.length,
   });
+}
+
+/** Archives fail: what was sealed of them may still be there, and is kept as long as that of any other. */
+async function closeArchives({ store, recorder, clock, journal }: Foundation): Promise<void> {
+  const left = await store.archives.unfinished();
+  const events = left.map((before): Event => {
+    const change = { reason: 'the server ended before the recording did', kept: true };
+    const archive = become(before, 'failed', clock.now(), change);
+    const { projectId, sessionId } = archive;
+    return recorder.stamp({ kind: 'system' }, { type: 'archive.failed', projectId, sessionId, archive });
+  });
+  for (let from = 0; from < events.length; from += limits.recordsPerWrite) {
+    await store.outbox.append(events.slice(from, from + limits.recordsPerWrite));
+  }
+  if (left.length === 0) return;
+  journal.record('warn', 'a former run ended while archives were recorded; they have failed', { count: left.length });
 }
 
 /** In the order of every end: legs, then streams, then connections, then the session. */

@@ -3,7 +3,7 @@
  * opened by the first connection and ended by the last. All of it runs on one thread and changes state synchronously
  * before it sends, so every client sees the same order.
  */
-import type { EventData, EventName, StreamEndReason } from '@cloister/protocol';
+import type { ArchiveShape, EventData, EventName, StreamEndReason } from '@cloister/protocol';
 import type { Clock } from '../lib/index.ts';
 import { type CloseReason, type Connection, connectionFacts, connectionShape } from './connection.ts';
 import type { Session } from './entities.ts';
@@ -16,6 +16,19 @@ import { type Stream, streamFacts, streamShape } from './stream.ts';
 type WithoutPlace<E> = E extends unknown ? Omit<E, 'projectId' | 'sessionId'> : never;
 /** An event of a session, before its home fills in which one. */
 export type SessionEvent = WithoutPlace<Extract<NewEvent, { sessionId: string }>>;
+
+/** Who follows what is published in a session: its archives. Told after the change, in its order. */
+export interface HomeWatcher {
+  streamCreated(stream: Stream): void;
+  streamChanged(stream: Stream): void;
+  streamDestroyed(stream: Stream): void;
+  /** Somebody is in the session now, or nobody is any more. */
+  occupied(somebody: boolean): void;
+  /** This home is closed; the session may find another. */
+  closed(): void;
+  /** Archives that are being recorded now. */
+  archives(): ArchiveShape[];
+}
 
 export interface HomeDeps {
   readonly clock: Clock;
@@ -32,6 +45,8 @@ export class Home {
   readonly room: MediaRoom | null;
   readonly connections = new Map<string, Connection>();
   readonly streams = new Map<string, Stream>();
+  /** null where nothing can be recorded. */
+  watcher: HomeWatcher | null = null;
   /** Force-mute of the session: who publishes later starts muted. */
   readonly mute = { active: false };
   readonly #deps: HomeDeps;
@@ -72,6 +87,7 @@ export class Home {
     this.connections.set(connection.id, connection);
     this.record(actor, { type: 'connection.created', connection: connectionFacts(connection) });
     this.broadcast('connectionCreated', { connection: connectionShape(connection) }, connection);
+    if (this.connections.size === 1) this.watcher?.occupied(true);
   }
 
   /** Ends a connection: its streams first, then itself; the others learn of both in that order. */
@@ -89,6 +105,7 @@ export class Home {
     this.record(actor, { type: 'connection.destroyed', connection: connectionFacts(connection), reason });
     this.broadcast('connectionDestroyed', { connectionId: connection.id, reason });
     if (this.connections.size > 0) return;
+    this.watcher?.occupied(false);
     this.record(actor, { type: 'session.ended' });
     this.#deps.onEmpty(this);
   }
@@ -109,6 +126,7 @@ export class Home {
       { type: 'stream.created', stream: streamFacts(stream) },
     );
     this.broadcast('streamCreated', { stream: streamShape(stream) });
+    this.watcher?.streamCreated(stream);
   }
 
   /** Ends a stream for everybody. The publisher is told too, unless it is what ended. */
@@ -126,5 +144,6 @@ export class Home {
     if (!stream.announced) return;
     this.record(actor, { type: 'stream.destroyed', stream: streamFacts(stream), reason });
     this.broadcast('streamDestroyed', { streamId: stream.id, reason });
+    this.watcher?.streamDestroyed(stream);
   }
 }

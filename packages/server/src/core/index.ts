@@ -1,6 +1,10 @@
 /** The door of the rules: use cases, the event union, and the ports that the rest of the server fills. */
 export type { Accounts } from './account.ts';
 export type { Admission, TokenClaims } from './admission.ts';
+export { archiveStatuses, fileNameOf, mayBecome } from './archive.ts';
+export type { ArchiveLinks, Download } from './archive-links.ts';
+export { type ArchivePlan, type ArchiveWish, planArchive } from './archive-wish.ts';
+export type { Archives, ArchiveView } from './archives.ts';
 export type { Callbacks } from './callback.ts';
 export type { Calls, Site } from './calls.ts';
 export type { Actions, Client, Welcome } from './client.ts';
@@ -34,9 +38,11 @@ export {
 export type * from './ports.ts';
 export type { ClearSecret, Projects, Rotation } from './project.ts';
 export { spend } from './rate.ts';
+export type * from './recordings.ts';
 export { type Role, roles } from './role.ts';
 export { sealedContext } from './sealed-context.ts';
 export { archiveResolutions, type Sessions, type SessionWish } from './session.ts';
 export { projectOfSessionId } from './session-id.ts';
 export type { Signal } from './signal.ts';
+export { type StorageChange, type Storages, type StorageWish, storageTargetOf } from './storage.ts';
 export { type Stream, streamShape } from './stream.ts';

@@ -1,6 +1,16 @@
 /** The ports that `core` needs from outside. `main.ts` fills them; tests fill them with the same real parts, embedded. */
 import type { ErrorCode, Leg } from '@cloister/protocol';
-import type { Account, Callback, Delivery, Project, Sealed, Session } from './entities.ts';
+import type {
+  Account,
+  Archive,
+  ArchiveStatus,
+  Callback,
+  Delivery,
+  Project,
+  Sealed,
+  Session,
+  Storage,
+} from './entities.ts';
 import type { Actor, Event, EventType } from './event.ts';
 
 /** An event with its place in the outbox. */
@@ -82,8 +92,35 @@ export interface Store {
     done(id: string): Promise<void>;
     retry(id: string, attempts: number, dueAt: number): Promise<void>;
   };
+  readonly archives: {
+    create(archive: Archive, event: Event): Promise<void>;
+    get(id: string): Promise<Archive | null>;
+    /** Of one project, or of one of its sessions, newest first, without those that were deleted; `count` is of all of them. */
+    list(
+      projectId: string,
+      wish: { readonly sessionId?: string; readonly offset: number; readonly count: number },
+    ): Promise<{ readonly count: number; readonly items: Archive[] }>;
+    /** Writes its next state, where its last one is still `from`; whether it was. */
+    update(archive: Archive, from: ArchiveStatus, event: Event): Promise<boolean>;
+    /** Started, paused and stopped ones, oldest first: while none runs, those that a killed run left. */
+    unfinished(): Promise<Archive[]>;
+    /**
+     * Those with a file that is not to be kept any longer: deleted and expired ones, and those that ended at or before
+     * `until`; oldest first.
+     */
+    outlived(until: number, limit: number): Promise<Archive[]>;
+    /** Of one project, those that may have a file with us. */
+    kept(projectId: string): Promise<Archive[]>;
+    /** Its file is gone; with a deleted archive its row goes too. */
+    released(id: string): Promise<void>;
+  };
+  readonly storages: {
+    get(projectId: string): Promise<Storage | null>;
+    put(storage: Storage, event: Event): Promise<void>;
+    remove(projectId: string, event: Event): Promise<boolean>;
+  };
   readonly outbox: {
-    /** Events of running calls, in order. `leg.*` events also write the row of their leg. */
+    /** Events of running calls, in order. `leg.*` events also write the row of their leg, those of archives theirs. */
     append(events: readonly Event[]): Promise<void>;
     /** Events after a reader's position, oldest first. */
     read(reader: string, limit: number): Promise<(Recorded | Unreadable)[]>;
@@ -113,7 +150,7 @@ export interface KeyRow {
 }
 
 /** One purpose, one key (design: `keys/`). */
-export type KeyPurpose = 'admission' | 'webhook' | 'platform' | 'login';
+export type KeyPurpose = 'admission' | 'webhook' | 'platform' | 'login' | 'download';
 
 /** The key port. Data keys belong to projects; the rest have a purpose. */
 export interface Keys {
@@ -148,6 +185,7 @@ export interface JournalFields {
   readonly streamId?: string | null;
   readonly transportId?: string | null;
   readonly callbackId?: string | null;
+  readonly archiveId?: string | null;
   readonly deliveryId?: string | null;
   readonly requestId?: string | null;
   readonly keyId?: string | null;
@@ -215,7 +253,7 @@ export interface Act {
   /** As its event is named. */
   readonly action: EventType;
   readonly subject: {
-    readonly kind: 'account' | 'project' | 'key' | 'callback' | 'session' | 'connection' | 'stream' | 'leg';
+    readonly kind: 'account' | 'project' | 'key' | 'callback' | 'session' | 'connection' | 'stream' | 'leg' | 'archive';
     readonly id: string;
   };
   readonly projectId: string | null;

@@ -44,6 +44,8 @@ export class Projects {
   onCompromised: (projectId: string, secretIds: readonly string[]) => void = () => {};
   /** Called when a project may not be used any more. */
   onSuspended: (projectId: string) => void = () => {};
+  /** Waited for before a project is removed: what belongs to it outside the store goes first. */
+  beforeRemoved: (projectId: string) => Promise<void> = async () => {};
 
   constructor(deps: Foundation, accounts: Accounts, reportsSuites: () => boolean) {
     this.#deps = deps;
@@ -206,6 +208,7 @@ export class Projects {
   async remove(actor: Actor, id: string): Promise<void> {
     await this.#load(id);
     this.onSuspended(id);
+    await this.beforeRemoved(id);
     this.forget(id);
     const { recorder, store } = this.#deps;
     await recorder.change(actor, { type: 'project.deleted', projectId: id }, (event) =>

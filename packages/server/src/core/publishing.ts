@@ -126,6 +126,7 @@ export function tellChange<Value extends boolean | { width: number; height: numb
   const { home, id } = stream.connection;
   home.record({ kind: 'connection', connectionId: id }, { type: 'stream.updated', streamId: stream.id, changed });
   home.broadcast('streamUpdated', { streamId: stream.id, changed, oldValue, newValue, reason });
+  home.watcher?.streamChanged(stream);
 }
 
 function ownStream(connection: Connection, streamId: string): Stream {

@@ -17,7 +17,13 @@ import { keyIdOf, openValue, sealValue } from './sealed-value.ts';
 import { signClaims, verifyClaims } from './signature.ts';
 import type { KeyFacts } from './wrap.ts';
 
-export const signingPurposes = ['admission', 'webhook', 'platform', 'login'] as const satisfies readonly KeyPurpose[];
+export const signingPurposes = [
+  'admission',
+  'webhook',
+  'platform',
+  'login',
+  'download',
+] as const satisfies readonly KeyPurpose[];
 /** Purpose of the data key for what belongs to no project. */
 export const platformData = 'platform:data';
 /** A failed write of the keyring is tried again after this long, not at each seal. */

@@ -26,6 +26,7 @@ export const fieldTable = {
   attempt: open('number', 'which try this is'),
   bytes: open('number', 'size'),
   callbackId: open('string', 'registered webhook'),
+  archiveId: open('string', 'archive of a session'),
   code: open('string', 'code of a refusal, from the table of errors'),
   count: open('number', 'how many'),
   delayMs: open('number', 'wait before the next try'),

@@ -3,6 +3,7 @@ import { PlatformError } from '@cloister/protocol/errors';
 import { limits } from '@cloister/protocol/limits';
 import type { Journal, Sealed, Store } from '../core/index.ts';
 import { openAccounts } from './accounts.ts';
+import { openArchives } from './archives.ts';
 import { openCallbacks } from './callbacks.ts';
 import type { Database } from './database.ts';
 import { openDeliveries } from './deliveries.ts';
@@ -12,6 +13,7 @@ import { openProjects } from './projects.ts';
 import { openReseal } from './reseal.ts';
 import { openLegs, openSessions } from './sessions.ts';
 import { openStillOpen } from './still-open.ts';
+import { openStorages } from './storages.ts';
 import { openTables, type Parts, type Seals } from './tables.ts';
 import { Writer } from './writer.ts';
 
@@ -72,6 +74,8 @@ export function assembleStore(database: Database, journal: Journal, release: () 
     legs: openLegs(parts),
     stillOpen: openStillOpen(parts),
     callbacks: openCallbacks(parts),
+    archives: openArchives(parts),
+    storages: openStorages(parts),
     deliveries: {
       ...deliveries,
       async enqueue(rows, reader, position) {

@@ -9,6 +9,7 @@ import { PlatformError } from '@cloister/protocol/errors';
 import { limits } from '@cloister/protocol/limits';
 import { asc, eq, gt, sql } from 'drizzle-orm';
 import type { Event, Recorded, Store, Unreadable } from '../core/index.ts';
+import { archiveOf } from './archives.ts';
 import { restoreEvent, type StoredEvent, storeErased, storeEvent } from './personal.ts';
 import { outbox, projects, readers } from './schema.ts';
 import { commit, type Parts, read, type Seals } from './tables.ts';
@@ -107,7 +108,13 @@ export function openOutbox(parts: Parts, watchers: Watchers): Store['outbox'] & 
       if (events.length === 0) return;
       const appended = await Promise.all(events.map(store));
       const begun = events.flatMap((event, index) => begunBy(event, appended[index]!));
-      await commit(writer, { appended, legs: events.flatMap(legOf), begun, ended: events.flatMap(endedBy) });
+      await commit(writer, {
+        statements: events.flatMap((event) => archiveOf(tables, event)),
+        appended,
+        legs: events.flatMap(legOf),
+        begun,
+        ended: events.flatMap(endedBy),
+      });
     },
 
     async read(reader, limit) {

@@ -11,6 +11,7 @@ const streamFields: readonly Path[] = [
   ['stream', 'name'],
   ['stream', 'connection', 'data'],
 ];
+const archiveName: readonly Path[] = [['archive', 'name']];
 const none: readonly Path[] = [];
 
 const personalPaths: Readonly<Record<EventType, readonly Path[]>> = {
@@ -26,6 +27,8 @@ const personalPaths: Readonly<Record<EventType, readonly Path[]>> = {
   'project.deleted': none,
   'callback.registered': none,
   'callback.removed': none,
+  'storage.changed': none,
+  'storage.removed': none,
   'session.created': none,
   'session.started': none,
   'session.ended': none,
@@ -43,6 +46,18 @@ const personalPaths: Readonly<Record<EventType, readonly Path[]>> = {
   'leg.reported': none,
   'leg.closed': none,
   'media.lost': none,
+  'archive.started': archiveName,
+  'archive.paused': archiveName,
+  'archive.stopped': archiveName,
+  'archive.available': archiveName,
+  'archive.uploaded': archiveName,
+  'archive.failed': archiveName,
+  'archive.expired': archiveName,
+  'archive.deleted': archiveName,
+  'archive.layoutChanged': none,
+  'archive.streamAdded': none,
+  'archive.streamRemoved': none,
+  'archive.downloaded': none,
 };
 
 type Tree = Record<string, unknown>;

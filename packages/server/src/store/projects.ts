@@ -3,7 +3,18 @@ import { PlatformError } from '@cloister/protocol/errors';
 import { and, asc, eq, isNotNull } from 'drizzle-orm';
 import { type Project, type ProjectSecret, type Store, sealedContext } from '../core/index.ts';
 import { erased, storeEvent } from './personal.ts';
-import { callbacks, deliveries, keyring, legs, outbox, present, projects, sessions } from './schema.ts';
+import {
+  archives,
+  callbacks,
+  deliveries,
+  keyring,
+  legs,
+  outbox,
+  present,
+  projects,
+  sessions,
+  storages,
+} from './schema.ts';
 import { commit, type Parts, read, statement } from './tables.ts';
 
 function notFound(projectId: string): PlatformError {
@@ -56,7 +67,7 @@ export function openProjects({ tables, writer, seals }: Parts): Store['projects'
     // count and audit; what was personal in them is gone with the key that opened it.
     async remove(id, event) {
       const statements = [
-        ...[legs, present, deliveries, callbacks, sessions].map((table) =>
+        ...[legs, present, deliveries, callbacks, archives, storages, sessions].map((table) =>
           statement(tables.delete(table).where(eq(table.projectId, id))),
         ),
         statement(

@@ -20,7 +20,9 @@ import {
   makeDelivery,
   makeProject,
   makeSession,
+  makeStorage,
   newAccount,
+  newArchive,
   readAll,
   readerAtEnd,
 } from './store-fixture.ts';
@@ -36,6 +38,13 @@ export function resealingRules(given: () => Given): void {
     await store.sessions.create(session, event('session.created', { projectId: project.id, sessionId: session.id }));
     const callback = makeCallback(keys, project.id, 'https://example.org/events');
     await store.callbacks.create(callback, event('callback.registered', { projectId: project.id, callbackId: '1' }));
+    const archive = await newArchive(store, session, { name: 'Ward round' });
+    const storage = makeStorage(keys, project.id);
+    const { id: projectId } = project;
+    await store.storages.put(
+      storage,
+      event('storage.changed', { projectId, storage: 's3', fallback: 'none', certificateSha256: null }),
+    );
     const reader = await readerAtEnd(store);
     const ada = connected(session, 'Ada');
     await store.outbox.append([ada]);
@@ -53,7 +62,7 @@ export function resealingRules(given: () => Given): void {
     );
     const [own, platform] = [await store.reseal(project.id), await store.reseal(null)];
     await renamed;
-    assert.ok(own >= 8, `eight values of the project at least: ${own}`);
+    assert.ok(own >= 10, `ten values of the project at least: ${own}`);
     assert.ok(platform >= 2, `two of the account at least: ${platform}`);
     assert.deepEqual([await store.reseal(project.id), await store.reseal(null)], [0, 0]);
 
@@ -71,6 +80,9 @@ export function resealingRules(given: () => Given): void {
     assert.equal(ring.open(null, sealedContext.accountSecret(account.id), owner.secret), 'secret');
     const kept = (await store.sessions.get(session.id)) as Session;
     assert.equal(ring.open(project.id, sealedContext.archiveName(), kept.archiveName as Sealed), 'Visit');
+    assert.equal((await store.archives.get(archive.id))?.name, 'Ward round');
+    const target = (await store.storages.get(projectId))?.target as Sealed;
+    assert.equal(ring.open(projectId, sealedContext.storageTarget(projectId), target), '{"type":"s3"}');
     const [hook] = await store.callbacks.list(project.id);
     assert.equal(
       ring.open(project.id, sealedContext.callbackUrl(callback.id), hook?.url as Sealed),

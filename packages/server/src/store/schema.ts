@@ -1,7 +1,17 @@
 /** The tables as drizzle sees them. `migrations/` makes them; a test compares the two. */
 import type { MediaPolicy } from '@cloister/protocol';
 import { bigint, boolean, integer, pgTable, text } from 'drizzle-orm/pg-core';
-import type { Account, Callback, Feature, PlanName, Project, Sealed, Session } from '../core/index.ts';
+import type {
+  Account,
+  Archive,
+  Callback,
+  Feature,
+  PlanName,
+  Project,
+  Sealed,
+  Session,
+  Storage,
+} from '../core/index.ts';
 
 const ms = (name: string) => bigint(name, { mode: 'number' });
 const seq = () => bigint('seq', { mode: 'number' }).generatedAlwaysAsIdentity();
@@ -63,6 +73,41 @@ export const present = pgTable('present', {
   eventId: text('event_id').notNull(),
   event: text().notNull(),
   personal: text(),
+});
+
+export const archives = pgTable('archives', {
+  id: text().primaryKey(),
+  seq: seq(),
+  projectId: text('project_id').notNull(),
+  sessionId: text('session_id').notNull(),
+  status: text().$type<Archive['status']>().notNull(),
+  name: text().$type<Sealed>().notNull(),
+  reason: text().notNull(),
+  outputMode: text('output_mode').$type<Archive['outputMode']>().notNull(),
+  hasAudio: boolean('has_audio').notNull(),
+  hasVideo: boolean('has_video').notNull(),
+  resolution: text(),
+  streamMode: text('stream_mode').$type<Archive['streamMode']>().notNull(),
+  automatic: boolean().notNull(),
+  maxBitrate: integer('max_bitrate'),
+  quantizationParameter: integer('quantization_parameter'),
+  certificate: text(),
+  createdAt: ms('created_at').notNull(),
+  beganAt: ms('began_at'),
+  updatedAt: ms('updated_at').notNull(),
+  sizeBytes: ms('size_bytes').notNull(),
+  durationMs: ms('duration_ms').notNull(),
+  sha256: text().notNull(),
+  password: text().notNull(),
+  kept: boolean().notNull(),
+});
+
+export const storages = pgTable('storages', {
+  projectId: text('project_id').primaryKey(),
+  target: text().$type<Sealed>().notNull(),
+  fallback: text().$type<Storage['fallback']>().notNull(),
+  certificate: text(),
+  updatedAt: ms('updated_at').notNull(),
 });
 
 export const callbacks = pgTable('callbacks', {

@@ -5,6 +5,7 @@ import type { Leg } from '@cloister/protocol';
 import { limits } from '@cloister/protocol/limits';
 import type {
   Account,
+  Archive,
   Callback,
   Delivery,
   Event,
@@ -15,6 +16,7 @@ import type {
   Project,
   Recorded,
   Session,
+  Storage,
   Store,
 } from '../core/index.ts';
 import { sealedContext } from '../core/index.ts';
@@ -110,6 +112,47 @@ export function makeDelivery(keys: Keys, projectId: string, facts: Partial<Deliv
   const url = keys.seal(projectId, sealedContext.deliveryUrl(id), 'https://example.org/hook');
   const body = keys.seal(projectId, sealedContext.deliveryBody(id), '{}');
   return { id, projectId, orderKey: 'session', url, body, attempts: 0, dueAt: 1000, createdAt: 1000, ...facts };
+}
+
+export function makeArchive(session: Session, facts: Partial<Archive> = {}): Archive {
+  return {
+    id: systemIds.uuid(),
+    projectId: session.projectId,
+    sessionId: session.id,
+    status: 'started',
+    name: 'Visit',
+    reason: '',
+    outputMode: 'composed',
+    hasAudio: true,
+    hasVideo: true,
+    resolution: '640x480',
+    streamMode: 'auto',
+    automatic: false,
+    maxBitrate: null,
+    quantizationParameter: null,
+    certificate: null,
+    createdAt: 1000,
+    beganAt: null,
+    updatedAt: 1000,
+    sizeBytes: 0,
+    durationMs: 0,
+    sha256: '',
+    password: '',
+    kept: false,
+    ...facts,
+  };
+}
+
+export async function newArchive(store: Store, session: Session, facts: Partial<Archive> = {}): Promise<Archive> {
+  const archive = makeArchive(session, facts);
+  const { projectId, sessionId } = archive;
+  await store.archives.create(archive, event('archive.started', { projectId, sessionId, archive }));
+  return archive;
+}
+
+export function makeStorage(keys: Keys, projectId: string, facts: Partial<Storage> = {}): Storage {
+  const target = keys.seal(projectId, sealedContext.storageTarget(projectId), '{"type":"s3"}');
+  return { projectId, target, fallback: 'none', certificate: null, updatedAt: 1000, ...facts };
 }
 
 export function makeLeg(facts: Partial<Leg> = {}): Leg {

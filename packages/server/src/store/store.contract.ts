@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { limits } from '@cloister/protocol/limits';
-import type { Event, Keys, Session } from '../core/index.ts';
+import { type Event, type Keys, type Session, sealedContext } from '../core/index.ts';
 
 import { systemIds } from '../lib/index.ts';
+import { archiveRules } from './archives.contract.ts';
 import type { OpenedStore } from './index.ts';
 import { resealingRules } from './reseal.contract.ts';
 import {
@@ -18,7 +19,9 @@ import {
   makeLeg,
   makeProject,
   makeSession,
+  makeStorage,
   newAccount,
+  newArchive,
   newKey,
   newProject,
   newSession,
@@ -56,6 +59,7 @@ export function storeContract(name: string, start: () => Promise<Engine>): void 
     removalRules(given);
     sealingRules(given);
     resealingRules(given);
+    archiveRules(given);
     test('everything is there after a restart', async () => {
       const project = await newProject(store, keys, 'Kept');
       const session = await newSession(store, project.id);
@@ -548,6 +552,13 @@ function sealingRules(given: () => Given): void {
       event('stream.layoutChanged', { ...facts, streamId: 's', classes: [marker] }),
       event('connection.destroyed', { ...facts, connection, reason: 'clientDisconnected' }),
     ]);
+    const archive = await newArchive(store, session, { name: marker });
+    await store.outbox.append([event('archive.stopped', { ...facts, archive: { ...archive, status: 'stopped' } })]);
+    const target = keys.seal(project.id, sealedContext.storageTarget(project.id), marker);
+    await store.storages.put(
+      makeStorage(keys, project.id, { target }),
+      event('storage.changed', { projectId: project.id, storage: 's3', fallback: 'none', certificateSha256: null }),
+    );
     const url = keys.seal(project.id, 'u', `https://example.org/${marker}`);
     const body = keys.seal(project.id, 'b', marker);
     const delivery = makeDelivery(keys, project.id, { orderKey: project.id, url, body });

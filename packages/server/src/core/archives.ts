@@ -1,0 +1,500 @@
+/** Archives: recordings of sessions, from their start to the day on which they are removed. */
+import { limits, PlatformError } from '@cloister/protocol';
+import type { Cancel } from '../lib/index.ts';
+import type { Accounts } from './account.ts';
+import { become, fileNameOf, isRecording, mayBecome } from './archive.ts';
+import { ArchiveRun, type ArchiveStream, type RunOwner } from './archive-run.ts';
+import { ArchiveSession } from './archive-session.ts';
+import { type ArchivePlan, type ArchiveWish, planArchive } from './archive-wish.ts';
+import type { Calls } from './calls.ts';
+import { requireUsable } from './certificate.ts';
+import type { Archive, Session, Storage } from './entities.ts';
+import type { Actor } from './event.ts';
+import type { Foundation } from './foundation.ts';
+import { checkLayout, type Layout } from './layout.ts';
+import { requireEntitled } from './plan.ts';
+import type { Projects } from './project.ts';
+import type { RecordingOrder, RecordingResult, Recordings, Uploads } from './recordings.ts';
+import type { Sessions } from './session.ts';
+import type { Storages } from './storage.ts';
+
+/** An archive with the streams that it records now. */
+export interface ArchiveView {
+  readonly archive: Archive;
+  readonly streams: readonly ArchiveStream[];
+}
+
+interface Parts {
+  readonly accounts: Accounts;
+  readonly projects: Projects;
+  readonly sessions: Sessions;
+  readonly calls: Calls;
+  readonly storages: Storages;
+  readonly recordings: Recordings | null;
+  readonly uploads: Uploads | null;
+}
+
+/** Where the file of a run goes once it is whole. */
+interface Ending {
+  readonly run: ArchiveRun;
+  readonly storage: Storage | null;
+  readonly done: Promise<void>;
+  resolve(): void;
+  /** Its project is being removed: the file goes, and nothing is told. */
+  discard: boolean;
+}
+
+const system: Actor = { kind: 'system' };
+
+export class Archives implements RunOwner {
+  readonly #deps: Foundation;
+  readonly #parts: Parts;
+  /** Sessions with a home, and those whose archives outlive it. */
+  readonly #sessions = new Map<string, ArchiveSession>();
+  /** Archives that are recorded or on their way to where they are kept. */
+  readonly #live = new Map<string, Ending>();
+  #cancelSweep: Cancel = () => {};
+  #stopping = false;
+
+  readonly #checkStylesheet = (stylesheet: string): void => {
+    if (!this.#parts.recordings) throw new PlatformError('RecorderMissing');
+    this.#parts.recordings.checkStylesheet(stylesheet);
+  };
+
+  constructor(deps: Foundation, parts: Parts) {
+    this.#deps = deps;
+    this.#parts = parts;
+    parts.calls.watcherOf = (home) => {
+      const followed = this.#sessionOf(home.session);
+      followed.moveTo(home);
+      return followed;
+    };
+    parts.projects.beforeRemoved = (projectId) => this.#removeAll(projectId);
+  }
+
+  /**
+   * Starts an archive; it is recorded and stored when this resolves.
+   * @throws PlatformError `BadRequest`, `LayoutInvalid`; `SessionNotFound`, `NobodyConnected`; `WrongState` for a relayed or
+   *   an end-to-end encrypted session and one that is archived under this tag already; `LimitReached`;
+   *   `RecorderMissing`, `UploadMissing`; `NotEntitled`, `CertificateInvalid`, `CertificateNeedsComposed`
+   */
+  async start(
+    actor: Actor,
+    projectId: string,
+    wish: ArchiveWish,
+  ): Promise<ArchiveView & { readonly tag: string | null }> {
+    const plan = planArchive(wish, this.#checkStylesheet);
+    const session = await this.#parts.sessions.get(projectId, wish.sessionId);
+    if (session.mediaMode !== 'routed') throw wrong('a relayed session cannot be archived');
+    if (session.e2ee) throw wrong('an end-to-end encrypted session cannot be archived');
+    const home = await this.#parts.calls.home(projectId, session.id);
+    if (!home || home.connections.size === 0) throw new PlatformError('NobodyConnected');
+    const run = await this.#start(actor, session, plan, false);
+    return { archive: run.archive, streams: run.streams, tag: run.tag };
+  }
+
+  /** @throws PlatformError `ArchiveNotFound`; `WrongState` when it is not recorded, or by the session itself */
+  async stop(actor: Actor, projectId: string, id: string): Promise<Archive> {
+    const run = await this.#running(projectId, id);
+    if (run.archive.automatic) throw wrong('the archive is recorded by its session, and stops with it');
+    run.stop(actor, 'user initiated');
+    await this.#deps.recorder.flush();
+    return run.archive;
+  }
+
+  /** @throws PlatformError `ArchiveNotFound` */
+  async get(projectId: string, id: string): Promise<ArchiveView> {
+    const run = this.#live.get(id)?.run;
+    if (run) {
+      if (run.archive.projectId !== projectId) throw notFound(id);
+      return { archive: run.archive, streams: run.streams };
+    }
+    return { archive: await this.#stored(projectId, id), streams: [] };
+  }
+
+  /** Newest first. `count` is of all, whatever part of them was asked for. */
+  async list(
+    projectId: string,
+    wish: { readonly sessionId?: string; readonly offset: number; readonly count: number },
+  ): Promise<{ readonly count: number; readonly items: readonly ArchiveView[] }> {
+    await this.#deps.recorder.flush();
+    const { count, items } = await this.#deps.store.archives.list(projectId, wish);
+    return {
+      count,
+      items: items.map((archive) => {
+        const run = this.#live.get(archive.id)?.run;
+        return run ? { archive: run.archive, streams: run.streams } : { archive, streams: [] };
+      }),
+    };
+  }
+
+  /**
+   * Deletes an archive and its file with us; what was uploaded stays where it is.
+   * @throws PlatformError `ArchiveNotFound`; `WrongState` for one that is recorded, on its way or expired
+   */
+  async remove(actor: Actor, projectId: string, id: string): Promise<void> {
+    const { archive } = await this.get(projectId, id);
+    if (isRecording(archive) || archive.status === 'stopped') throw wrong(`the archive is ${archive.status}`);
+    // Its last state is on its way to the store.
+    await this.#live.get(id)?.done;
+    await this.#leave(actor, await this.#stored(projectId, id), 'deleted');
+  }
+
+  /** The layout of an archive that is recorded. @throws PlatformError `ArchiveNotFound`, `WrongState` */
+  async layout(projectId: string, id: string): Promise<Layout> {
+    return (await this.#running(projectId, id)).layout;
+  }
+
+  /** @throws PlatformError `ArchiveNotFound`, `WrongState`, `LayoutInvalid`; `BadRequest` for an individual archive */
+  async setLayout(actor: Actor, projectId: string, id: string, wish: unknown): Promise<ArchiveView> {
+    const layout = checkLayout(wish, this.#checkStylesheet);
+    const run = await this.#running(projectId, id);
+    if (run.archive.outputMode !== 'composed') {
+      throw new PlatformError('BadRequest', { why: 'an individual archive has no layout' });
+    }
+    this.#deps.recorder.requireRoom();
+    run.setLayout(actor, layout);
+    return { archive: run.archive, streams: run.streams };
+  }
+
+  /** @throws PlatformError `ArchiveNotFound`, `WrongState`, `ArchiveStreamsAutomatic`, `StreamNotFound`, `LimitReached` */
+  async addStream(
+    actor: Actor,
+    projectId: string,
+    id: string,
+    wish: { readonly streamId: string; readonly hasAudio: boolean; readonly hasVideo: boolean },
+  ): Promise<void> {
+    const run = await this.#byHand(projectId, id);
+    const stream = this.#sessions.get(run.archive.sessionId)?.home?.streams.get(wish.streamId);
+    if (!stream?.announced) throw new PlatformError('StreamNotFound', { streamId: wish.streamId });
+    run.choose(actor, stream, { audio: wish.hasAudio, video: wish.hasVideo });
+  }
+
+  /** @throws PlatformError `ArchiveNotFound`, `WrongState`, `ArchiveStreamsAutomatic`, `StreamNotFound` */
+  async removeStream(actor: Actor, projectId: string, id: string, streamId: string): Promise<void> {
+    const run = await this.#byHand(projectId, id);
+    if (!run.unchoose(actor, streamId)) throw new PlatformError('StreamNotFound', { streamId });
+  }
+
+  /** Begins to remove what has been kept for its time. */
+  begin(): void {
+    this.#cancelSweep = this.#deps.clock.after(limits.archiveSweepSeconds * 1000, () => {
+      void this.sweep().finally(() => {
+        if (!this.#stopping) this.begin();
+      });
+    });
+  }
+
+  /** One round: what was kept for its time expires, and files that are still there after their archive go. */
+  async sweep(): Promise<void> {
+    const { store, clock, journal } = this.#deps;
+    try {
+      const until = clock.now() - limits.archiveKeptSeconds * 1000;
+      for (const archive of await store.archives.outlived(until, limits.archiveSweepRows)) {
+        if (mayBecome(archive.status, 'expired')) await this.#leave(system, archive, 'expired');
+        else await this.#release(archive);
+      }
+    } catch (error) {
+      const code = error instanceof PlatformError ? error.code : 'Internal';
+      journal.record('error', 'archives that have outlived their time could not be removed', { code });
+    }
+  }
+
+  /** Stops what is recorded and waits for its files, but not longer than `archiveStopSeconds`. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    this.#cancelSweep();
+    for (const { run } of this.#live.values()) run.stop(system, 'the server stopped');
+    const all = Promise.all([...this.#live.values()].map(({ done }) => done));
+    let cancel: Cancel = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#deps.clock.after(limits.archiveStopSeconds * 1000, resolve);
+    });
+    await Promise.race([all, late]);
+    cancel();
+    await this.#deps.recorder.flush();
+  }
+
+  // -------------------------------------------------------------------------------------------------------- what runs
+
+  stopped(run: ArchiveRun): void {
+    const followed = this.#sessions.get(run.archive.sessionId);
+    if (!followed) return;
+    followed.runs.delete(run);
+    const exceeded = run.archive.reason === 'maximum duration exceeded';
+    if (run.archive.automatic && exceeded) this.#startAutomatic(followed);
+    this.#forgetIfIdle(followed);
+  }
+
+  ended(run: ArchiveRun, kept: RecordingResult | null, failure: string | null): void {
+    const ending = this.#live.get(run.archive.id);
+    if (ending) void this.#settle(ending, kept, failure);
+  }
+
+  async #settle(ending: Ending, kept: RecordingResult | null, failure: string | null): Promise<void> {
+    const { run, storage } = ending;
+    try {
+      if (ending.discard) await this.#parts.recordings?.remove(run.archive.id);
+      else if (failure === null && storage && this.#parts.uploads) await this.#upload(run, storage, kept);
+      else run.become(system, failure === null ? 'available' : 'failed', this.#facts(kept, failure));
+    } catch (error) {
+      this.#deps.journal.record('error', 'the end of an archive was not recorded', {
+        archiveId: run.archive.id,
+        code: error instanceof PlatformError ? error.code : 'Internal',
+        error: error instanceof Error ? error.message : 'unknown',
+      });
+    } finally {
+      // What is read of it from now on comes from the store, so its last state has to be there.
+      await this.#deps.recorder.flush().catch(() => {});
+      this.#live.delete(run.archive.id);
+      ending.resolve();
+    }
+  }
+
+  async #upload(run: ArchiveRun, storage: Storage, result: RecordingResult | null): Promise<void> {
+    const { projectId, id } = run.archive;
+    const facts = this.#facts(result, null);
+    try {
+      const target = this.#parts.storages.targetOf(storage);
+      await this.#parts.uploads!.upload(id, target, `${projectId}/${id}/${fileNameOf(run.archive)}`);
+    } catch (error) {
+      const code = error instanceof PlatformError ? error.code : 'Internal';
+      this.#deps.journal.record('error', 'an archive could not be uploaded', { projectId, archiveId: id, code });
+      const reason = 'the upload failed';
+      run.become(system, storage.fallback === 'opentok' ? 'available' : 'failed', { ...facts, reason });
+      return;
+    }
+    run.become(system, 'uploaded', { ...facts, kept: false });
+    await this.#parts.recordings?.remove(id);
+  }
+
+  #facts(result: RecordingResult | null, failure: string | null): Partial<Archive> {
+    const why = failure === null ? {} : { reason: failure };
+    if (!result) return why;
+    const { sizeBytes, durationMs, sha256, password } = result;
+    return { ...why, sizeBytes, durationMs, sha256, password, kept: true };
+  }
+
+  async #start(actor: Actor, session: Session, plan: ArchivePlan, automatic: boolean): Promise<ArchiveRun> {
+    const { recordings } = this.#parts;
+    if (!recordings) throw new PlatformError('RecorderMissing');
+    if (this.#stopping) throw new PlatformError('Stopping');
+    this.#deps.recorder.requireRoom();
+    const tag = plan.multiArchiveTag;
+    const followed = this.#sessionOf(session);
+    if (followed.has(tag)) {
+      throw wrong(
+        tag === null
+          ? 'the session is being archived already'
+          : 'the session is being archived under this multiArchiveTag',
+      );
+    }
+    if (followed.size >= limits.archivesPerSession) {
+      throw new PlatformError('LimitReached', { limit: 'archivesPerSession', value: limits.archivesPerSession });
+    }
+    followed.starting.push(tag);
+    try {
+      const storage = await this.#storageFor(session.projectId, plan);
+      return await this.#begin(actor, followed, plan, { recordings, storage, automatic });
+    } finally {
+      followed.starting.splice(followed.starting.indexOf(tag), 1);
+      this.#forgetIfIdle(followed);
+    }
+  }
+
+  async #begin(
+    actor: Actor,
+    followed: ArchiveSession,
+    plan: ArchivePlan,
+    { recordings, storage, automatic }: { recordings: Recordings; storage: Storage | null; automatic: boolean },
+  ): Promise<ArchiveRun> {
+    const { recorder, store } = this.#deps;
+    const archive = this.#newArchive(followed.session, plan, storage, automatic);
+    const run = new ArchiveRun(this.#deps, archive, { layout: plan.layout, tag: plan.multiArchiveTag }, this);
+    const recording = await recordings.start(orderOf(archive, plan), run);
+    const { projectId, sessionId } = archive;
+    try {
+      await recorder.change(actor, { type: 'archive.started', projectId, sessionId, archive }, (event) =>
+        store.archives.create(archive, event),
+      );
+    } catch (error) {
+      recording.stop();
+      await recordings.remove(archive.id).catch(() => {});
+      throw error;
+    }
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    this.#live.set(archive.id, { run, storage, done, resolve, discard: false });
+    followed.runs.add(run);
+    run.begin(recording, followed.home && followed.home.connections.size > 0 ? followed.home : null);
+    return run;
+  }
+
+  #newArchive(session: Session, plan: ArchivePlan, storage: Storage | null, automatic: boolean): Archive {
+    const now = this.#deps.clock.now();
+    const { name, outputMode, hasAudio, hasVideo, resolution, streamMode, maxBitrate, quantizationParameter } = plan;
+    return {
+      id: this.#deps.ids.uuid(),
+      projectId: session.projectId,
+      sessionId: session.id,
+      status: 'started',
+      name,
+      reason: '',
+      outputMode,
+      hasAudio,
+      hasVideo,
+      resolution,
+      streamMode,
+      automatic,
+      maxBitrate,
+      quantizationParameter,
+      certificate: storage?.certificate ?? null,
+      createdAt: Math.floor(now / 1000) * 1000,
+      beganAt: null,
+      updatedAt: now,
+      sizeBytes: 0,
+      durationMs: 0,
+      sha256: '',
+      password: '',
+      kept: false,
+    };
+  }
+
+  /** The storage of a project, if an archive may be stored there. */
+  async #storageFor(projectId: string, plan: ArchivePlan): Promise<Storage | null> {
+    const storage = await this.#deps.store.storages.get(projectId);
+    if (!storage) return null;
+    if (storage.certificate !== null) {
+      const project = await this.#parts.projects.get(projectId);
+      requireEntitled(await this.#parts.accounts.get(project.accountId), 'archive.encryption');
+      if (plan.outputMode !== 'composed') throw new PlatformError('CertificateNeedsComposed');
+      requireUsable(storage.certificate, this.#deps.clock.now());
+    }
+    if (storage.fallback === 'none' && !this.#parts.uploads) throw new PlatformError('UploadMissing');
+    return storage;
+  }
+
+  /** `archiveMode: always`: the first stream begins the archive, and the next one what could not begin with it. */
+  #startAutomatic(followed: ArchiveSession): void {
+    const { session } = followed;
+    if (session.archiveMode !== 'always' || followed.has(null) || this.#stopping || !this.#parts.recordings) return;
+    const { archiveName, archiveResolution, projectId, id } = session;
+    const start = async () => {
+      const name = archiveName === null ? '' : this.#deps.keys.open(projectId, 'session.archiveName', archiveName);
+      const wish = { sessionId: id, name, resolution: archiveResolution ?? undefined };
+      const plan = planArchive(wish, this.#checkStylesheet);
+      await this.#start(system, session, plan, true);
+    };
+    start().catch((error: unknown) => {
+      this.#deps.journal.record('error', 'a session could not be archived automatically', {
+        projectId,
+        sessionId: id,
+        code: error instanceof PlatformError ? error.code : 'Internal',
+        error: error instanceof Error ? error.message : 'unknown',
+      });
+    });
+  }
+
+  #sessionOf(session: Session): ArchiveSession {
+    const known = this.#sessions.get(session.id);
+    if (known) return known;
+    const made = new ArchiveSession(session, {
+      published: (followed) => this.#startAutomatic(followed),
+      left: (followed) => this.#forgetIfIdle(followed),
+    });
+    this.#sessions.set(session.id, made);
+    return made;
+  }
+
+  /** A session without anybody in it and anything recorded is not remembered. */
+  #forgetIfIdle(followed: ArchiveSession): void {
+    if (followed.idle && followed.home === null) this.#sessions.delete(followed.session.id);
+  }
+
+  // --------------------------------------------------------------------------------------------------- what is stored
+
+  async #running(projectId: string, id: string): Promise<ArchiveRun> {
+    const run = this.#live.get(id)?.run;
+    if (!run) throw wrong(`the archive is ${(await this.#stored(projectId, id)).status}`);
+    if (run.archive.projectId !== projectId) throw notFound(id);
+    if (!isRecording(run.archive)) throw wrong(`the archive is ${run.archive.status}`);
+    return run;
+  }
+
+  async #byHand(projectId: string, id: string): Promise<ArchiveRun> {
+    const run = await this.#running(projectId, id);
+    if (run.archive.streamMode === 'auto') throw new PlatformError('ArchiveStreamsAutomatic');
+    this.#deps.recorder.requireRoom();
+    return run;
+  }
+
+  async #stored(projectId: string, id: string): Promise<Archive> {
+    await this.#deps.recorder.flush();
+    const archive = await this.#deps.store.archives.get(id);
+    if (!archive || archive.projectId !== projectId || archive.status === 'deleted') throw notFound(id);
+    return archive;
+  }
+
+  /** The last state of an archive; its file goes once that is durable. */
+  async #leave(actor: Actor, before: Archive, status: 'deleted' | 'expired'): Promise<void> {
+    const { clock, recorder, store } = this.#deps;
+    const archive = become(before, status, clock.now());
+    const { projectId, sessionId } = archive;
+    await recorder.change(actor, { type: `archive.${status}`, projectId, sessionId, archive }, async (event) => {
+      if (await store.archives.update(archive, before.status, event)) return;
+      throw wrong('the archive has just changed');
+    });
+    await this.#release(archive);
+  }
+
+  async #release({ id, kept, projectId }: Archive): Promise<void> {
+    const { recordings } = this.#parts;
+    if (kept && !recordings) {
+      this.#deps.journal.record('warn', 'the file of an archive stays: there is no recorder to remove it', {
+        projectId,
+        archiveId: id,
+      });
+      return;
+    }
+    if (kept) await recordings!.remove(id);
+    await this.#deps.store.archives.released(id);
+  }
+
+  /** Files go before their project: once it is gone, nothing knows of them. */
+  async #removeAll(projectId: string): Promise<void> {
+    const { recordings } = this.#parts;
+    const ending = [...this.#live.values()].filter(({ run }) => run.archive.projectId === projectId);
+    for (const each of ending) {
+      each.discard = true;
+      each.run.stop(system, 'the project was removed');
+    }
+    if (!recordings) return;
+    for (const { id } of await this.#deps.store.archives.kept(projectId)) await recordings.remove(id);
+  }
+}
+
+function orderOf(archive: Archive, { layout, maxBitrate }: ArchivePlan): RecordingOrder {
+  const { id, projectId, sessionId, outputMode, hasAudio, hasVideo, quantizationParameter, certificate } = archive;
+  const [width = 0, height = 0] = (archive.resolution ?? '640x480').split('x').map(Number);
+  return {
+    archiveId: id,
+    projectId,
+    sessionId,
+    outputMode,
+    hasAudio,
+    hasVideo,
+    width,
+    height,
+    maxBitrateBps: maxBitrate,
+    quantizationParameter,
+    layout,
+    certificate,
+  };
+}
+
+function wrong(why: string): PlatformError {
+  return new PlatformError('WrongState', { why });
+}
+
+function notFound(archiveId: string): PlatformError {
+  return new PlatformError('ArchiveNotFound', { archiveId: archiveId.slice(0, 128) });
+}

@@ -1,0 +1,92 @@
+/**
+ * The ports through which `core` records a session and stores what was recorded. A recorder fills the first; nothing here
+ * knows how it captures, composes, encodes or seals.
+ */
+import type { StorageTarget } from './entities.ts';
+import type { Layout } from './layout.ts';
+import type { StreamTap } from './media-plane.ts';
+
+/** A stream as a recording has it. What it shows and how it sounds now, not what its publisher could send. */
+export interface RecordedStream {
+  readonly streamId: string;
+  readonly connectionId: string;
+  readonly name: string;
+  readonly videoType: 'camera' | 'screen' | 'custom';
+  readonly layoutClasses: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly addedAt: number;
+  /** Whether its sound is to be recorded now: false while it is muted. */
+  readonly hasAudio: boolean;
+  readonly hasVideo: boolean;
+}
+
+/** What is to be recorded, and how. */
+export interface RecordingOrder {
+  readonly archiveId: string;
+  readonly projectId: string;
+  readonly sessionId: string;
+  readonly outputMode: 'composed' | 'individual';
+  readonly hasAudio: boolean;
+  readonly hasVideo: boolean;
+  /** Pixels; of no meaning where the tracks stay apart. */
+  readonly width: number;
+  readonly height: number;
+  /** Of the picture; null: the recorder's own choice. Never both of these. */
+  readonly maxBitrateBps: number | null;
+  readonly quantizationParameter: number | null;
+  readonly layout: Layout;
+  /** PEM: OpenTok's sealed format; null: sealed with the project's data key. */
+  readonly certificate: string | null;
+}
+
+/** What a recording left behind, sealed. */
+export interface RecordingResult {
+  readonly sizeBytes: number;
+  readonly durationMs: number;
+  /** Of the file as it is stored; base64. */
+  readonly sha256: string;
+  /** base64 of the wrapped key; '' when it is not sealed to a certificate. */
+  readonly password: string;
+}
+
+/** What a recorder tells of one recording. `ended` or `failed` comes once, and is the last. */
+export interface RecordingObserver {
+  /** The first sealed byte; milliseconds since 1970. */
+  began(at: number): void;
+  ended(result: RecordingResult): void;
+  /** @param why constant words, without anything personal. @param kept what was sealed so far, if that opens */
+  failed(why: string, kept: RecordingResult | null): void;
+}
+
+/** One recording that runs. A tap belongs to it from `add` on, also where it has been stopped already. */
+export interface Recording {
+  add(stream: RecordedStream, tap: StreamTap): void;
+  change(stream: RecordedStream): void;
+  remove(streamId: string): void;
+  layout(layout: Layout): void;
+  stop(): void;
+}
+
+export interface Recordings {
+  /** @throws PlatformError `StylesheetInvalid`, `StylesheetTooLarge` */
+  checkStylesheet(stylesheet: string): void;
+  /** @throws PlatformError where nothing was begun; the observer is told nothing then. */
+  start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording>;
+  /**
+   * What was recorded, opened where it is sealed with the project's data key, otherwise as it is stored.
+   * @param range first and last byte, both included
+   * @returns the bytes, and the size of the whole
+   */
+  open(
+    archiveId: string,
+    range?: { start: number; end: number },
+  ): Promise<{ stream: AsyncIterable<Uint8Array>; sizeBytes: number }>;
+  /** Removes what was recorded, for good; nothing happens where nothing is there. */
+  remove(archiveId: string): Promise<void>;
+}
+
+/** The way of a finished recording into a customer's storage. */
+export interface Uploads {
+  /** Sends the file as it is stored, under `name`. @throws PlatformError `DestinationRefused`, `DestinationFailed` */
+  upload(archiveId: string, target: StorageTarget, name: string): Promise<void>;
+}

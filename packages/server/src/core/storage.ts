@@ -1,0 +1,127 @@
+/** Where a project wants its archives stored, and what they are sealed to (OpenTok; compat 2.5). */
+import { limits, PlatformError } from '@cloister/protocol';
+import type { Accounts } from './account.ts';
+import { fingerprintOf, readCertificate } from './certificate.ts';
+import type { Storage, StorageTarget } from './entities.ts';
+import type { Actor } from './event.ts';
+import type { Foundation } from './foundation.ts';
+import { requireEntitled } from './plan.ts';
+import type { Egress } from './ports.ts';
+import type { Projects } from './project.ts';
+import { sealedContext } from './sealed-context.ts';
+
+/** As it came. */
+export interface StorageWish {
+  readonly type: string;
+  readonly config: Readonly<Record<string, string | undefined>>;
+  readonly fallback?: string;
+  /** PEM, or base64 of it; none seals with the project's data key. */
+  readonly certificate?: string;
+}
+
+/** What was set, checked. */
+export interface StorageChange {
+  readonly storage: Storage;
+  readonly target: StorageTarget;
+}
+
+export class Storages {
+  readonly #deps: Foundation;
+  readonly #parts: { accounts: Accounts; projects: Projects; egress: Egress };
+
+  constructor(deps: Foundation, parts: { accounts: Accounts; projects: Projects; egress: Egress }) {
+    this.#deps = deps;
+    this.#parts = parts;
+  }
+
+  /**
+   * Sets the storage of a project as a whole; archives that are started from now on go there.
+   * @throws PlatformError `BadRequest`, `DestinationRefused`, `CertificateInvalid`, `NotEntitled`
+   */
+  async put(actor: Actor, projectId: string, wish: StorageWish): Promise<StorageChange> {
+    const { clock, keys, recorder, store } = this.#deps;
+    const target = storageTargetOf(wish);
+    const fallback = wish.fallback === 'vonage' ? 'opentok' : (wish.fallback ?? 'opentok');
+    if (fallback !== 'none' && fallback !== 'opentok') throw bad('fallback must be none or opentok');
+    const certificate = wish.certificate ? readCertificate(wish.certificate, clock.now()) : null;
+    if (certificate !== null) {
+      const project = await this.#parts.projects.get(projectId);
+      requireEntitled(await this.#parts.accounts.get(project.accountId), 'archive.encryption');
+    }
+    const address = addressOf(target);
+    if (address !== null) await this.#parts.egress.check(address);
+    const storage: Storage = {
+      projectId,
+      target: keys.seal(projectId, sealedContext.storageTarget(projectId), JSON.stringify(target)),
+      fallback,
+      certificate,
+      updatedAt: clock.now(),
+    };
+    const certificateSha256 = certificate === null ? null : fingerprintOf(certificate);
+    const changed = { type: 'storage.changed', projectId, storage: target.type, fallback, certificateSha256 } as const;
+    await recorder.change(actor, changed, (event) => store.storages.put(storage, event));
+    return { storage, target };
+  }
+
+  /** @throws PlatformError `StorageNotFound` */
+  async remove(actor: Actor, projectId: string): Promise<void> {
+    const { recorder, store } = this.#deps;
+    await recorder.change(actor, { type: 'storage.removed', projectId }, async (event) => {
+      if (!(await store.storages.remove(projectId, event))) throw new PlatformError('StorageNotFound');
+    });
+  }
+
+  /** The target of a storage in the clear. @throws PlatformError `SealBroken` */
+  targetOf({ projectId, target }: Storage): StorageTarget {
+    return JSON.parse(this.#deps.keys.open(projectId, sealedContext.storageTarget(projectId), target)) as StorageTarget;
+  }
+}
+
+/** @throws PlatformError `BadRequest` that names the field */
+export function storageTargetOf({ type, config }: StorageWish): StorageTarget {
+  const word = (name: string, form: RegExp): string => {
+    const value = config[name];
+    if (value === undefined || value === '') throw bad(`config.${name} is missing`);
+    if (value.length > limits.storageWordChars || !form.test(value)) throw bad(`config.${name} is not a ${name}`);
+    return value;
+  };
+  if (type === 's3') {
+    const sse = config.sse ?? 'none';
+    if (sse !== 's3' && sse !== 'none') throw bad('config.sse must be s3 or none');
+    return {
+      type,
+      accessKey: word('accessKey', /^[\x21-\x7e]+$/),
+      secretKey: word('secretKey', /^[\x21-\x7e]+$/),
+      bucket: word('bucket', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/),
+      endpoint: config.endpoint ? endpointOf(config.endpoint) : null,
+      sse,
+    };
+  }
+  if (type === 'azure') {
+    return {
+      type,
+      accountName: word('accountName', /^[a-z0-9]{3,24}$/),
+      accountKey: word('accountKey', /^[A-Za-z0-9+/]+={0,2}$/),
+      container: word('container', /^[a-z0-9](-?[a-z0-9]){2,62}$/),
+      domain: config.domain ? word('domain', /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/) : null,
+    };
+  }
+  throw bad('type must be s3 or azure');
+}
+
+function endpointOf(text: string): string {
+  const url = text.length <= limits.storageWordChars ? URL.parse(text) : null;
+  if (url?.protocol !== 'https:' && url?.protocol !== 'http:') throw bad('config.endpoint is not a URL');
+  if (url.username || url.password) throw bad('config.endpoint holds a user or a password');
+  return url.href.replace(/\/$/, '');
+}
+
+/** Where it will be reached, if the project named that itself. */
+function addressOf(target: StorageTarget): string | null {
+  if (target.type === 's3') return target.endpoint;
+  return target.domain === null ? null : `https://${target.accountName}.${target.domain}`;
+}
+
+function bad(why: string): PlatformError {
+  return new PlatformError('BadRequest', { why });
+}

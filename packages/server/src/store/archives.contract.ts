@@ -1,0 +1,155 @@
+/** What every store does with archives and with the storage of a project. Part of the contract in `store.contract.ts`. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Archive } from '../core/index.ts';
+import {
+  event,
+  type Given,
+  makeArchive,
+  makeStorage,
+  newArchive,
+  newProject,
+  newSession,
+  readAll,
+  readerAtEnd,
+} from './store-fixture.ts';
+
+const refused = (code: string) => ({ name: 'PlatformError', code });
+const nowhere = { offset: 0, count: 10 };
+
+function placeOf({ projectId, sessionId }: Archive) {
+  return { projectId, sessionId };
+}
+
+export function archiveRules(given: () => Given): void {
+  test('an archive comes back as it was given, also by its project and its session, newest first', async () => {
+    const { store, keys } = given();
+    const project = await newProject(store, keys);
+    const [session, other] = [await newSession(store, project.id), await newSession(store, project.id)];
+    const whole = { maxBitrate: 200_000, certificate: 'pem', name: 'Zürich 🩺', beganAt: 5, sizeBytes: 2 ** 40 };
+    const first = await newArchive(store, session, whole);
+    const second = await newArchive(store, other, { resolution: null, quantizationParameter: 20 });
+    assert.deepEqual(await store.archives.get(first.id), first);
+    assert.equal(await store.archives.get('unknown'), null);
+    assert.deepEqual(await store.archives.list(project.id, nowhere), { count: 2, items: [second, first] });
+    assert.deepEqual(await store.archives.list(project.id, { offset: 1, count: 1 }), { count: 2, items: [first] });
+    const ofOther = await store.archives.list(project.id, { ...nowhere, sessionId: other.id });
+    assert.deepEqual(ofOther, { count: 1, items: [second] });
+    assert.deepEqual(await store.archives.list('0', nowhere), { count: 0, items: [] });
+    const orphan = makeArchive({ ...session, projectId: project.id }, { projectId: project.id });
+    await assert.rejects(
+      store.archives.create(
+        { ...orphan, id: first.id },
+        event('archive.started', { ...placeOf(orphan), archive: orphan }),
+      ),
+      refused('Internal'),
+    );
+  });
+
+  test('events of an archive keep its row, until it is deleted', async () => {
+    const { store, keys } = given();
+    const session = await newSession(store, (await newProject(store, keys)).id);
+    const archive = await newArchive(store, session);
+    const stopped: Archive = {
+      ...archive,
+      status: 'stopped',
+      reason: 'user initiated',
+      updatedAt: 2000,
+      beganAt: 1500,
+    };
+    const available: Archive = { ...stopped, status: 'available', sizeBytes: 7, sha256: 's', kept: true };
+    const told = [
+      event('archive.stopped', { ...placeOf(archive), archive: stopped }),
+      event('archive.available', { ...placeOf(archive), archive: available }),
+    ];
+    const reader = await readerAtEnd(store);
+    await store.outbox.append(told);
+    assert.deepEqual(await store.archives.get(archive.id), available);
+    assert.deepEqual(
+      (await readAll(store, reader)).map((each) => each.event),
+      told,
+    );
+    const deleted: Archive = { ...available, status: 'deleted' };
+    const gone = () => event('archive.deleted', { ...placeOf(archive), archive: deleted });
+    assert.equal(await store.archives.update(deleted, 'stopped', gone()), false);
+    assert.equal(await store.archives.update(deleted, 'available', gone()), true);
+    assert.equal(await store.archives.update(deleted, 'available', gone()), false);
+    assert.deepEqual((await store.archives.list(session.projectId, nowhere)).items, []);
+    await store.outbox.append([event('archive.stopped', { ...placeOf(archive), archive: stopped })]);
+    assert.equal((await store.archives.get(archive.id))?.status, 'deleted');
+    await store.archives.released(archive.id);
+    assert.equal(await store.archives.get(archive.id), null);
+  });
+
+  test('what is unfinished, what is kept and what has outlived its time is found', async () => {
+    const { store, keys } = given();
+    const session = await newSession(store, (await newProject(store, keys)).id);
+    const make = (facts: Partial<Archive>) => newArchive(store, session, facts);
+    const open = [await make({}), await make({ status: 'paused' }), await make({ status: 'stopped' })];
+    const kept = { kept: true, updatedAt: 5000 } as const;
+    const [due, young, failed, empty] = [
+      await make({ status: 'available', ...kept }),
+      await make({ status: 'available', ...kept, updatedAt: 5001 }),
+      await make({ status: 'failed', ...kept }),
+      await make({ status: 'failed', updatedAt: 5000 }),
+    ];
+    const expired = await make({ status: 'expired', ...kept, updatedAt: 9000 });
+    const uploaded = await make({ status: 'uploaded', updatedAt: 1 });
+    const own = (all: readonly Archive[]) => all.filter(({ projectId }) => projectId === session.projectId);
+    assert.deepEqual(own(await store.archives.unfinished()), open);
+    assert.deepEqual(own(await store.archives.outlived(5000, 100)), [due, failed, expired]);
+    assert.deepEqual((await store.archives.outlived(5000, 1)).length, 1);
+    assert.deepEqual(await store.archives.kept(session.projectId), [due, young, failed, expired]);
+    await store.archives.released(expired.id);
+    assert.deepEqual(await store.archives.get(expired.id), { ...expired, kept: false });
+    assert.deepEqual(own(await store.archives.outlived(5000, 100)), [due, failed]);
+    assert.deepEqual([empty.kept, uploaded.kept], [false, false]);
+    for (const each of [due, failed]) await store.archives.released(each.id);
+  });
+
+  test('the storage of a project is set, set anew and removed once', async () => {
+    const { store, keys } = given();
+    const { id: projectId } = await newProject(store, keys);
+    const changed = () =>
+      event('storage.changed', { projectId, storage: 's3', fallback: 'none', certificateSha256: null });
+    assert.equal(await store.storages.get(projectId), null);
+    await store.storages.put(makeStorage(keys, projectId), changed());
+    const next = makeStorage(keys, projectId, { fallback: 'opentok', certificate: 'pem', updatedAt: 2000 });
+    await store.storages.put(next, changed());
+    assert.deepEqual(await store.storages.get(projectId), next);
+    const remove = () => store.storages.remove(projectId, event('storage.removed', { projectId }));
+    const reader = await readerAtEnd(store);
+    assert.deepEqual([await remove(), await remove()], [true, false]);
+    assert.equal(await store.storages.get(projectId), null);
+    assert.equal((await readAll(store, reader)).length, 1);
+    await keys.createDataKey('405');
+    const orphan = store.storages.put(
+      makeStorage(keys, '405'),
+      event('storage.changed', { projectId: '405', storage: 's3', fallback: 'none', certificateSha256: null }),
+    );
+    await assert.rejects(orphan, refused('ProjectNotFound'));
+  });
+
+  test('archives and storage go with their project', async () => {
+    const { store, keys } = given();
+    const project = await newProject(store, keys);
+    const archive = await newArchive(store, await newSession(store, project.id));
+    const { id: projectId } = project;
+    await store.storages.put(
+      makeStorage(keys, projectId),
+      event('storage.changed', { projectId, storage: 's3', fallback: 'none', certificateSha256: null }),
+    );
+    const reader = await readerAtEnd(store);
+    await store.projects.remove(projectId, event('project.deleted', { projectId }));
+    await keys.destroyDataKey(projectId);
+    assert.equal(await store.archives.get(archive.id), null);
+    assert.equal(await store.storages.get(projectId), null);
+    // It was still being recorded when its project was removed.
+    await store.outbox.append([
+      event('archive.failed', { ...placeOf(archive), archive: { ...archive, status: 'failed' } }),
+    ]);
+    assert.equal(await store.archives.get(archive.id), null);
+    const last = (await readAll(store, reader)).at(-1)?.event;
+    assert.equal(last?.type === 'archive.failed' && last.archive.name, '');
+  });
+}

@@ -1,0 +1,94 @@
+/** Archives. Their names are sealed with the data key of their project. */
+import { PlatformError } from '@cloister/protocol/errors';
+import { and, asc, count, desc, eq, inArray, lte, ne, or } from 'drizzle-orm';
+import { type Archive, type Event, type Store, sealedContext } from '../core/index.ts';
+import type { Statement } from './database.ts';
+import { storeEvent } from './personal.ts';
+import { archives } from './schema.ts';
+import { commit, type Parts, read, statement, type Tables } from './tables.ts';
+
+/** What changes of an archive in its course. */
+function courseOf({ status, reason, beganAt, updatedAt, sizeBytes, durationMs, sha256, password, kept }: Archive) {
+  return { status, reason, beganAt, updatedAt, sizeBytes, durationMs, sha256, password, kept };
+}
+
+/** The row of an archive, by an event of a running call; nothing where it is gone or deleted meanwhile. */
+export function archiveOf(tables: Tables, event: Event): Statement[] {
+  if (!('archive' in event)) return [];
+  const { archive } = event;
+  const one = and(eq(archives.id, archive.id), ne(archives.status, 'deleted'));
+  return [statement(tables.update(archives).set(courseOf(archive)).where(one))];
+}
+
+export function openArchives({ tables, writer, seals }: Parts): Store['archives'] {
+  const toArchive = ({ seq: _, name, ...rest }: typeof archives.$inferSelect): Archive => ({
+    ...rest,
+    name: seals.open(rest.projectId, sealedContext.archive(rest.id), name),
+  });
+  return {
+    async create(archive, event) {
+      const { id, projectId, name } = archive;
+      const row = { ...archive, name: seals.seal(projectId, sealedContext.archive(id), name) };
+      const change = {
+        statements: [statement(tables.insert(archives).values(row))],
+        events: [storeEvent(seals, event)],
+      };
+      await commit(writer, change, new PlatformError('ProjectNotFound', { projectId }));
+    },
+
+    async get(id) {
+      const [row] = await read(tables.select().from(archives).where(eq(archives.id, id)));
+      return row ? toArchive(row) : null;
+    },
+
+    async list(projectId, wish) {
+      const ofSession = wish.sessionId === undefined ? undefined : eq(archives.sessionId, wish.sessionId);
+      const all = and(eq(archives.projectId, projectId), ne(archives.status, 'deleted'), ofSession);
+      const rows = tables
+        .select()
+        .from(archives)
+        .where(all)
+        .orderBy(desc(archives.seq))
+        .limit(wish.count)
+        .offset(wish.offset);
+      const [total] = await read(tables.select({ count: count() }).from(archives).where(all));
+      return { count: total?.count ?? 0, items: (await read(rows)).map(toArchive) };
+    },
+
+    async update(archive, from, event) {
+      const one = and(eq(archives.id, archive.id), eq(archives.status, from));
+      const update = statement(tables.update(archives).set(courseOf(archive)).where(one), 1);
+      const outcome = await writer.write({ statements: [update], events: [storeEvent(seals, event)] });
+      return outcome.kind === 'done';
+    },
+
+    async unfinished() {
+      const open = inArray(archives.status, ['started', 'paused', 'stopped']);
+      return (await read(tables.select().from(archives).where(open).orderBy(asc(archives.seq)))).map(toArchive);
+    },
+
+    async outlived(until, limit) {
+      const ended = and(inArray(archives.status, ['available', 'failed']), lte(archives.updatedAt, until));
+      const rows = tables
+        .select()
+        .from(archives)
+        .where(
+          or(eq(archives.status, 'deleted'), and(eq(archives.kept, true), or(eq(archives.status, 'expired'), ended))),
+        )
+        .orderBy(asc(archives.updatedAt), asc(archives.seq))
+        .limit(limit);
+      return (await read(rows)).map(toArchive);
+    },
+
+    async kept(projectId) {
+      const ours = and(eq(archives.projectId, projectId), eq(archives.kept, true));
+      return (await read(tables.select().from(archives).where(ours).orderBy(asc(archives.seq)))).map(toArchive);
+    },
+
+    async released(id) {
+      const gone = tables.delete(archives).where(and(eq(archives.id, id), eq(archives.status, 'deleted')));
+      const empty = tables.update(archives).set({ kept: false }).where(eq(archives.id, id));
+      await commit(writer, { statements: [statement(gone), statement(empty)] });
+    },
+  };
+}

@@ -1,0 +1,491 @@
+/** Archives by their rules: who may start one, which streams are in it, what ends it, and what everybody is told. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { limits, PlatformError } from '@cloister/protocol';
+import type { Actor, ArchiveWish, Session } from '../../packages/server/src/core/index.ts';
+import { closeFormerRun } from '../../packages/server/src/core/index.ts';
+import { type TestClient, type TestPlatform, testPlatform } from './platform.ts';
+
+const server: Actor = { kind: 'project', projectId: 'test' };
+
+let platform: TestPlatform;
+before(async () => {
+  platform = await testPlatform();
+});
+after(() => platform.close());
+
+const archives = () => platform.core.archives;
+
+async function start(session: Session, wish: Partial<ArchiveWish> = {}) {
+  const started = await archives().start(server, platform.projectId, { sessionId: session.id, ...wish });
+  return { ...started, recording: platform.recordings.last };
+}
+
+const statusOf = async (id: string) => (await archives().get(platform.projectId, id)).archive.status;
+const stop = (id: string) => archives().stop(server, platform.projectId, id);
+
+/** A session with a publisher in it, archived. */
+async function room(wish: Partial<ArchiveWish> = {}) {
+  const session = await platform.session();
+  const client = await platform.enter(session);
+  const streamId = await platform.publish(client);
+  const started = await start(session, wish);
+  await settled();
+  return { session, client, streamId, ...started };
+}
+
+/** What was begun by an event, such as the tap of a stream, is done. */
+const settled = () => new Promise(setImmediate);
+
+/** Time passes; what falls due then is done. */
+async function passes(seconds: number): Promise<void> {
+  platform.clock.advance(seconds * 1000);
+  await settled();
+}
+
+/** Events of archives since the last look, by name. */
+async function news(): Promise<string[]> {
+  await platform.core.recorder.flush();
+  const { outbox } = platform.core.store;
+  const records = await outbox.read('archive-news', limits.outboxReadRows);
+  await outbox.advance('archive-news', records.at(-1)?.position ?? 0);
+  return records.flatMap(({ event }) => (event?.type.startsWith('archive.') ? event.type.slice(8) : []));
+}
+
+const leave = (client: TestClient) => client.client.leave('clientDisconnected');
+
+describe('starting', () => {
+  it('gives the recorder its order, the store its archive and every client the word', async () => {
+    await news();
+    const { session, client, streamId, archive, recording } = await room({ name: 'Visit', resolution: '1280x720' });
+    assert.deepEqual(
+      [archive.status, archive.name, archive.createdAt % 1000, archive.beganAt],
+      ['started', 'Visit', 0, null],
+    );
+    assert.deepEqual(recording.order, {
+      archiveId: archive.id,
+      projectId: platform.projectId,
+      sessionId: session.id,
+      outputMode: 'composed',
+      hasAudio: true,
+      hasVideo: true,
+      width: 1280,
+      height: 720,
+      maxBitrateBps: null,
+      quantizationParameter: null,
+      layout: { type: 'bestFit' },
+      certificate: null,
+    });
+    assert.deepEqual([...recording.streams.keys()], [streamId]);
+    assert.deepEqual(client.data('archiveStarted'), [{ archive: { archiveId: archive.id, name: 'Visit' } }]);
+    const late = await platform.enter(session);
+    assert.deepEqual(late.client.welcome.archives, [{ archiveId: archive.id, name: 'Visit' }]);
+    await stop(archive.id);
+    assert.deepEqual(late.data('archiveStopped'), [{ archive: { archiveId: archive.id, name: 'Visit' } }]);
+    assert.deepEqual((await platform.enter(session)).client.welcome.archives, []);
+    assert.deepEqual(await news(), ['started', 'stopped', 'available']);
+  });
+
+  it('needs a routed session with somebody in it, and no end-to-end encryption', async () => {
+    const empty = await platform.session();
+    await assert.rejects(start(empty), { code: 'NobodyConnected' });
+    const relayed = await platform.session({ mediaMode: 'relayed' });
+    await platform.enter(relayed);
+    await assert.rejects(start(relayed), { code: 'WrongState', message: /relayed/ });
+    const secret = await platform.session({ e2ee: true });
+    await platform.enter(secret);
+    await assert.rejects(start(secret), { code: 'WrongState', message: /end-to-end/ });
+    await assert.rejects(start({ ...empty, id: '1_unknown' }), { code: 'SessionNotFound' });
+  });
+
+  it('happens once at a time, or once for each tag, up to archivesPerSession', async () => {
+    const session = await platform.session();
+    await platform.enter(session);
+    const both = await Promise.allSettled([start(session), start(session)]);
+    assert.deepEqual(both.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+    const refusal = both.find(({ status }) => status === 'rejected') as PromiseRejectedResult;
+    assert.equal(refusal.reason.code, 'WrongState');
+    for (let count = 1; count < limits.archivesPerSession; count += 1) {
+      const { tag } = await start(session, { multiArchiveTag: `tag ${count}` });
+      assert.equal(tag, `tag ${count}`);
+    }
+    await assert.rejects(start(session, { multiArchiveTag: 'tag 1' }), { code: 'WrongState', message: /Tag/ });
+    await assert.rejects(start(session, { multiArchiveTag: 'one more' }), {
+      code: 'LimitReached',
+      details: { limit: 'archivesPerSession', value: limits.archivesPerSession },
+    });
+  });
+
+  it('that the recorder refuses leaves nothing, and may be tried again', async () => {
+    const { recordings } = platform;
+    const session = await platform.session();
+    await platform.enter(session);
+    recordings.whileStarting = () => {
+      throw new PlatformError('CapacityReached');
+    };
+    await news();
+    await assert.rejects(start(session), { code: 'CapacityReached' });
+    recordings.whileStarting = () => {};
+    assert.deepEqual(await news(), []);
+    assert.equal((await start(session)).archive.status, 'started');
+  });
+
+  it('whose recorder fails before the start is known ends as failed', async () => {
+    const { recordings } = platform;
+    const session = await platform.session();
+    const client = await platform.enter(session);
+    recordings.whileStarting = (_order, observer) => observer.failed('the encoder did not start', null);
+    const { archive } = await start(session);
+    recordings.whileStarting = () => {};
+    await platform.core.recorder.flush();
+    const { archive: ended } = await archives().get(platform.projectId, archive.id);
+    assert.deepEqual([ended.status, ended.reason, ended.kept], ['failed', 'the encoder did not start', false]);
+    assert.equal(client.data('archiveStopped').length, 1);
+  });
+
+  it('while everybody leaves runs into the end of a session', async () => {
+    const { recordings } = platform;
+    const session = await platform.session();
+    const client = await platform.enter(session);
+    recordings.whileStarting = () => leave(client);
+    const { archive } = await start(session);
+    recordings.whileStarting = () => {};
+    await passes(limits.archiveLeftSeconds);
+    assert.equal((await archives().get(platform.projectId, archive.id)).archive.reason, 'session ended');
+  });
+});
+
+describe('without a recorder', () => {
+  it('nothing is started, and the refusal says so', async () => {
+    const bare = await testPlatform('enterprise', { recorder: false });
+    const session = await bare.session();
+    await bare.enter(session);
+    const started = bare.core.archives.start(server, bare.projectId, { sessionId: session.id });
+    await assert.rejects(started, { code: 'RecorderMissing' });
+    const always = await bare.session({ archiveMode: 'always' });
+    await bare.publish(await bare.enter(always));
+    assert.deepEqual(await bare.core.archives.list(bare.projectId, { offset: 0, count: 10 }), { count: 0, items: [] });
+    await bare.close();
+  });
+});
+
+describe('streams', () => {
+  it('come, change and go with the session', async () => {
+    const { client, session, streamId, archive, recording } = await room();
+    const second = await platform.enter(session);
+    const other = await platform.publish(second);
+    await settled();
+    assert.deepEqual([...recording.streams.keys()], [streamId, other]);
+    await client.client.actions.updateStream({ streamId, hasVideo: false });
+    assert.equal(recording.streams.get(streamId)?.hasVideo, false);
+    await platform.core.calls.forceMuteStream(server, platform.projectId, session.id, other);
+    assert.equal(recording.streams.get(other)?.hasAudio, false);
+    const items = [{ id: other, classes: ['focus'] }];
+    await platform.core.calls.setLayoutClasses(server, platform.projectId, session.id, items);
+    assert.deepEqual(recording.streams.get(other)?.layoutClasses, ['focus']);
+    const { streams } = await archives().get(platform.projectId, archive.id);
+    assert.deepEqual(streams, [
+      { streamId, hasAudio: true, hasVideo: false },
+      { streamId: other, hasAudio: false, hasVideo: true },
+    ]);
+    leave(second);
+    assert.deepEqual([...recording.streams.keys()], [streamId]);
+  });
+
+  it('are as many as archiveStreams; the next one waits for room', async () => {
+    const { session, recording, streamId } = await room();
+    const more: TestClient[] = [];
+    for (let count = 1; count <= limits.archiveStreams; count += 1) {
+      const client = await platform.enter(session);
+      await platform.publish(client);
+      more.push(client);
+    }
+    await settled();
+    assert.equal(recording.streams.size, limits.archiveStreams);
+    leave(more[0]!);
+    await settled();
+    assert.equal(recording.streams.size, limits.archiveStreams);
+    assert.ok(recording.streams.has(streamId));
+  });
+
+  it('are chosen by hand in the mode for that alone', async () => {
+    const { session, streamId, archive, recording, client } = await room({ streamMode: 'manual', hasVideo: false });
+    const { projectId } = platform;
+    assert.equal(recording.streams.size, 0);
+    const add = (wish: object = {}) =>
+      archives().addStream(server, projectId, archive.id, { streamId, hasAudio: true, hasVideo: true, ...wish });
+    await add();
+    await settled();
+    assert.deepEqual(
+      [recording.streams.get(streamId)?.hasAudio, recording.streams.get(streamId)?.hasVideo],
+      [true, false],
+    );
+    await add({ hasAudio: false });
+    assert.equal(recording.streams.get(streamId)?.hasAudio, false);
+    await assert.rejects(add({ streamId: 'unknown' }), { code: 'StreamNotFound' });
+    await archives().removeStream(server, projectId, archive.id, streamId);
+    assert.equal(recording.streams.size, 0);
+    await assert.rejects(archives().removeStream(server, projectId, archive.id, streamId), { code: 'StreamNotFound' });
+    leave(client);
+    const automatic = await room();
+    await assert.rejects(archives().removeStream(server, projectId, automatic.archive.id, 'x'), {
+      code: 'ArchiveStreamsAutomatic',
+    });
+    assert.equal(session.id === automatic.session.id, false);
+  });
+
+  it('past archiveStreams cannot be chosen', async () => {
+    const { session, archive, recording } = await room({ streamMode: 'manual' });
+    const add = async () => {
+      const streamId = await platform.publish(await platform.enter(session));
+      const wish = { streamId, hasAudio: true, hasVideo: true };
+      await archives().addStream(server, platform.projectId, archive.id, wish);
+    };
+    for (let count = 0; count < limits.archiveStreams; count += 1) await add();
+    await settled();
+    assert.equal(recording.streams.size, limits.archiveStreams);
+    await assert.rejects(add(), { code: 'LimitReached', details: { limit: 'archiveStreams', value: 50 } });
+  });
+});
+
+describe('what ends an archive', () => {
+  it('archiveBeginSeconds without a stream', async () => {
+    const session = await platform.session();
+    await platform.enter(session);
+    const { archive } = await start(session);
+    await passes(limits.archiveBeginSeconds - 1);
+    assert.equal(await statusOf(archive.id), 'started');
+    await passes(1);
+    assert.notEqual(await statusOf(archive.id), 'started');
+    assert.equal((await archives().get(platform.projectId, archive.id)).archive.reason, 'no stream was published');
+  });
+
+  it('archivePausedSeconds in which nobody publishes; it goes on when somebody does before', async () => {
+    await news();
+    const { client, streamId, archive, session } = await room();
+    await client.client.actions.unpublish({ streamId });
+    assert.equal(await statusOf(archive.id), 'paused');
+    await passes(limits.archivePausedSeconds - 1);
+    const next = await platform.publish(client);
+    assert.equal(await statusOf(archive.id), 'started');
+    await client.client.actions.unpublish({ streamId: next });
+    await passes(limits.archivePausedSeconds - 1);
+    assert.equal(await statusOf(archive.id), 'paused');
+    assert.equal(client.data('archiveStopped').length, 0);
+    await passes(1);
+    assert.equal((await archives().get(platform.projectId, archive.id)).archive.reason, 'nobody published');
+    assert.deepEqual(await news(), ['started', 'paused', 'started', 'paused', 'stopped', 'available']);
+    assert.equal((await start(session)).archive.status, 'started');
+  });
+
+  it('archiveLeftSeconds in which nobody is there; who comes back before is recorded', async () => {
+    const { client, session, archive, recording } = await room();
+    leave(client);
+    assert.equal(await statusOf(archive.id), 'paused');
+    await passes(limits.archiveLeftSeconds - 1);
+    const back = await platform.enter(session);
+    await passes(limits.archiveLeftSeconds);
+    const streamId = await platform.publish(back);
+    await settled();
+    assert.equal(await statusOf(archive.id), 'started');
+    assert.deepEqual([...recording.streams.keys()], [streamId]);
+    leave(back);
+    await passes(limits.archiveLeftSeconds);
+    assert.equal((await archives().get(platform.projectId, archive.id)).archive.reason, 'session ended');
+  });
+
+  it('archiveRecordedSeconds, pauses left out, and archiveWallSeconds with them', async () => {
+    const { client, streamId, archive } = await room();
+    await passes(100);
+    await client.client.actions.unpublish({ streamId });
+    await passes(limits.archivePausedSeconds - 1);
+    await platform.publish(client);
+    await passes(limits.archiveRecordedSeconds - 101);
+    assert.equal(await statusOf(archive.id), 'started');
+    await passes(1);
+    const reason = 'maximum duration exceeded';
+    assert.equal((await archives().get(platform.projectId, archive.id)).archive.reason, reason);
+
+    const slow = await room();
+    let current = slow.streamId;
+    let wall = 0;
+    const step = limits.archivePausedSeconds - 1;
+    while (wall + step < limits.archiveWallSeconds) {
+      await slow.client.client.actions.unpublish({ streamId: current });
+      await passes(step);
+      wall += step;
+      current = await platform.publish(slow.client);
+    }
+    assert.equal(await statusOf(slow.archive.id), 'started');
+    await passes(limits.archiveWallSeconds - wall);
+    assert.equal((await archives().get(platform.projectId, slow.archive.id)).archive.reason, reason);
+  });
+
+  it('its caller, once', async () => {
+    const { archive, recording } = await room();
+    const stopped = await stop(archive.id);
+    assert.equal(stopped.reason, 'user initiated');
+    assert.deepEqual(recording.asked, ['add', 'stop']);
+    await assert.rejects(stop(archive.id), { code: 'WrongState' });
+    await assert.rejects(stop('00000000-0000-4000-8000-000000000000'), { code: 'ArchiveNotFound' });
+  });
+
+  it('its recorder: by itself, or by a failure that keeps what was sealed', async () => {
+    const own = await room();
+    own.recording.observer.ended(platform.recordings.file(own.archive.id));
+    await platform.core.recorder.flush();
+    assert.deepEqual(await statusOf(own.archive.id), 'available');
+    const { archive, recording, client } = await room();
+    recording.observer.began(1_800_000_000_500);
+    recording.observer.failed('the recorder ended', platform.recordings.file(archive.id));
+    recording.observer.failed('once more', null);
+    await platform.core.recorder.flush();
+    const { archive: failed } = await archives().get(platform.projectId, archive.id);
+    assert.deepEqual(
+      [failed.status, failed.reason, failed.kept, failed.durationMs, failed.beganAt],
+      ['failed', 'the recorder ended', true, 66_400, 1_800_000_000_500],
+    );
+    assert.equal(client.data('archiveStopped').length, 1);
+    assert.equal(client.events().includes('close'), false);
+  });
+});
+
+describe('an automatic archive', () => {
+  it('begins with the first stream, rolls over, and is not stopped by its caller', async () => {
+    const { core, projectId, recordings } = platform;
+    const session = await platform.session({
+      archiveMode: 'always',
+      archiveName: 'Ward round',
+      archiveResolution: '1920x1080',
+    });
+    const client = await platform.enter(session);
+    const before = recordings.all.size;
+    await platform.publish(client);
+    await core.recorder.flush();
+    await settled();
+    assert.equal(recordings.all.size, before + 1);
+    const { order } = recordings.last;
+    assert.deepEqual([order.width, order.height], [1920, 1080]);
+    const first = (await archives().get(projectId, order.archiveId)).archive;
+    assert.deepEqual([first.name, first.automatic], ['Ward round', true]);
+    await assert.rejects(stop(first.id), { code: 'WrongState' });
+    await assert.rejects(start(session), { code: 'WrongState' });
+    await passes(limits.archiveRecordedSeconds);
+    await core.recorder.flush();
+    await settled();
+    assert.equal(recordings.all.size, before + 2);
+    assert.equal(await statusOf(first.id), 'available');
+    const { count, items } = await archives().list(projectId, { sessionId: session.id, offset: 0, count: 10 });
+    assert.deepEqual([count, items.map(({ archive }) => archive.status)], [2, ['started', 'available']]);
+    leave(client);
+    await passes(limits.archiveLeftSeconds);
+    assert.equal(await statusOf(recordings.last.order.archiveId), 'available');
+  });
+});
+
+describe('afterwards', () => {
+  it('a stopped archive is on its way until its file is whole', async () => {
+    const { recordings } = platform;
+    const { archive, recording } = await room();
+    recordings.endsAtOnce = false;
+    await stop(archive.id);
+    recordings.endsAtOnce = true;
+    assert.equal(await statusOf(archive.id), 'stopped');
+    const remove = () => archives().remove(server, platform.projectId, archive.id);
+    await assert.rejects(remove(), { code: 'WrongState', message: /stopped/ });
+    recording.observer.ended(recordings.file(archive.id));
+    await remove();
+    assert.ok(recordings.removed.includes(archive.id));
+    await assert.rejects(statusOf(archive.id), { code: 'ArchiveNotFound' });
+    await assert.rejects(remove(), { code: 'ArchiveNotFound' });
+  });
+
+  it('the layout of what is recorded changes, and of nothing else', async () => {
+    const { archive, recording } = await room();
+    const { projectId } = platform;
+    const set = (type: string, id = archive.id) => archives().setLayout(server, projectId, id, { type });
+    await set('pip');
+    assert.ok(recording.asked.includes('layout pip'));
+    assert.deepEqual(await archives().layout(projectId, archive.id), { type: 'pip' });
+    await assert.rejects(set('grid'), { code: 'LayoutInvalid' });
+    await stop(archive.id);
+    await assert.rejects(set('pip'), { code: 'WrongState' });
+    const apart = await room({ outputMode: 'individual' });
+    await assert.rejects(set('pip', apart.archive.id), { code: 'BadRequest' });
+  });
+
+  it('it is kept for archiveKeptSeconds, and looked at every archiveSweepSeconds', async () => {
+    const { core, recordings, clock } = platform;
+    const { archive } = await room();
+    await stop(archive.id);
+    await core.recorder.flush();
+    await settled();
+    clock.advance(limits.archiveKeptSeconds * 1000 - 1);
+    await core.archives.sweep();
+    assert.equal(await statusOf(archive.id), 'available');
+    core.archives.begin();
+    const gone = Promise.withResolvers<void>();
+    const { remove } = recordings;
+    recordings.remove = async (id) => {
+      await remove.call(recordings, id);
+      if (id === archive.id) gone.resolve();
+    };
+    clock.advance(limits.archiveSweepSeconds * 1000);
+    await gone.promise;
+    recordings.remove = remove;
+    assert.equal(await statusOf(archive.id), 'expired');
+    await assert.rejects(archives().remove(server, platform.projectId, archive.id), { code: 'WrongState' });
+  });
+
+  it('what a killed run left has failed, with a reason that says so', async () => {
+    const { core } = platform;
+    const { archive } = await room();
+    await core.recorder.flush();
+    await news();
+    await closeFormerRun(core);
+    const stored = await core.store.archives.get(archive.id);
+    assert.equal(stored?.status, 'failed');
+    assert.match(stored?.reason ?? '', /the server ended before/);
+    assert.ok((await news()).includes('failed'));
+    assert.deepEqual(await core.store.archives.unfinished(), []);
+  });
+
+  it('a removed project takes its files with it, those that are recorded too', async () => {
+    const { core, recordings, accountId } = platform;
+    const { project } = await core.projects.create(server, accountId, {});
+    const wish = { mediaMode: 'routed', archiveMode: 'manual', e2ee: false } as const;
+    const session = await core.sessions.create(server, project.id, wish);
+    await platform.publish(await platform.enter(session));
+    const first = await core.archives.start(server, project.id, { sessionId: session.id });
+    await core.archives.stop(server, project.id, first.archive.id);
+    const second = await core.archives.start(server, project.id, { sessionId: session.id });
+    await core.recorder.flush();
+    await core.projects.remove(server, project.id);
+    await settled();
+    for (const { archive } of [first, second]) assert.ok(recordings.removed.includes(archive.id));
+  });
+});
+
+describe('when the server stops', () => {
+  it('recordings end, and are waited for no longer than archiveStopSeconds', async () => {
+    const own = await testPlatform();
+    const session = await own.session();
+    await own.publish(await own.enter(session));
+    await own.core.archives.start(server, own.projectId, { sessionId: session.id });
+    own.recordings.endsAtOnce = false;
+    let closed = false;
+    const closing = own.core.archives.close().then(() => {
+      closed = true;
+    });
+    own.clock.advance(limits.archiveStopSeconds * 1000 - 1);
+    await settled();
+    assert.equal(closed, false);
+    own.clock.advance(1);
+    await closing;
+    assert.equal((await own.core.store.archives.unfinished())[0]?.reason, 'the server stopped');
+    await assert.rejects(own.core.archives.start(server, own.projectId, { sessionId: session.id }), {
+      code: 'Stopping',
+    });
+    await own.close();
+  });
+});

@@ -1,0 +1,87 @@
+/** A recorder that records nothing and notes what it was asked: the rules of archives are tested with it. */
+import { createHash } from 'node:crypto';
+import { PlatformError } from '@cloister/protocol';
+import type {
+  RecordedStream,
+  RecordingObserver,
+  RecordingOrder,
+  RecordingResult,
+  Recordings,
+} from '../../packages/server/src/core/index.ts';
+
+/** One recording of the double. */
+export interface DoubleRecording {
+  readonly order: RecordingOrder;
+  readonly observer: RecordingObserver;
+  /** What it was asked, in order. */
+  readonly asked: string[];
+  /** Streams that are in it now, as they were last described. */
+  readonly streams: Map<string, RecordedStream>;
+}
+
+export class RecordingsDouble implements Recordings {
+  /** By the id of the archive, in the order of their start. */
+  readonly all = new Map<string, DoubleRecording>();
+  readonly files = new Map<string, Uint8Array>();
+  readonly removed: string[] = [];
+  /** Whether a recording that is stopped has its file at once. */
+  endsAtOnce = true;
+  /** Happens while a recorder starts; what it throws refuses the start. */
+  whileStarting: (order: RecordingOrder, observer: RecordingObserver) => void | Promise<void> = () => {};
+
+  /** The last one that was started. */
+  get last(): DoubleRecording {
+    return [...this.all.values()].at(-1)!;
+  }
+
+  checkStylesheet() {}
+
+  async start(order: RecordingOrder, observer: RecordingObserver) {
+    const recording: DoubleRecording = { order, observer, asked: [], streams: new Map() };
+    this.all.set(order.archiveId, recording);
+    await this.whileStarting(order, observer);
+    const { asked, streams } = recording;
+    return {
+      add(stream: RecordedStream) {
+        asked.push('add');
+        streams.set(stream.streamId, stream);
+      },
+      change(stream: RecordedStream) {
+        asked.push('change');
+        streams.set(stream.streamId, stream);
+      },
+      remove(streamId: string) {
+        asked.push('remove');
+        streams.delete(streamId);
+      },
+      layout: ({ type }: { type: string }) => void asked.push(`layout ${type}`),
+      stop: () => {
+        asked.push('stop');
+        if (this.endsAtOnce) observer.ended(this.file(order.archiveId));
+      },
+    };
+  }
+
+  /** Makes a file for an archive and says what is in it. */
+  file(archiveId: string, bytes: Uint8Array = Buffer.from(`archive ${archiveId}`)): RecordingResult {
+    this.files.set(archiveId, bytes);
+    const password = this.all.get(archiveId)?.order.certificate ? 'd3JhcHBlZA==' : '';
+    const sha256 = createHash('sha256').update(bytes).digest('base64');
+    return { sizeBytes: bytes.length, durationMs: 66_400, sha256, password };
+  }
+
+  async open(archiveId: string, range?: { start: number; end: number }) {
+    const bytes = this.files.get(archiveId);
+    if (!bytes) throw new PlatformError('ArchiveNotFound', { archiveId });
+    const part = range ? bytes.subarray(range.start, range.end + 1) : bytes;
+    async function* stream() {
+      yield part;
+    }
+    return { stream: stream(), sizeBytes: bytes.length };
+  }
+
+  async remove(archiveId: string) {
+    this.removed.push(archiveId);
+    this.files.delete(archiveId);
+  }
+}
