@@ -89,7 +89,7 @@ async function measure(): Promise<Result> {
   const cloister = fileOf('cloister', await createArchiveSealer(toCertificates([owner.certificate])));
   const pem = path.join(folder, 'key.pem');
   const handle = openSync(pem, 'w', 0o600);
-  writeSync(handle, owner.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  writeSync(handle, String(owner.privateKey.export({ type: 'pkcs8', format: 'pem' })));
   const command = path.resolve(import.meta.dirname, '../packages/server/src/cli/main.ts');
   const taken = await repeat('archive-seal', async () => ({
     openssl: await timed(opentok, 'openssl', ['enc', '-d', '-aes-256-cbc', '-in', opentok, '-K', key, '-iv', iv]),

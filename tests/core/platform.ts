@@ -16,8 +16,8 @@ import {
   type PeerObserver,
   type Role,
   type Session,
-  type StreamTap,
   type SessionWish,
+  type StreamTap,
   type Uploads,
 } from '../../packages/server/src/core/index.ts';
 import { openKeys } from '../../packages/server/src/keys/index.ts';
