@@ -15,7 +15,6 @@ import type { Cancel, Clock } from '../lib/index.ts';
 import type { ArchiveFile } from './archive-file.ts';
 import { type Placement, placeStreams } from './layout.ts';
 import type { Seal } from './messages.ts';
-import { mixedVoices } from './priority.ts';
 import { Recorder } from './recorder.ts';
 
 interface Parts {

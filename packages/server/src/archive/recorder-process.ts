@@ -146,4 +146,5 @@ try {
   report({ type: 'failed', why: error instanceof Error ? error.message : String(error) });
   process.exitCode = 1;
 }
-reports.end();
+// What the library keeps open must not keep a process that is done.
+reports.end(() => process.exit());

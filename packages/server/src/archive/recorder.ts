@@ -69,6 +69,8 @@ export class Recorder {
     });
     this.#read(reports);
     this.#child.on('error', () => this.#fail('its process does not start'));
+    // Where the shell around it is gone, what is inside ends with its orders.
+    this.#child.on('exit', () => this.#orders.destroy());
     // `close` comes when its pipes are read to their ends, so that nothing it said is lost.
     this.#child.on('close', (code, signal) => this.#fail(`its process ended with ${signal ?? code}`));
     this.order({ type: 'open', options });
@@ -82,6 +84,16 @@ export class Recorder {
   /** Packets that were dropped since it did not keep up. */
   get dropped(): number {
     return this.#dropped;
+  }
+
+  /** Bytes that wait for it. */
+  get waiting(): number {
+    return this.#orders.writableLength;
+  }
+
+  /** Whether it has ended or failed. */
+  get over(): boolean {
+    return this.#over;
   }
 
   /** What it wrote to its standard error last. */
@@ -126,6 +138,7 @@ export class Recorder {
   /** Ends the process at once. */
   kill(): void {
     this.#child.kill('SIGKILL');
+    this.#orders.destroy();
   }
 
   #read(reports: Readable): void {

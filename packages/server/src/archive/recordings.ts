@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { limits, PlatformError } from '@cloister/protocol';
+import { PlatformError } from '@cloister/protocol';
 import type { Journal, Keys, Recording, RecordingObserver, RecordingOrder, Recordings } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
 import { ArchiveFile, openStored, readAbout, removeStored } from './archive-file.ts';
