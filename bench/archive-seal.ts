@@ -1,7 +1,7 @@
 /** What sealing an archive costs, and how fast both formats are opened, beside `openssl enc` on the same file. */
 import { execFile, execFileSync } from 'node:child_process';
 import { constants, privateDecrypt } from 'node:crypto';
-import { createReadStream, openSync, statSync, writeSync } from 'node:fs';
+import { openSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { makeOwner, packets } from '../packages/server/src/archive/archive-fixtures.ts';
@@ -12,6 +12,7 @@ import {
   type Sealer,
   toCertificates,
 } from '../packages/server/src/archive/index.ts';
+import { readFile } from '../packages/server/src/cli/archive-source.ts';
 import { tempFolder } from '../tests/rig/cleanup.ts';
 import { figure, medianOf, quick, type Result, repeat, say } from './harness/figure.ts';
 
@@ -21,7 +22,6 @@ const WRITES = [1316, 32_712] as const;
 const PASS_MB = quick ? 16 : 128;
 /** The rate of a usual recording, for the share of a core that sealing it takes. */
 const RECORDING_BITS = 1_500_000;
-const READ_BYTES = 1024 * 1024;
 const MB = 1e6;
 
 const folder = tempFolder('archive-seal');
@@ -60,8 +60,7 @@ function fileOf(name: string, sealer: Sealer): string {
 /** → MB for each second on the clock, from the file to clear bytes in memory. */
 async function opening(file: string, password: string): Promise<number> {
   const began = performance.now();
-  const source = createReadStream(file, { highWaterMark: READ_BYTES });
-  const { clear } = await openArchive(source, { privateKey: owner.privateKey, password });
+  const { clear } = await openArchive(readFile(file), { privateKey: owner.privateKey, password });
   let bytes = 0;
   for await (const part of clear) bytes += part.length;
   return bytes / 1000 / (performance.now() - began);
@@ -90,6 +89,7 @@ async function measure(): Promise<Result> {
   const pem = path.join(folder, 'key.pem');
   const handle = openSync(pem, 'w', 0o600);
   writeSync(handle, String(owner.privateKey.export({ type: 'pkcs8', format: 'pem' })));
+  writeSync(handle, owner.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
   const command = path.resolve(import.meta.dirname, '../packages/server/src/cli/main.ts');
   const taken = await repeat('archive-seal', async () => ({
     openssl: await timed(opentok, 'openssl', ['enc', '-d', '-aes-256-cbc', '-in', opentok, '-K', key, '-iv', iv]),
@@ -128,7 +128,7 @@ async function measure(): Promise<Result> {
       { what: "sealing in Cloister's own format", ours: mb(of('ownLarge')), other: null, target: null },
     ],
     notes: [
-      `Files of ${MEGABYTES} MB from the page cache; the peer is \`openssl enc -d -aes-256-cbc\` to /dev/null (${execFileSync('openssl', ['version']).toString().trim()}), on the clock. Ours opens in one process, on the clock, to memory.`,
+      `Files of ${MEGABYTES} MB from the page cache; the peer is \`openssl enc -d -aes-256-cbc\` to /dev/null (${execFileSync('openssl', ['version'], { encoding: 'utf8' }).split(' (')[0]}), on the clock. Ours opens in one process, on the clock, to memory.`,
       `Sealing is for each second of CPU, in parts of ${WRITES[1]} bytes. In parts of ${WRITES[0]} bytes: ${mb(of('small'))} and ${mb(of('ownSmall'))}.`,
       `A recording of ${RECORDING_BITS / MB} Mbit/s so takes ${share(of('small'))} of a core in OpenTok's format and ${share(of('ownSmall'))} in our own.`,
     ],

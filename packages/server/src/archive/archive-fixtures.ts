@@ -65,11 +65,13 @@ export function makeOwner(bits = 2048, format: SealFormat = 'cloister'): Owner {
   return { privateKey, pem, certificate: readCertificate(pem, format, Date.now()) };
 }
 
-/** Bytes as they come from a disk or a network: in parts of these sizes, over and over. */
+/** Bytes as they come from a disk: in parts of these sizes, over and over, each good only until the next is asked for. */
 export async function* inParts(bytes: Uint8Array, ...sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   for (let [at, turn] = [0, 0]; at < bytes.length; turn += 1) {
     const size = sizes[turn % sizes.length] ?? bytes.length;
-    yield bytes.subarray(at, at + size);
+    const part = Buffer.from(bytes.subarray(at, at + size));
+    yield part;
+    part.fill(0xee);
     at += size;
   }
 }

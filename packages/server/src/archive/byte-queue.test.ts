@@ -38,3 +38,14 @@ test('wipe overwrites what was in it', () => {
   queue.wipe();
   assert.deepEqual([queue.length, part], [0, Buffer.alloc(6)]);
 });
+
+test('own makes what is in it independent of the parts', () => {
+  const queue = new ByteQueue();
+  const part = Buffer.from('abcdef');
+  queue.push(part);
+  queue.push(Buffer.from('ghi'));
+  queue.take(2);
+  queue.own();
+  part.fill(0);
+  assert.equal(queue.take(7).toString(), 'cdefghi');
+});

@@ -8,7 +8,7 @@ export class ByteQueue {
     return this.#length;
   }
 
-  /** Adds a part. It is not copied: who hands it over does not change it before it was taken. */
+  /** Adds a part. It is not copied: who hands it over does not change it before it was taken, or `own` was called. */
   push(part: Uint8Array): void {
     if (part.length === 0) return;
     this.#parts.push(Buffer.from(part.buffer, part.byteOffset, part.length));
@@ -33,6 +33,11 @@ export class ByteQueue {
       missing -= Math.min(missing, first.length);
     }
     return taken.length === 1 ? (taken[0] as Buffer) : Buffer.concat(taken, bytes);
+  }
+
+  /** Copies what is still in it, so that the parts are their owner's again. */
+  own(): void {
+    if (this.#length > 0) this.#parts = [Buffer.concat(this.#parts, this.#length)];
   }
 
   /** Empties it, and overwrites what was in it. Only for bytes of its owner. */

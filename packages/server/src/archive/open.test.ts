@@ -47,20 +47,47 @@ test('a cut file is a cut file, also when its digest is known', async () => {
   }
 });
 
-test('without a password the format of OpenTok is refused, and the source is closed', async () => {
-  let closed = false;
+/** The file, and whether it was closed. */
+function watched(file: Uint8Array) {
+  const seen = { closed: false };
   async function* source() {
     try {
-      yield* inParts(opentok, 100);
+      yield* inParts(file, 100);
     } finally {
-      closed = true;
+      seen.closed = true;
     }
   }
-  await assert.rejects(openArchive(source(), { privateKey }), (error) =>
+  return { seen, source: source() };
+}
+
+test('without a password the format of OpenTok is refused', async () => {
+  const { source } = watched(opentok);
+  await assert.rejects(openArchive(source, { privateKey }), (error) =>
     isRefusal(error, 'ArchiveUnreadable', /password/),
   );
-  assert.ok(closed);
   assert.equal((await open(cloister, { password: undefined })).error, null);
+});
+
+test('however it ends, the source is closed', async () => {
+  const wrong = makeOwner().privateKey;
+  const digest = sha256(opentok);
+  const ways: [Uint8Array, OpenWith][] = [
+    [opentok, { privateKey }],
+    [opentok, { privateKey: wrong, password: cbc.password }],
+    [opentok, { privateKey: wrong, password: cbc.password, sha256: digest }],
+    [cloister, { privateKey: wrong }],
+    [cloister, { privateKey, sha256: digest }],
+  ];
+  for (const [file, given] of ways) {
+    const { seen, source } = watched(file);
+    await assert.rejects(async () => {
+      for await (const _ of (await openArchive(source, given)).clear);
+    });
+    assert.ok(seen.closed);
+  }
+  const { seen, source } = watched(cloister);
+  for await (const _ of (await openArchive(source, { privateKey })).clear) break;
+  assert.ok(seen.closed, 'who reads stops early');
 });
 
 test('an empty file is a cut archive of OpenTok, or none', async () => {

@@ -31,7 +31,7 @@ interface Peeked {
   readonly first: Buffer;
   /** The source with them still in front. */
   all(): AsyncGenerator<Uint8Array>;
-  /** Closes a source that nobody reads. */
+  /** Closes the source, whether or not somebody has read the rest. */
   close(): Promise<void>;
 }
 
@@ -42,19 +42,15 @@ async function peek(source: AsyncIterable<Uint8Array>, bytes: number): Promise<P
   for (let length = 0; length < bytes; ) {
     const next = await iterator.next();
     if (next.done) break;
-    parts.push(next.value);
+    parts.push(Buffer.from(next.value));
     length += next.value.length;
   }
   return {
     first: Buffer.concat(parts).subarray(0, bytes),
     async *all() {
-      try {
-        yield* parts;
-        // An iterator that has ended says so again.
-        yield* { [Symbol.asyncIterator]: () => iterator };
-      } finally {
-        await close();
-      }
+      yield* parts;
+      // An iterator that has ended says so again.
+      yield* { [Symbol.asyncIterator]: () => iterator };
     },
     close,
   };
@@ -82,6 +78,15 @@ async function* checked(
   }
 }
 
+/** The same; at the end, and at the first error, the source is closed. An error may come before it was read at all. */
+async function* closing(clear: Clear, close: () => Promise<void>): Clear {
+  try {
+    yield* clear;
+  } finally {
+    await close();
+  }
+}
+
 /** How this archive is opened, by its first bytes. @throws PlatformError `ArchiveUnreadable`, `ArchiveKeyWrong` */
 function wayFor(first: Buffer, { privateKey, password }: OpenWith): [SealFormat, (source: Source) => Clear] {
   if (first.equals(magic)) {
@@ -98,7 +103,7 @@ function wayFor(first: Buffer, { privateKey, password }: OpenWith): [SealFormat,
 /**
  * Finds out the format of an archive and opens it. With `sha256` the whole file is held against it, and `clear` throws
  * `ArchiveChanged` at its end; without, a changed byte is found in Cloister's own format alone.
- * @param source the file as it was stored
+ * @param source the file as it was stored; a part of it need be good only until the next is asked for
  * @throws PlatformError `ArchiveUnreadable` when it can only be OpenTok's format and there is no password,
  *   `ArchiveKeyWrong` for a key of another kind; `clear` throws what `openSealedArchive` and `openOpenTokArchive` throw
  */
@@ -106,7 +111,8 @@ export async function openArchive(source: Source, given: OpenWith): Promise<Open
   const { first, all, close } = await peek(source, magic.length);
   try {
     const [format, open] = wayFor(first, given);
-    return { format, clear: given.sha256 ? checked(all(), given.sha256, open) : open(all()) };
+    const clear = given.sha256 ? checked(all(), given.sha256, open) : open(all());
+    return { format, clear: closing(clear, close) };
   } catch (refusal) {
     await close();
     throw refusal;

@@ -47,7 +47,7 @@ function finish(decipher: Decipheriv): Buffer {
  * Opens an archive in OpenTok's format, as it comes. **What it gives is not authenticated**: a changed byte becomes 17
  * changed bytes and no error. A cut is seen by the length of the file, by its padding, and since an archive is whole
  * packets of 188 bytes; what came before it has been given then.
- * @param source the cipher text
+ * @param source the cipher text; a part of it need be good only until the next is asked for
  * @param password the archive's, base64
  * @throws PlatformError `ArchiveKeyWrong`, before the first byte; `ArchiveCut`, after the last; `ArchiveUnreadable` for a
  *   password that is none

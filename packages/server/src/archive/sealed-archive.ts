@@ -199,6 +199,7 @@ async function fill(queue: ByteQueue, source: AsyncIterator<Uint8Array>, bytes: 
     const { value, done } = await source.next();
     if (done) throw cut('it ends in its header');
     queue.push(value);
+    queue.own();
   }
 }
 
@@ -237,6 +238,7 @@ export function openWhole(cipher: ChunkCipher, index: number, sealed: Buffer): B
 /**
  * Opens a sealed archive as it comes. Each part that it gives is authentic, and is what stands at that place. It has come
  * to its end without an error if the archive is complete, and only then.
+ * @param source the file; a part of it need be good only until the next is asked for
  * @throws PlatformError `ArchiveUnreadable`, `ArchiveKeyWrong`: before the first byte; `ArchiveChanged`, `ArchiveCut`: after
  *   all chunks that precede the fault
  */
@@ -247,7 +249,7 @@ export async function* openSealedArchive(source: AsyncIterable<Uint8Array>, unwr
   try {
     cipher = await begin(queue, iterator, unwrap);
     let index = 0;
-    for (let next = await iterator.next(); ; next = await iterator.next()) {
+    for (;;) {
       // More than a chunk and a mark: what follows is another chunk.
       while (queue.length > cipher.layout.sealedBytes(index) + endMark.length) {
         const clear = cipher.open(index, false, queue.take(cipher.layout.sealedBytes(index)));
@@ -255,6 +257,9 @@ export async function* openSealedArchive(source: AsyncIterable<Uint8Array>, unwr
         yield clear;
         index += 1;
       }
+      // The part is its owner's again once the next is asked for.
+      queue.own();
+      const next = await iterator.next();
       if (next.done) break;
       queue.push(next.value);
     }

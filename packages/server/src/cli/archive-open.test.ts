@@ -8,7 +8,7 @@ import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { after, beforeEach, test } from 'node:test';
 import { limits } from '@cloister/protocol';
-import { inParts, isRefusal, makeOwner, packets } from '../archive/archive-fixtures.ts';
+import { isRefusal, makeOwner, packets } from '../archive/archive-fixtures.ts';
 import { createArchiveSealer, createOpenTokSealer, toCertificates } from '../archive/index.ts';
 import { ManualClock, systemIds } from '../lib/index.ts';
 import { type OpenDeps, type OpenWords, openArchiveCommand } from './archive-open.ts';
@@ -55,7 +55,7 @@ function rig(stdin: Uint8Array = Buffer.alloc(0), ask: typeof fetch = fetch) {
   const [stdout, stderr] = [new Sink(), new Sink()];
   const clock = new ManualClock();
   const deps: OpenDeps = {
-    stdin: Readable.from(inParts(stdin, 70_000)),
+    stdin: Readable.from([stdin.subarray(0, 70_000), stdin.subarray(70_000)]),
     stdout,
     stderr,
     fetch: ask,

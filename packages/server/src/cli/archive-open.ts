@@ -1,6 +1,6 @@
 /** `cloister archive open`: opens an archive of either format with a private key. It asks no server. */
 import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { limits, PlatformError } from '@cloister/protocol';
@@ -48,20 +48,21 @@ function badRequest(why: string, cause?: unknown): never {
   throw new PlatformError('BadRequest', { why }, { cause });
 }
 
+/** A key or a passphrase; it may come by a pipe. */
 async function readSmall(file: string, option: string): Promise<string> {
-  const handle = await open(file).catch((cause: NodeJS.ErrnoException) =>
-    badRequest(`--${option}: ${file}: ${cause.code}`, cause),
-  );
+  const parts: Buffer[] = [];
+  let size = 0;
   try {
-    const bytes = Buffer.alloc(limits.archiveKeyFileBytes + 1);
-    const { bytesRead } = await handle
-      .read(bytes, 0, bytes.length, 0)
-      .catch((cause: NodeJS.ErrnoException) => badRequest(`--${option}: ${file}: ${cause.code}`, cause));
-    if (bytesRead === bytes.length) badRequest(`--${option}: ${file} has more than archiveKeyFileBytes`);
-    return bytes.toString('utf8', 0, bytesRead);
-  } finally {
-    await handle.close();
+    for await (const part of createReadStream(file)) {
+      parts.push(part);
+      size += part.length;
+      if (size > limits.archiveKeyFileBytes) badRequest(`--${option}: ${file} has more than archiveKeyFileBytes`);
+    }
+  } catch (cause) {
+    if (cause instanceof PlatformError) throw cause;
+    badRequest(`--${option}: ${file}: ${(cause as NodeJS.ErrnoException).code}`, cause);
   }
+  return Buffer.concat(parts).toString();
 }
 
 async function readKey({ key, passphraseFile }: OpenWords): Promise<KeyObject> {

@@ -1,15 +1,14 @@
 /** Where an archive comes from: a file, a URL, or standard input. */
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { PlatformError } from '@cloister/protocol';
 import { isLoopback } from '../lib/index.ts';
 
-/** Bytes that are read from a disk at once: large enough that reading is not what takes the time. */
-const READ_BYTES = 1024 * 1024;
+/** Bytes that are read from a disk at once: many enough that reading is not what takes the time, few enough for a cache. */
+const READ_BYTES = 512 * 1024;
 
 /** An archive as it was stored. */
 export interface ArchiveSource {
-  /** Its bytes, from the beginning. A file can be read more than once. */
+  /** Its bytes, from the beginning; a part is good until the next is asked for. A file can be read more than once. */
   bytes(): AsyncIterable<Uint8Array>;
   /** How many there are, where that is known. */
   readonly size: number | null;
@@ -26,10 +25,34 @@ function unreadable(why: string, cause?: unknown): never {
   throw new PlatformError('ArchiveUnreadable', { why }, { cause });
 }
 
+/**
+ * Reads one part ahead, into two buffers by turns: new ones for each part would cost as much as opening what is in them.
+ * @throws PlatformError `ArchiveUnreadable`
+ */
+export async function* readFile(file: string): AsyncGenerator<Uint8Array> {
+  const failed = (cause: NodeJS.ErrnoException) => unreadable(`${file}: ${cause.code}`, cause);
+  const handle = await open(file).catch(failed);
+  const buffers = [Buffer.allocUnsafeSlow(READ_BYTES), Buffer.allocUnsafeSlow(READ_BYTES)] as const;
+  const read = (turn: number) => handle.read(buffers[turn % 2]!, 0, READ_BYTES, null);
+  let ahead = read(0);
+  try {
+    for (let turn = 1; ; turn += 1) {
+      const { bytesRead, buffer } = await ahead.catch(failed);
+      if (bytesRead === 0) return;
+      ahead = read(turn);
+      // Whoever takes no more of it does not wait for this one.
+      ahead.catch(() => undefined);
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
 async function fromFile(file: string): Promise<ArchiveSource> {
   const found = await stat(file).catch((cause: NodeJS.ErrnoException) => unreadable(`${file}: ${cause.code}`, cause));
   if (found.isDirectory()) unreadable(`${file} is a folder`);
-  const bytes = () => createReadStream(file, { highWaterMark: READ_BYTES });
+  const bytes = () => readFile(file);
   // A pipe has no size, and cannot be read twice.
   return found.isFile() ? { bytes, size: found.size, kind: 'file' } : { bytes, size: null, kind: 'stdin' };
 }
