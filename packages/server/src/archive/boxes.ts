@@ -2,9 +2,9 @@
  * Where the streams of a custom layout come: the visual formatting of CSS 2.1 (chapters 8 to 10) for one container of fixed
  * size with boxes that have nothing in them. Lines have no letters, so they are as high as the boxes in them.
  */
-import { FloatArea, type Side } from './float-area.ts';
+import { FloatArea, type Room, type Side } from './float-area.ts';
 import type { Style } from './style.ts';
-import { absolute, block, moved, type Size, type Sized, shrunk } from './used-size.ts';
+import { absolute, block, moved, type Size, type Sized, STEP, shrunk } from './used-size.ts';
 
 /** A box in pixels of the container, not yet rounded and not yet clipped. */
 export interface Box extends Size {
@@ -59,8 +59,8 @@ class Flow {
   place(): Box[] {
     for (let next = 0; next < this.#items.length; ) {
       const item = this.#items[next] as Item;
-      if (inline(item)) {
-        const run = this.#runFrom(next);
+      const run = this.#runFrom(next);
+      if (run.some(inline)) {
         this.#lines(run);
         next += run.length;
         continue;
@@ -150,11 +150,16 @@ class Flow {
       );
       const free = Math.max(0, right - left);
       const width = style.width === 'auto' ? Math.min(sized.width, free) : sized.width;
-      if (width <= free) return { x: left + autoShift(style, free - width), y, width, height };
+      // Its margin may lie under a float, the box itself may not. It sticks out of the container where no float is.
+      const untouched = left === sized.marginLeft && room.right === this.#container.width;
+      if (!untouched && width > room.right - left) continue;
+      return { x: left + autoShift(style, Math.max(0, free - width)), y, width, height };
     }
   }
 
-  /** Boxes in lines that follow each other, with the floats and positioned boxes among them. */
+  /**
+   * Boxes up to the next block; when some of them stand in lines, the floats and positioned boxes beside those do too.
+   */
   #runFrom(first: number): Item[] {
     const run: Item[] = [];
     for (const item of this.#items.slice(first)) {
@@ -175,17 +180,28 @@ class Flow {
     this.#waiting = new Margins();
   }
 
-  /** One line, as high as it fits beside the floats. */
+  /** One line, as high as it fits beside the floats. Floats at its begin stand where it is tried first. */
   #line(rest: readonly Item[], top: number): { taken: number; bottom: number } {
-    for (let y = top; ; y = this.#floats.below(y)) {
+    const firstInLine = rest.findIndex(inline);
+    const leading = rest.slice(0, firstInLine < 0 ? rest.length : firstInLine);
+    for (const item of leading) if (floats(item)) this.#float(item, top);
+    const firstLeft = this.#floats.room(top, 0).left;
+    const anchored = leading.some(floats);
+    for (let y = top; ; ) {
       const undo = this.#floats.mark();
       const line = new Line(y);
-      const taken = this.#fill(line, rest, y);
+      for (const item of leading.filter(outOfFlow)) {
+        // With a float they stay where the line was tried first; otherwise they go down with it.
+        if (!anchored || y === top) line.pass(item);
+        else this.#absolute(item, { x: item.style.display === 'block' ? 0 : firstLeft, y: top });
+      }
+      const taken = leading.length + this.#fill(line, rest.slice(leading.length), y);
       const room = this.#floats.room(y, line.height);
-      if (line.width <= room.right - room.left || !room.narrowed) {
+      if (line.items.length === 0 || line.fits(room) || !room.narrowed) {
         this.#settle(line, room.left);
         return { taken, bottom: line.items.length > 0 ? y + line.height : y };
       }
+      y = this.#floats.below(y);
       undo();
     }
   }
@@ -194,12 +210,13 @@ class Flow {
   #fill(line: Line, rest: readonly Item[], y: number): number {
     let taken = 0;
     for (const item of rest) {
-      if (outOfFlow(item)) line.still.push({ item, before: line.items.length, x: line.width });
+      const room = this.#floats.room(y, 0);
+      if (line.items.length > 0 && !line.fits(room)) break;
+      if (outOfFlow(item)) line.pass(item);
       else if (floats(item)) this.#floatInLine(line, item, y);
       else {
         const sized = shrunk(item.style, this.#container);
-        const room = this.#floats.room(y, 0);
-        if (line.items.length > 0 && line.width + outerWidth(sized) > room.right - room.left) break;
+        if (line.items.length > 0 && !line.fits(room, outerWidth(sized))) break;
         line.take(item, sized);
       }
       taken += 1;
@@ -213,7 +230,7 @@ class Flow {
     const room = this.#floats.room(y, 0);
     const place = this.#floatPlace(item, sized, y);
     const beside = line.width + outerWidth(sized) <= room.right - room.left && place.y === y;
-    if (line.items.length === 0 || (beside && line.later.length === 0)) this.#float(item, y);
+    if (beside && line.later.length === 0) this.#float(item, y);
     else line.later.push(item);
   }
 
@@ -246,6 +263,16 @@ class Line {
 
   constructor(top: number) {
     this.top = top;
+  }
+
+  /** Whether what is in the line, and so much more, fits between the floats. Lines forgive one step of rounding. */
+  fits({ left, right }: Room, more = 0): boolean {
+    return this.width + more <= right - left + STEP;
+  }
+
+  /** An absolutely positioned box takes no room. */
+  pass(item: Item): void {
+    this.still.push({ item, before: this.items.length, x: this.width });
   }
 
   take(item: Item, sized: Sized): void {

@@ -16,10 +16,10 @@ export interface Sized extends Size {
 }
 
 /** Browsers count in sixty-fourths of a pixel and cut off what is smaller; whether three thirds fit depends on it. */
-const STEPS = 64;
+export const STEP = 1 / 64;
 
 function cut(pixels: number): number {
-  return Math.trunc(pixels * STEPS) / STEPS;
+  return Math.trunc(pixels / STEP) * STEP;
 }
 
 /** A length in pixels; `undefined` for auto and none. @param base what 100 % are */
