@@ -127,9 +127,13 @@ class Flow {
       return;
     }
     this.#put(item, { x: sized.marginLeft, y, width: sized.width, height: sized.height });
-    if (sized.height > 0 || clears) this.#endBlock(y + sized.height, sized.marginBottom);
-    // Nothing is between its margins: all of them meet.
-    else meeting.add(sized.marginBottom);
+    if (sized.height > 0) {
+      this.#endBlock(y + sized.height, sized.marginBottom);
+      return;
+    }
+    // Nothing is between its margins: all of them meet, those before it too unless floats have parted them.
+    if (clears) this.#endBlock(y - sized.marginTop, sized.marginTop);
+    this.#waiting.add(sized.marginBottom);
   }
 
   #endBlock(edge: number, marginBottom: number): void {
@@ -187,7 +191,7 @@ class Flow {
     for (const item of leading) if (floats(item)) this.#float(item, top);
     const firstLeft = this.#floats.room(top, 0).left;
     const anchored = leading.some(floats);
-    for (let y = top; ; ) {
+    for (let y = top, band = 0; ; ) {
       const undo = this.#floats.mark();
       const line = new Line(y);
       for (const item of leading.filter(outOfFlow)) {
@@ -195,25 +199,28 @@ class Flow {
         if (!anchored || y === top) line.pass(item);
         else this.#absolute(item, { x: item.style.display === 'block' ? 0 : firstLeft, y: top });
       }
-      const taken = leading.length + this.#fill(line, rest.slice(leading.length), y);
+      const taken = leading.length + this.#fill(line, rest.slice(leading.length), band);
       const room = this.#floats.room(y, line.height);
       if (line.items.length === 0 || line.fits(room) || !room.narrowed) {
         this.#settle(line, room.left);
         return { taken, bottom: line.items.length > 0 ? y + line.height : y };
       }
-      y = this.#floats.below(y);
+      const below = this.#floats.below(y);
       undo();
+      // A shorter line may still fit here; a single box goes down.
+      if (line.items.length > 1 && line.height > band) band = line.height;
+      else [y, band] = [below, 0];
     }
   }
 
-  /** @returns how many items the line has taken */
-  #fill(line: Line, rest: readonly Item[], y: number): number {
+  /** @param band the height for which there must be room @returns how many items the line has taken */
+  #fill(line: Line, rest: readonly Item[], band: number): number {
     let taken = 0;
     for (const item of rest) {
-      const room = this.#floats.room(y, 0);
+      const room = this.#floats.room(line.top, band);
       if (line.items.length > 0 && !line.fits(room)) break;
       if (outOfFlow(item)) line.pass(item);
-      else if (floats(item)) this.#floatInLine(line, item, y);
+      else if (floats(item)) this.#floatInLine(line, item);
       else {
         const sized = shrunk(item.style, this.#container);
         if (line.items.length > 0 && !line.fits(room, outerWidth(sized))) break;
@@ -225,7 +232,8 @@ class Flow {
   }
 
   /** A float comes beside what is in the line already when there is room, else below the line. */
-  #floatInLine(line: Line, item: Item, y: number): void {
+  #floatInLine(line: Line, item: Item): void {
+    const y = line.top;
     const sized = shrunk(item.style, this.#container);
     const room = this.#floats.room(y, 0);
     const place = this.#floatPlace(item, sized, y);

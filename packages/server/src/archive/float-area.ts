@@ -39,7 +39,8 @@ export class FloatArea {
       else right = Math.min(right, each.left);
       narrowed = true;
     }
-    return { left, right, narrowed };
+    // Floats that meet leave nothing, not less.
+    return { left, right: Math.max(left, right), narrowed };
   }
 
   /** Where the next float ends below `top`: there is more room from there on. */

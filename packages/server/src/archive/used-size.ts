@@ -105,8 +105,10 @@ function span({ whole, before, after, marginBefore, marginAfter, still, keepsBeg
     if (before === undefined && after !== undefined) return { begin: whole - after - fixedAfter - size, size };
     return { begin: (before ?? still) + fixedBefore, size };
   }
-  const size = sizeFor(Math.max(0, whole - before - after - fixedBefore - fixedAfter));
-  const rest = whole - before - after - size - fixedBefore - fixedAfter;
+  // Edges that pass each other leave nothing, not less (CSS Positioned Layout 3, section 4.1).
+  const free = Math.max(0, whole - before - after) - fixedBefore - fixedAfter;
+  const size = sizeFor(Math.max(0, free));
+  const rest = free - size;
   if (marginBefore !== 'auto') return { begin: before + marginBefore, size };
   if (marginAfter !== 'auto') return { begin: before + rest, size };
   return { begin: before + (keepsBegin && rest < 0 ? 0 : cut(rest / 2)), size };
