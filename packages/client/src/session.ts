@@ -1,5 +1,5 @@
 /** OpenTok's `Session`: the public face of one connection to a session. */
-import type { Answer, EventData, EventName, RequestData, RequestName } from '@cloister/protocol';
+import type { Answer, ArchiveShape, EventData, EventName, RequestData, RequestName } from '@cloister/protocol';
 import type { Connection } from './connection.ts';
 import { Emitter } from './emitter.ts';
 import { asOtError, notOffered, OtError } from './errors.ts';
@@ -124,6 +124,7 @@ export class Session extends Emitter<SessionEvents> {
     this.#connecting = true;
     this.#leaving = false;
     let link: Link;
+    let archives: ArchiveShape[];
     try {
       const joined = await join(homeUrl(this.#options.apiUrl), {
         apiKey: this.#apiKey,
@@ -142,7 +143,8 @@ export class Session extends Emitter<SessionEvents> {
           closed: (reason, error) => this.#ended(reason, error),
         },
       });
-      const { capabilities } = await link.open();
+      const { capabilities, archives: running } = await link.open();
+      archives = running;
       if (this.#leaving) {
         link.close();
         throw new OtError('OT_DISCONNECTED', 'session.disconnect() was called while the session connected');
@@ -156,11 +158,11 @@ export class Session extends Emitter<SessionEvents> {
     this.dispatch(makeEvent('sessionConnected', this));
     // Who is there already is told after the callback, which may still add handlers.
     const [connections, streams] = [[...link.connections.values()], [...link.streams.values()]];
-    setTimeout(() => this.#announce(link, connections, streams));
+    setTimeout(() => this.#announce(link, connections, streams, archives));
     setTimeout(prepareViews);
   }
 
-  #announce(link: Link, connections: Connection[], streams: Stream[]): void {
+  #announce(link: Link, connections: Connection[], streams: Stream[], archives: ArchiveShape[]): void {
     if (this.#link !== link) return;
     for (const connection of this.#options.connectionEventsSuppressed ? [] : connections) {
       // Who left meanwhile was not told to anybody yet, and is not any more.
@@ -169,6 +171,7 @@ export class Session extends Emitter<SessionEvents> {
       }
     }
     for (const stream of streams) if (link.streams.has(stream.streamId)) this.#streamCreated(link, stream);
+    for (const archive of archives) this.#archiveEvent('archiveStarted', archive);
   }
 
   /** Leaves the session; publishers and subscribers go too unless `sessionDisconnected` is prevented. */
@@ -408,9 +411,17 @@ export class Session extends Emitter<SessionEvents> {
       case 'muteForced':
         this.#muteForced(told.data);
         break;
+      case 'archiveStarted':
+      case 'archiveStopped':
+        this.#archiveEvent(told.name, told.data.archive);
+        break;
       case 'speakers':
         this.dispatch(makeEvent('cloister:speakers', this, { levels: told.data.levels }));
     }
+  }
+
+  #archiveEvent(name: 'archiveStarted' | 'archiveStopped', { archiveId, name: title }: ArchiveShape): void {
+    this.dispatch(makeEvent(name, this, { id: archiveId, name: title }));
   }
 
   #connectionEvent(
