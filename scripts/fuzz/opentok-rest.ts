@@ -143,6 +143,7 @@ export async function run(seed: number, cases: number): Promise<Record<string, n
     clientAddress: () => '192.0.2.1',
     showSecrets: false,
     signallingUrl: () => 'ws://media.example/signalling',
+    baseUrl: () => 'http://fuzz.example',
   });
   const now = Math.floor(clock.now() / 1000);
   const times = { iat: now, exp: now + 300 };

@@ -84,16 +84,21 @@ export interface TestPlatform {
 /** @param parts `recorder: false` leaves the recorder out; without `uploads` archives stay with the server */
 export async function testPlatform(
   plan: 'standard' | 'growth' | 'enterprise' = 'enterprise',
-  parts: { recorder?: boolean; uploads?: Uploads } = {},
+  parts: {
+    recorder?: boolean;
+    uploads?: Uploads;
+    checkAddress?: (url: string) => Promise<void>;
+    startAt?: number;
+  } = {},
 ): Promise<TestPlatform> {
-  const clock = new ManualClock();
+  const clock = new ManualClock(parts.startAt);
   const journal = { record() {} };
   const dataDir = await newDataFolder();
   const store = await openPgliteStore({ dataDir, clock, journal });
   const keys = await openKeys({ root: randomBytes(32), keyring: store.keyring, clock, ids: systemIds });
   store.useKeys(keys);
   const media = new MediaDouble();
-  const egress = { check: async () => {}, request: async () => ({ status: 200 }) };
+  const egress = { check: parts.checkAddress ?? (async () => {}), request: async () => ({ status: 200 }) };
   const site = { node: 'test', zones: [], signallingUrl: null, iceServers: () => [] };
   const acts: Act[] = [];
   const audit = { note: (act: Act) => void acts.push(act) };

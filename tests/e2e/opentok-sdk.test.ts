@@ -208,9 +208,16 @@ test('DTM1 DTM2 DTM3 playDTMF knows its digits and whom it plays to', async () =
   await assert.rejects(ask('playDTMF', await routed(), null, '1'), { message: 'Not Found' });
 });
 
+test('ARC6 what needs a recorder says that there is none through the SDK', async () => {
+  const sessionId = await routed();
+  await join(sessionId);
+  await assert.rejects(ask('startArchive', sessionId, {}), { message: /no recorder/ });
+  assert.deepEqual(await ask('listArchives', {}), []);
+  await assert.rejects(ask('getArchive', 'unknown'), /Archive not found/);
+});
+
 test('REST10 what is not built says so through the SDK', async () => {
   const sessionId = await routed();
-  await assert.rejects(ask('startArchive', sessionId, {}), /./);
   const message = /does not offer broadcasts/;
   await assert.rejects(ask('startBroadcast', sessionId, { outputs: { hls: {} } }), { message });
 });

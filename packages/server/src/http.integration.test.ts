@@ -34,6 +34,7 @@ async function everyRoute(platform: TestPlatform, limiter: RateLimiter) {
     clientAddress,
     showSecrets: false,
     signallingUrl: () => 'ws://test',
+    baseUrl: () => 'http://media.example',
   });
   await adminRoutes(app, {
     core,

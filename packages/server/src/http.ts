@@ -86,13 +86,18 @@ export function requestFacts(config: Config, tls: boolean) {
     socketAddress: request.socket.remoteAddress,
     headers: request.headers,
   });
+  const secure = (request: IncomingMessage): boolean => {
+    const believed = proxies.has(request.socket.remoteAddress ?? '');
+    return tls || config.tlsTerminated || (believed && request.headers['x-forwarded-proto'] === 'https');
+  };
+  const host = ({ headers }: IncomingMessage): string => headers.host ?? `${config.host}:${config.port}`;
   return {
     clientAddress: (request: IncomingMessage): string => clientAddress(origin(request), proxies),
     /** The WebSocket address under which this client reaches us. */
-    signallingUrl(request: IncomingMessage): string {
-      const believed = proxies.has(request.socket.remoteAddress ?? '');
-      const secure = tls || config.tlsTerminated || (believed && request.headers['x-forwarded-proto'] === 'https');
-      return `${secure ? 'wss' : 'ws'}://${request.headers.host ?? `${config.host}:${config.port}`}${signallingPath}`;
-    },
+    signallingUrl: (request: IncomingMessage): string =>
+      `${secure(request) ? 'wss' : 'ws'}://${host(request)}${signallingPath}`,
+    /** Our own address, as the settings have it or as this client reaches us; without a slash at the end. */
+    baseUrl: (request: IncomingMessage): string =>
+      config.publicUrl ?? `${secure(request) ? 'https' : 'http'}://${host(request)}`,
   };
 }

@@ -59,6 +59,8 @@ interface Ground extends Pick<Platform, 'core' | 'keys' | 'media'> {
 interface State {
   ready: boolean;
   projectId: string | null;
+  /** Where clients reach it. */
+  url: string | null;
 }
 
 interface DoorParts {
@@ -110,13 +112,14 @@ async function assemble(
   const { core, keys, media } = ground;
   const tls = options.lan ?? tlsOf(config);
   const app = createHttpServer(tls);
-  const state: State = { ready: false, projectId: null };
+  const state: State = { ready: false, projectId: null, url: null };
   await openDoors(app, { config, options, closers, ground, state, tls: tls !== null });
 
   options.progress('listening');
   await app.listen({ host: config.host, port: config.port });
   Object.assign(bound, app.server.address() as AddressInfo);
   const url = config.publicUrl ?? addressOf(config, bound.port, tls !== null);
+  state.url = url;
   const dev = config.mode === 'development' ? await devCredentials(core, config.dataDir, url) : null;
   state.projectId = dev?.credentials.apiKey ?? null;
   // Clients are sent away first, while everything that records it still runs.
@@ -195,7 +198,8 @@ async function openDoors(
   const auth = createRestAuth({ core, limiter, clientAddress });
   const { showSecrets } = config;
   const signallingUrl = (request: { raw: IncomingMessage }) => facts.signallingUrl(request.raw);
-  await opentokRoutes(app, { core, limiter, auth, clientAddress, showSecrets, signallingUrl });
+  const baseUrl = (request: { raw: IncomingMessage }) => facts.baseUrl(request.raw);
+  await opentokRoutes(app, { core, limiter, auth, clientAddress, showSecrets, signallingUrl, baseUrl });
   await adminRoutes(app, {
     core,
     auth,
@@ -215,7 +219,8 @@ async function openDoors(
     () => app.close(),
     () => gateway.close(),
   );
-  const webhooks = createWebhooks({ core, egress, journal, clock: systemClock });
+  const ownUrl = () => state.url;
+  const webhooks = createWebhooks({ core, egress, journal, clock: systemClock, baseUrl: ownUrl });
   closers.push(() => webhooks.stop());
   closers.push(
     await openOperatorSocket(operatorSocket(config.dataDir), {

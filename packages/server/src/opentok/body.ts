@@ -56,6 +56,14 @@ export function optionalFlag(fields: Fields, name: string): boolean | undefined 
   throw bad(`${name} must be true or false`);
 }
 
+/** A number; words for one count as wrong. @throws PlatformError `BadRequest` */
+export function optionalNumber(fields: Fields, name: string): number | undefined {
+  const value = fields[name];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'number') throw bad(`${name} must be a number`);
+  return value;
+}
+
 /** A list of texts. @throws PlatformError `BadRequest` */
 export function textList(value: unknown, name: string): string[] {
   if (!Array.isArray(value) || value.some((each) => typeof each !== 'string')) {

@@ -10,6 +10,9 @@ export interface Call {
   /** The project, or the account on the routes of accounts. */
   readonly issuer: string;
   readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** The address of this server as its clients reach it, without a slash at the end. */
+  baseUrl(): string;
   /** The body as text; empty when there was none. */
   readonly text: string;
   /** What the caller says it is. */

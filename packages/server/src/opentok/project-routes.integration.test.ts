@@ -81,6 +81,7 @@ describe('projects of an account', () => {
       limiter: { take: () => ({ ok: true }) },
       clientAddress: () => '192.0.2.1',
       signallingUrl: () => 'ws://media.example/signalling',
+      baseUrl: () => 'http://media.example',
       showSecrets: true,
     });
     const headers = { 'x-opentok-auth': rest.credential({ iss: rest.accountId, ist: 'account' }, rest.accountSecret) };

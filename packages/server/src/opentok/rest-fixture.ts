@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyRequest, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { type TestPlatform, testPlatform } from '../../../../tests/core/platform.ts';
 import { createRateLimiter } from '../access/index.ts';
-import type { Core } from '../core/index.ts';
+import type { Core, PlanName } from '../core/index.ts';
 import { createHttpServer, limitAddresses } from '../http.ts';
 import { systemIds } from '../lib/index.ts';
 import { makeJwt } from './jwt.ts';
@@ -38,9 +38,17 @@ export interface RestFixture extends TestPlatform {
 
 /** `change` puts something else in the place of a part of `core`. */
 export async function restFixture(
-  options: { showSecrets?: boolean; change?: (core: Core) => Core } = {},
+  options: {
+    showSecrets?: boolean;
+    change?: (core: Core) => Core;
+    plan?: PlanName;
+    recorder?: boolean;
+    checkAddress?: (url: string) => Promise<void>;
+    /** Milliseconds since 1970, for who signs by the machine's clock. */
+    startAt?: number;
+  } = {},
 ): Promise<RestFixture> {
-  const platform = await testPlatform();
+  const platform = await testPlatform(options.plan, options);
   const { core, clock, projectId, accountId } = platform;
   const app = createHttpServer(null);
   const from = new WeakMap<object, string>();
@@ -54,6 +62,7 @@ export async function restFixture(
     clientAddress,
     showSecrets: options.showSecrets ?? false,
     signallingUrl: () => 'ws://media.example/signalling',
+    baseUrl: () => 'http://media.example',
   });
   const secret = (await core.projects.secretsOf(projectId))[0]!.secret;
   const accountSecret = await core.accounts.secretOf(accountId);

@@ -1,7 +1,9 @@
 /** Every route of OpenTok's REST API (compat section 1), with what answers it or the feature that is not offered yet. */
+import * as archives from './archive-routes.ts';
 import type { Handler } from './call.ts';
 import * as projects from './project-routes.ts';
 import * as sessions from './session-routes.ts';
+import * as storage from './storage-routes.ts';
 
 export interface Route {
   /** Its number in the table of compatibility facts. */
@@ -21,6 +23,7 @@ type Verb = Route['method'];
 
 const project = '/v2/project/:apiKey';
 const session = `${project}/session/:sessionId`;
+const archive = `${project}/archive/:archiveId`;
 
 function offered(number: string, method: Verb, path: string, handle: Handler, note?: string): Route {
   return { number, method, path, by: 'project', handle, note };
@@ -41,8 +44,6 @@ function notBuilt(feature: string) {
   });
 }
 
-const archives = notBuilt('archives');
-const storage = notBuilt('archive storage');
 const broadcasts = notBuilt('broadcasts');
 const sip = notBuilt('SIP interconnect');
 const audio = notBuilt('the audio connector');
@@ -65,16 +66,16 @@ export const routeTable: readonly Route[] = [
   offered('10', 'POST', `${session}/mute`, sessions.muteSession),
   offered('11', 'POST', `${session}/play-dtmf`, sessions.playDtmf),
   offered('12', 'POST', `${session}/connection/:connectionId/play-dtmf`, sessions.playDtmf),
-  archives('13', 'POST', '/archive'),
-  archives('14', 'GET', '/archive'),
-  archives('15', 'GET', '/archive/:archiveId'),
-  archives('16', 'POST', '/archive/:archiveId/stop'),
-  archives('17', 'DELETE', '/archive/:archiveId'),
-  archives('18', 'PUT', '/archive/:archiveId/layout'),
-  archives('18', 'GET', '/archive/:archiveId/layout', 'PHP SDK: reads the layout'),
-  archives('19', 'PATCH', '/archive/:archiveId/streams'),
-  storage('20', 'PUT', '/archive/storage'),
-  storage('21', 'DELETE', '/archive/storage'),
+  offered('13', 'POST', `${project}/archive`, archives.startArchive),
+  offered('14', 'GET', `${project}/archive`, archives.listArchives),
+  offered('15', 'GET', archive, archives.getArchive),
+  offered('16', 'POST', `${archive}/stop`, archives.stopArchive),
+  offered('17', 'DELETE', archive, archives.deleteArchive),
+  offered('18', 'PUT', `${archive}/layout`, archives.setArchiveLayout),
+  offered('18', 'GET', `${archive}/layout`, archives.getArchiveLayout, 'PHP SDK: reads the layout'),
+  offered('19', 'PATCH', `${archive}/streams`, archives.changeArchiveStreams),
+  offered('20', 'PUT', `${project}/archive/storage`, storage.putStorage),
+  offered('21', 'DELETE', `${project}/archive/storage`, storage.deleteStorage),
   broadcasts('22', 'POST', '/broadcast'),
   broadcasts('23', 'GET', '/broadcast'),
   broadcasts('24', 'GET', '/broadcast/:broadcastId'),

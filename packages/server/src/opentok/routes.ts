@@ -5,6 +5,7 @@ import type { Core, RateLimiter } from '../core/index.ts';
 import { recordInternal, refusalOf, sendAnswer, sendRefusal } from './answer.ts';
 import { createRestAuth, type RestAuth } from './auth.ts';
 import { textOf } from './body.ts';
+import { downloadRoute } from './download.ts';
 import { type JoinDeps, joinRoute } from './join.ts';
 import { type Route, routeTable } from './route-table.ts';
 
@@ -13,6 +14,8 @@ export interface RoutesDeps extends JoinDeps {
   readonly limiter: RateLimiter;
   /** Whether secrets of projects are shown in every answer, by the operator's setting. */
   readonly showSecrets: boolean;
+  /** The address under which this caller reaches us, without a slash at the end. */
+  baseUrl(request: FastifyRequest): string;
   /** The check of REST credentials, if somebody else uses it too; made here when it is not given. */
   readonly auth?: RestAuth;
 }
@@ -43,6 +46,7 @@ export async function opentokRoutes(app: FastifyInstance, deps: RoutesDeps): Pro
     takeAnyBody(scope);
     joinRoute(scope, deps);
   });
+  await app.register(async (scope) => downloadRoute(scope, deps.core));
 }
 
 /** Whatever a body calls itself, it is bytes up to the limit; each route knows what it wants. */
@@ -74,6 +78,8 @@ function register(scope: FastifyInstance, route: Route, deps: RoutesDeps & { aut
           showSecrets,
           issuer: issuers.get(request)!,
           params: request.params,
+          query: new URLSearchParams(request.url.split('?')[1] ?? ''),
+          baseUrl: () => deps.baseUrl(request),
           text: Buffer.isBuffer(request.body) ? textOf(request.body) : '',
           userAgent: request.headers['user-agent'] ?? '',
         };

@@ -1,5 +1,6 @@
 /** Events to the bodies that OpenTok's session monitoring sends (SPEC: HOOK1 and on). */
-import type { Callback, Event } from '../core/index.ts';
+import type { Archive, Callback, Event } from '../core/index.ts';
+import { archiveCallback } from './archive-shape.ts';
 
 /** An event that somebody may have asked to hear of: which callbacks want it, and what they get. */
 export interface Notice {
@@ -10,8 +11,15 @@ export interface Notice {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** The notice of an event, or null for one that no callback is told of. */
-export function noticeOf(event: Event): Notice | null {
+/**
+ * The notice of an event, or null for one that no callback is told of.
+ * @param linkOf makes a download link, where the archive is available
+ */
+export function noticeOf(event: Event, linkOf: (archive: Archive) => string | null): Notice | null {
+  if ('archive' in event) {
+    const { projectId, sessionId, archive } = event;
+    return { projectId, sessionId, group: 'archive', event: 'status', body: archiveCallback(archive, linkOf(archive)) };
+  }
   switch (event.type) {
     case 'connection.created':
       return notice(event, 'connection', 'created', { connection: event.connection });

@@ -3,14 +3,29 @@
  * one transaction, so nothing is owed twice or forgotten, whenever the process ends.
  */
 import { limits, PlatformError } from '@cloister/protocol';
-import { type Core, type Delivery, type Event, type Journal, sealedContext, type Unreadable } from '../core/index.ts';
+import {
+  type Archive,
+  type Core,
+  type Delivery,
+  type Event,
+  type Journal,
+  sealedContext,
+  type Unreadable,
+} from '../core/index.ts';
 import type { Cancel, Clock } from '../lib/index.ts';
 import { type Notice, noticeOf } from './webhook-body.ts';
 
 const reader = 'webhooks';
 
+interface ReaderDeps {
+  readonly core: Core;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  baseUrl(): string | null;
+}
+
 export class WebhookReader {
-  readonly #deps: { core: Core; journal: Journal; clock: Clock };
+  readonly #deps: ReaderDeps;
   readonly #queued: () => void;
   #running = false;
   #again = false;
@@ -19,7 +34,7 @@ export class WebhookReader {
   #cancelTimer: Cancel = () => {};
 
   /** @param queued called when deliveries were put into the queue */
-  constructor(deps: { core: Core; journal: Journal; clock: Clock }, queued: () => void) {
+  constructor(deps: ReaderDeps, queued: () => void) {
     this.#deps = deps;
     this.#queued = queued;
   }
@@ -97,7 +112,7 @@ export class WebhookReader {
   }
 
   async #owed(event: Event): Promise<Delivery[]> {
-    const notice = noticeOf(event);
+    const notice = noticeOf(event, (archive) => this.#linkOf(archive));
     if (!notice) return [];
     const callbacks = await this.#deps.core.callbacks.list(notice.projectId);
     const wanted = callbacks.filter((each) => each.group === notice.group && each.event === notice.event);
@@ -116,6 +131,13 @@ export class WebhookReader {
       }
     }
     return owed;
+  }
+
+  /** A fresh download link of an archive that is available. */
+  #linkOf(archive: Archive): string | null {
+    const base = this.#deps.baseUrl();
+    const path = base === null ? null : this.#deps.core.archiveLinks.pathOf(archive);
+    return path === null ? null : `${base}${path}`;
   }
 
   #delivery({ projectId, sessionId }: Notice, url: string, body: string): Delivery {

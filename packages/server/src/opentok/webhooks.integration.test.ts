@@ -91,6 +91,7 @@ function unhurried(clock: Clock): Clock {
 function start(): void {
   journal = [];
   webhooks = createWebhooks({
+    baseUrl: () => 'http://media.example',
     core: platform.core,
     egress: receiver,
     clock: unhurried(platform.clock),
@@ -153,6 +154,36 @@ describe('webhooks', () => {
     await settled(() => events.length === 0 && reads.length === 2);
     read.mock.restore();
     assert.deepEqual(reads, [limits.webhookReadEvents, 1]);
+  });
+
+  it('HOOK12 ARC8 DOWN1 tell of every change of an archive, with a link once there is something to have', async () => {
+    await listen(['archive/status']);
+    const { core, projectId, recordings } = platform;
+    const session = await platform.session();
+    const client = await platform.enter(session);
+    const streamId = await platform.publish(client);
+    const actor = { kind: 'system' } as const;
+    const { archive } = await core.archives.start(actor, projectId, { sessionId: session.id, name: 'Visit' });
+    recordings.last.observer.began(archive.createdAt + 700);
+    await client.client.actions.unpublish({ streamId });
+    await core.archives.stop(actor, projectId, archive.id);
+    await receiver.until(4);
+    await core.archives.remove(actor, projectId, archive.id);
+    await receiver.until(5);
+    const bodies = receiver.bodies();
+    const statuses = ['started', 'paused', 'stopped', 'available', 'deleted'];
+    assert.deepEqual(
+      bodies.map(({ status }) => status),
+      statuses,
+    );
+    for (const body of bodies) {
+      const { event, id, name, sessionId, projectId: project, createdAt, certificate, password } = body;
+      assert.deepEqual([event, id, name, sessionId], ['archive', archive.id, 'Visit', session.id]);
+      assert.deepEqual([project, createdAt, certificate, password], [Number(projectId), archive.createdAt, '', '']);
+    }
+    assert.match(String(bodies[3]!.url), /^http:\/\/media\.example\/cloister\/v1\/archive\//);
+    assert.deepEqual([bodies[2]!.url, bodies[4]!.url], [null, null]);
+    assert.equal(bodies[3]!.sha256sum, recordings.file(archive.id).sha256);
   });
 
   it('HOOK3 HOOK4 HOOK6 tell of connections and streams, in order, with reasons', async () => {

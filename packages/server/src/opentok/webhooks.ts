@@ -9,6 +9,8 @@ export interface WebhookDeps {
   readonly egress: Egress;
   readonly journal: Journal;
   readonly clock: Clock;
+  /** The address of this server, without a slash at the end; null until it is known. */
+  baseUrl(): string | null;
 }
 
 export interface Webhooks {
