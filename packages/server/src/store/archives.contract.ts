@@ -22,6 +22,12 @@ function placeOf({ projectId, sessionId }: Archive) {
 }
 
 export function archiveRules(given: () => Given): void {
+  rowRules(given);
+  lifetimeRules(given);
+  storageRules(given);
+}
+
+function rowRules(given: () => Given): void {
   test('an archive comes back as it was given, also by its project and its session, newest first', async () => {
     const { store, keys } = given();
     const project = await newProject(store, keys);
@@ -80,7 +86,9 @@ export function archiveRules(given: () => Given): void {
     await store.archives.released(archive.id);
     assert.equal(await store.archives.get(archive.id), null);
   });
+}
 
+function lifetimeRules(given: () => Given): void {
   test('what is unfinished, what is kept and what has outlived its time is found', async () => {
     const { store, keys } = given();
     const session = await newSession(store, (await newProject(store, keys)).id);
@@ -106,7 +114,9 @@ export function archiveRules(given: () => Given): void {
     assert.deepEqual([empty.kept, uploaded.kept], [false, false]);
     for (const each of [due, failed]) await store.archives.released(each.id);
   });
+}
 
+function storageRules(given: () => Given): void {
   test('the storage of a project is set, set anew and removed once', async () => {
     const { store, keys } = given();
     const { id: projectId } = await newProject(store, keys);

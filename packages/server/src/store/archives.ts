@@ -20,8 +20,17 @@ export function archiveOf(tables: Tables, event: Event): Statement[] {
   return [statement(tables.update(archives).set(courseOf(archive)).where(one))];
 }
 
+type Row = typeof archives.$inferSelect;
+
+/** Which archives have a file that is not to be kept any longer. */
+function outlivedBy(until: number) {
+  const ended = and(inArray(archives.status, ['available', 'failed']), lte(archives.updatedAt, until));
+  const over = or(eq(archives.status, 'expired'), ended);
+  return or(eq(archives.status, 'deleted'), and(eq(archives.kept, true), over));
+}
+
 export function openArchives({ tables, writer, seals }: Parts): Store['archives'] {
-  const toArchive = ({ seq: _, name, ...rest }: typeof archives.$inferSelect): Archive => ({
+  const toArchive = ({ seq: _, name, ...rest }: Row): Archive => ({
     ...rest,
     name: seals.open(rest.projectId, sealedContext.archive(rest.id), name),
   });
@@ -68,13 +77,10 @@ export function openArchives({ tables, writer, seals }: Parts): Store['archives'
     },
 
     async outlived(until, limit) {
-      const ended = and(inArray(archives.status, ['available', 'failed']), lte(archives.updatedAt, until));
       const rows = tables
         .select()
         .from(archives)
-        .where(
-          or(eq(archives.status, 'deleted'), and(eq(archives.kept, true), or(eq(archives.status, 'expired'), ended))),
-        )
+        .where(outlivedBy(until))
         .orderBy(asc(archives.updatedAt), asc(archives.seq))
         .limit(limit);
       return (await read(rows)).map(toArchive);

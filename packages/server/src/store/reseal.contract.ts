@@ -20,9 +20,9 @@ import {
   makeDelivery,
   makeProject,
   makeSession,
-  makeStorage,
   newAccount,
   newArchive,
+  newStorage,
   readAll,
   readerAtEnd,
 } from './store-fixture.ts';
@@ -39,12 +39,7 @@ export function resealingRules(given: () => Given): void {
     const callback = makeCallback(keys, project.id, 'https://example.org/events');
     await store.callbacks.create(callback, event('callback.registered', { projectId: project.id, callbackId: '1' }));
     const archive = await newArchive(store, session, { name: 'Ward round' });
-    const storage = makeStorage(keys, project.id);
-    const { id: projectId } = project;
-    await store.storages.put(
-      storage,
-      event('storage.changed', { projectId, storage: 's3', fallback: 'none', certificateSha256: null }),
-    );
+    await newStorage(store, keys, project.id);
     const reader = await readerAtEnd(store);
     const ada = connected(session, 'Ada');
     await store.outbox.append([ada]);
@@ -81,8 +76,8 @@ export function resealingRules(given: () => Given): void {
     const kept = (await store.sessions.get(session.id)) as Session;
     assert.equal(ring.open(project.id, sealedContext.archiveName(), kept.archiveName as Sealed), 'Visit');
     assert.equal((await store.archives.get(archive.id))?.name, 'Ward round');
-    const target = (await store.storages.get(projectId))?.target as Sealed;
-    assert.equal(ring.open(projectId, sealedContext.storageTarget(projectId), target), '{"type":"s3"}');
+    const target = (await store.storages.get(project.id))?.target as Sealed;
+    assert.equal(ring.open(project.id, sealedContext.storageTarget(project.id), target), '{"type":"s3"}');
     const [hook] = await store.callbacks.list(project.id);
     assert.equal(
       ring.open(project.id, sealedContext.callbackUrl(callback.id), hook?.url as Sealed),

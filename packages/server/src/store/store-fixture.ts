@@ -155,6 +155,14 @@ export function makeStorage(keys: Keys, projectId: string, facts: Partial<Storag
   return { projectId, target, fallback: 'none', certificate: null, updatedAt: 1000, ...facts };
 }
 
+/** Sets a storage for a project that has none. */
+export async function newStorage(store: Store, keys: Keys, projectId: string, facts?: Partial<Storage>) {
+  const storage = makeStorage(keys, projectId, facts);
+  const changed = { projectId, storage: 's3', fallback: 'none', certificateSha256: null } as const;
+  await store.storages.put(storage, event('storage.changed', changed));
+  return storage;
+}
+
 export function makeLeg(facts: Partial<Leg> = {}): Leg {
   return {
     connectionId: 'c',

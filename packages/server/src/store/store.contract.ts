@@ -19,12 +19,12 @@ import {
   makeLeg,
   makeProject,
   makeSession,
-  makeStorage,
   newAccount,
   newArchive,
   newKey,
   newProject,
   newSession,
+  newStorage,
   readAll,
   readerAtEnd,
   withKeys,
@@ -555,10 +555,7 @@ function sealingRules(given: () => Given): void {
     const archive = await newArchive(store, session, { name: marker });
     await store.outbox.append([event('archive.stopped', { ...facts, archive: { ...archive, status: 'stopped' } })]);
     const target = keys.seal(project.id, sealedContext.storageTarget(project.id), marker);
-    await store.storages.put(
-      makeStorage(keys, project.id, { target }),
-      event('storage.changed', { projectId: project.id, storage: 's3', fallback: 'none', certificateSha256: null }),
-    );
+    await newStorage(store, keys, project.id, { target });
     const url = keys.seal(project.id, 'u', `https://example.org/${marker}`);
     const body = keys.seal(project.id, 'b', marker);
     const delivery = makeDelivery(keys, project.id, { orderKey: project.id, url, body });
