@@ -71,6 +71,8 @@ export class Session extends Emitter<SessionEvents> {
   #link: Link | null = null;
   #connecting = false;
   #leaving = false;
+  /** Archives that ran when this client came and that the application was not told of yet. */
+  #untold: ArchiveShape[] = [];
 
   /** @internal Use `OT.initSession`. */
   constructor(apiKey: string, sessionId: string, options: SessionOptions) {
@@ -124,7 +126,6 @@ export class Session extends Emitter<SessionEvents> {
     this.#connecting = true;
     this.#leaving = false;
     let link: Link;
-    let archives: ArchiveShape[];
     try {
       const joined = await join(homeUrl(this.#options.apiUrl), {
         apiKey: this.#apiKey,
@@ -143,8 +144,8 @@ export class Session extends Emitter<SessionEvents> {
           closed: (reason, error) => this.#ended(reason, error),
         },
       });
-      const { capabilities, archives: running } = await link.open();
-      archives = running;
+      const { capabilities, archives } = await link.open();
+      this.#untold = archives;
       if (this.#leaving) {
         link.close();
         throw new OtError('OT_DISCONNECTED', 'session.disconnect() was called while the session connected');
@@ -158,11 +159,11 @@ export class Session extends Emitter<SessionEvents> {
     this.dispatch(makeEvent('sessionConnected', this));
     // Who is there already is told after the callback, which may still add handlers.
     const [connections, streams] = [[...link.connections.values()], [...link.streams.values()]];
-    setTimeout(() => this.#announce(link, connections, streams, archives));
+    setTimeout(() => this.#announce(link, connections, streams));
     setTimeout(prepareViews);
   }
 
-  #announce(link: Link, connections: Connection[], streams: Stream[], archives: ArchiveShape[]): void {
+  #announce(link: Link, connections: Connection[], streams: Stream[]): void {
     if (this.#link !== link) return;
     for (const connection of this.#options.connectionEventsSuppressed ? [] : connections) {
       // Who left meanwhile was not told to anybody yet, and is not any more.
@@ -171,7 +172,7 @@ export class Session extends Emitter<SessionEvents> {
       }
     }
     for (const stream of streams) if (link.streams.has(stream.streamId)) this.#streamCreated(link, stream);
-    for (const archive of archives) this.#archiveEvent('archiveStarted', archive);
+    for (const archive of this.#untold.splice(0)) this.#archiveEvent('archiveStarted', archive);
   }
 
   /** Leaves the session; publishers and subscribers go too unless `sessionDisconnected` is prevented. */
@@ -421,7 +422,9 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   #archiveEvent(name: 'archiveStarted' | 'archiveStopped', { archiveId, name: title }: ArchiveShape): void {
-    this.dispatch(makeEvent(name, this, { id: archiveId, name: title }));
+    const untold = this.#untold.findIndex((archive) => archive.archiveId === archiveId);
+    if (untold !== -1) this.#untold.splice(untold, 1);
+    else this.dispatch(makeEvent(name, this, { id: archiveId, name: title }));
   }
 
   #connectionEvent(

@@ -16,6 +16,7 @@ export function downloadRoute(scope: FastifyInstance, core: Core): void {
   scope.setErrorHandler((thrown, request, reply) => {
     const error = refusalOf(thrown);
     recordInternal(core.journal, error, request);
+    if (error.code === 'RateLimited') reply.header('retry-after', String(error.details.retryAfterSeconds));
     if (error.code === 'RangeInvalid') reply.header('content-range', `bytes */${error.details.size}`);
     return reply.code(error.status).header('access-control-allow-origin', '*').send(error.toBody());
   });

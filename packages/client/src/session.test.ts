@@ -1,0 +1,111 @@
+/** What the application of a session is told of its archives. The browser is a double here; end-to-end tests have a real one. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Session } from './session.ts';
+
+const connection = { connectionId: 'c', creationTime: 1, data: '' };
+const welcome = {
+  type: 'welcome',
+  epoch: 1,
+  connection,
+  capabilities: { publish: 1, subscribe: 1, signal: 1, forceDisconnect: 0, forceUnpublish: 0, forceMute: 0 },
+  resumeKey: 'key',
+  rtpCapabilities: {},
+  mediaPolicy: 'prefer-aes256',
+  connections: [],
+  streams: [],
+  forceMuted: false,
+  archives: [{ archiveId: 'running', name: 'Before' }],
+  heartbeatSeconds: 5,
+  resumeSeconds: 30,
+};
+const joined = {
+  connectionId: 'c',
+  signallingUrl: 'ws://node.test/',
+  ticket: 't',
+  iceServers: [],
+  mediaMode: 'routed',
+};
+
+/** The server's end of the one socket. */
+class Socket {
+  static last: Socket;
+  onopen: () => void = () => {};
+  onmessage: (message: { data: string }) => void = () => {};
+  readyState = 1;
+  bufferedAmount = 0;
+
+  constructor() {
+    Socket.last = this;
+    queueMicrotask(() => this.onopen());
+  }
+
+  send(text: string): void {
+    if (JSON.parse(text).type === 'hello') this.say(welcome);
+  }
+
+  say(frame: object): void {
+    queueMicrotask(() => this.onmessage({ data: JSON.stringify({ epoch: 1, ...frame }) }));
+  }
+
+  close(): void {}
+}
+
+/** The parts of a browser that a session touches. Each test file is a process of its own: nothing is put back. */
+Object.assign(globalThis, {
+  WebSocket: Socket,
+  fetch: async () => new Response(JSON.stringify({ ...joined, mediaPolicy: 'prefer-aes256', epoch: 1 })),
+  addEventListener() {},
+  removeEventListener() {},
+  CSSStyleSheet: class {
+    replaceSync() {}
+  },
+  document: { createElement: () => ({}), adoptedStyleSheets: [] },
+});
+
+/** A session that is connected, with what its application is told of archives. */
+async function connected() {
+  const session = new Session('1', 's', { apiUrl: 'http://node.test' });
+  const told: string[] = [];
+  let next = Promise.withResolvers<void>();
+  for (const name of ['archiveStarted', 'archiveStopped'] as const) {
+    session.on(name, ({ type, id, name: title }) => {
+      told.push(`${type} ${id} ${title}`);
+      next.resolve();
+      next = Promise.withResolvers<void>();
+    });
+  }
+  await session.connect.promise('token');
+  let seq = 0;
+  const say = (event: 'archiveStarted' | 'archiveStopped', archiveId: string, name: string) => {
+    seq += 1;
+    Socket.last.say({ type: 'event', seq, event, data: { archive: { archiveId, name } } });
+  };
+  return { session, told, say, next: () => next.promise };
+}
+
+test('archives are told as they start and stop, also those that ran before this client came', async () => {
+  const { session, told, say, next } = await connected();
+  await next();
+  say('archiveStarted', 'second', 'Visit');
+  await next();
+  say('archiveStopped', 'running', 'Before');
+  await next();
+  assert.deepEqual(told, [
+    'archiveStarted running Before',
+    'archiveStarted second Visit',
+    'archiveStopped running Before',
+  ]);
+  await session.disconnect();
+});
+
+test('an archive that stops before it was told of is not told of', async () => {
+  const { session, told, say, next } = await connected();
+  say('archiveStopped', 'running', 'Before');
+  say('archiveStarted', 'second', 'Visit');
+  await next();
+  say('archiveStopped', 'second', 'Visit');
+  await next();
+  assert.deepEqual(told, ['archiveStarted second Visit', 'archiveStopped second Visit']);
+  await session.disconnect();
+});
