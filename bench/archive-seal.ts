@@ -88,7 +88,6 @@ async function measure(): Promise<Result> {
   const cloister = fileOf('cloister', await createArchiveSealer(toCertificates([owner.certificate])));
   const pem = path.join(folder, 'key.pem');
   const handle = openSync(pem, 'w', 0o600);
-  writeSync(handle, String(owner.privateKey.export({ type: 'pkcs8', format: 'pem' })));
   writeSync(handle, owner.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
   const command = path.resolve(import.meta.dirname, '../packages/server/src/cli/main.ts');
   const taken = await repeat('archive-seal', async () => ({

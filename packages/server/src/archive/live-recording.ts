@@ -21,10 +21,18 @@ interface Parts {
   readonly order: RecordingOrder;
   readonly seal: Seal;
   readonly file: ArchiveFile;
+  /** Size and digest of what a download of it gives. */
+  readonly measure: () => Promise<Facts>;
   readonly observer: RecordingObserver;
   readonly clock: Clock;
   readonly monotonic: () => number;
   readonly journal: Journal;
+}
+
+/** `sha256` in base64. */
+interface Facts {
+  readonly sizeBytes: number;
+  readonly sha256: string;
 }
 
 interface Source {
@@ -74,7 +82,7 @@ export class LiveRecording implements Recording {
         cipherText: (bytes) => this.#store(bytes),
         closing: (block) => parts.file.close(block),
         keyFrame: (streamId) => this.#sources.get(streamId)?.tap.requestKeyFrame(),
-        ended: (durationMs) => void this.#finish(durationMs),
+        ended: (durationMs, { bytes, sha256 }) => void this.#finish(durationMs, { sizeBytes: bytes, sha256 }),
         failed: (why) => void this.#abandon(why),
       },
       clock,
@@ -207,24 +215,28 @@ export class LiveRecording implements Recording {
     if (file.failure) this.#recorder.kill();
   }
 
-  async #finish(durationMs: number): Promise<void> {
-    const { file, observer } = this.#parts;
+  /** @param clear the file as it is downloaded where it is sealed with a key of ours */
+  async #finish(durationMs: number, clear: Facts): Promise<void> {
+    const { file, observer, seal } = this.#parts;
     this.#durationMs = durationMs;
     this.#over();
     try {
       const sha256 = await file.finish();
-      observer.ended(this.#result(file.size, sha256));
+      observer.ended(this.#result(seal.format === 'opentok' ? { sizeBytes: file.size, sha256 } : clear));
     } catch {
       observer.failed('what was recorded could not be written', null);
     }
   }
 
   async #abandon(why: string): Promise<void> {
-    const { file, observer, journal, order } = this.#parts;
+    const { file, observer, journal, order, measure } = this.#parts;
     this.#over();
     journal.record('error', 'a recorder failed', { archiveId: order.archiveId, error: why });
-    const kept = await file.abandon().catch(() => null);
-    observer.failed('the recorder failed', kept && this.#result(kept.sizeBytes, kept.sha256));
+    const kept = await file.abandon().then(
+      (there) => there && measure(),
+      () => null,
+    );
+    observer.failed('the recorder failed', kept && this.#result(kept));
   }
 
   #over(): void {
@@ -234,7 +246,7 @@ export class LiveRecording implements Recording {
     this.#sources.clear();
   }
 
-  #result(sizeBytes: number, sha256: string): RecordingResult {
-    return { sizeBytes, sha256, durationMs: this.#durationMs, password: this.#password };
+  #result(facts: Facts): RecordingResult {
+    return { ...facts, durationMs: this.#durationMs, password: this.#password };
   }
 }

@@ -61,7 +61,8 @@ export type Report =
   | { readonly type: 'keyFrame'; readonly streamId: string }
   /** The block (base64) that would end the file after the cipher text that came before this report. */
   | { readonly type: 'closing'; readonly block: string }
-  | { readonly type: 'ended'; readonly durationMs: number }
+  /** `bytes` and `sha256` (base64) are of the clear file, which nobody else can know. */
+  | { readonly type: 'ended'; readonly durationMs: number; readonly bytes: number; readonly sha256: string }
   | { readonly type: 'failed'; readonly why: string };
 
 export type Frame =

@@ -3,6 +3,7 @@
  * text and reports to 4; it has no other file, no network, no environment and no secret but the key that it seals with.
  * Clear pictures and sound exist in its memory only.
  */
+import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { limits, type MediaKind } from '@cloister/protocol';
 import { Composition } from './composition.ts';
@@ -48,14 +49,31 @@ function requireMemory(): void {
   if (used > limits.archiveRecorderBytes) throw new Error(`the recorder took ${used} bytes of memory`);
 }
 
+/** What is said of the clear file, which exists nowhere. */
+class Digest {
+  readonly #hash = createHash('sha256');
+  #bytes = 0;
+
+  add(clear: Buffer): void {
+    this.#hash.update(clear);
+    this.#bytes += clear.length;
+  }
+
+  end(): { bytes: number; sha256: string } {
+    return { bytes: this.#bytes, sha256: this.#hash.digest('base64') };
+  }
+}
+
 class Recorder {
   readonly #composition: Composition<Stream>;
   readonly #output: Output;
   readonly #sealer: Sealer;
+  readonly #digest: Digest;
   readonly #lanes = new Map<number, Lane>();
   #placed: readonly OrderedPlace[] = [];
 
-  private constructor(options: RecorderOptions, output: Output, sealer: Sealer) {
+  private constructor(options: RecorderOptions, output: Output, sealer: Sealer, digest: Digest) {
+    this.#digest = digest;
     this.#output = output;
     this.#sealer = sealer;
     this.#composition = new Composition<Stream>({
@@ -67,6 +85,7 @@ class Recorder {
   }
 
   static async open(options: RecorderOptions): Promise<Recorder> {
+    const digest = new Digest();
     const { sealer, password, closing } = createSealer(options.seal, options.now);
     const { container, width, height, frameRate, hasAudio, hasVideo, maxBitrateBps, quantizationParameter } = options;
     const output = await Output.open({
@@ -76,12 +95,13 @@ class Recorder {
       maxBitrateBps,
       quantizationParameter,
       write: (clear) => {
+        digest.add(clear);
         store(sealer.write(clear), closing);
         clear.fill(0);
       },
     });
     report({ type: 'opened', password });
-    return new Recorder(options, output, sealer);
+    return new Recorder(options, output, sealer, digest);
   }
 
   packet(lane: number, packet: Buffer, at: number): void {
@@ -121,7 +141,7 @@ class Recorder {
     this.#composition.close();
     await this.#output.close();
     store(this.#sealer.end(), () => null);
-    report({ type: 'ended', durationMs });
+    report({ type: 'ended', durationMs, ...this.#digest.end() });
   }
 }
 

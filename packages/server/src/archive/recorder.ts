@@ -20,7 +20,7 @@ export interface RecorderTold {
   /** The block that would end the file after all cipher text so far. */
   closing(block: Buffer): void;
   keyFrame(streamId: string): void;
-  ended(durationMs: number): void;
+  ended(durationMs: number, clear: { readonly bytes: number; readonly sha256: string }): void;
   failed(why: string): void;
 }
 
@@ -163,7 +163,7 @@ export class Recorder {
     else if (report.type === 'failed') this.#fail(report.why);
     else if (report.type === 'ended') {
       this.#end();
-      this.#told.ended(report.durationMs);
+      this.#told.ended(report.durationMs, { bytes: report.bytes, sha256: report.sha256 });
     }
   }
 

@@ -2,7 +2,7 @@
  * Recordings of this node: each with a recorder of its own, fed by taps of its session's streams, its cipher text in a folder
  * of its own. A fault in one ends that one.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
 import type { Journal, Keys, Recording, RecordingObserver, RecordingOrder, Recordings } from '../core/index.ts';
@@ -43,7 +43,7 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
     return { format: 'cloister', contentKey: contentKey.toString('base64'), header };
   };
 
-  return {
+  const recordings: Recordings = {
     checkStylesheet: (stylesheet) => void parseStylesheet(stylesheet),
 
     async start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording> {
@@ -55,7 +55,13 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
         projectId: order.projectId,
         format: seal.format,
       });
-      return new LiveRecording({ order, seal, file, observer, ...deps });
+      const measure = async () => {
+        const { stream, sizeBytes } = await recordings.open(order.archiveId);
+        const hash = createHash('sha256');
+        for await (const part of stream) hash.update(part);
+        return { sizeBytes, sha256: hash.digest('base64') };
+      };
+      return new LiveRecording({ order, seal, file, observer, measure, ...deps });
     },
 
     async open(archiveId, range) {
@@ -95,4 +101,5 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
 
     remove: (archiveId) => removeStored(folderOf(archiveId)),
   };
+  return recordings;
 }

@@ -41,9 +41,10 @@ export interface RecordingOrder {
 
 /** What a recording left behind, sealed. */
 export interface RecordingResult {
+  /** Of what a download gives. */
   readonly sizeBytes: number;
   readonly durationMs: number;
-  /** Of the file as it is stored; base64. */
+  /** Of what a download gives: the file sealed to a certificate, otherwise the clear one; base64. */
   readonly sha256: string;
   /** base64 of the wrapped key; '' when it is not sealed to a certificate. */
   readonly password: string;

@@ -1,6 +1,6 @@
 /** Routes 13 to 19: archives, their layout and their streams. */
 import { limits, PlatformError } from '@cloister/protocol';
-import type { ArchiveView, LayoutWish } from '../core/index.ts';
+import type { ArchiveView } from '../core/index.ts';
 import { archiveItem } from './archive-shape.ts';
 import { bad, type Fields, jsonFields, optionalFlag, optionalNumber, optionalText, requiredText } from './body.ts';
 import { type Call, type Handler, projectActor } from './call.ts';
@@ -59,7 +59,7 @@ export const deleteArchive: Handler = async (call) => {
 
 /** Route 18. The answer is the archive, which the Go SDK reads. */
 export const setArchiveLayout: Handler = async (call) => {
-  const layout = layoutOf(jsonFields(call.text)) ?? { type: '' };
+  const layout = layoutOf(jsonFields(call.text)) ?? {};
   const view = await call.core.archives.setLayout(projectActor(call), call.issuer, call.params.archiveId!, layout);
   return { status: 200, json: shown(call, view) };
 };
@@ -90,18 +90,12 @@ export const changeArchiveStreams: Handler = async (call) => {
   return { status: 204 };
 };
 
-/** The Ruby SDK spells `screenshareType` in its own way. A layout for shared screens alone is one of bestFit. */
-function layoutOf(value: unknown): LayoutWish | undefined {
+/** The Ruby SDK spells `screenshareType` in its own way. */
+function layoutOf(value: unknown): unknown {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'object' || Array.isArray(value)) throw bad('layout must be an object');
-  const fields = value as Fields;
-  const stylesheet = optionalText(fields, 'stylesheet');
-  const screenshareType = optionalText(fields, 'screenshareType') ?? optionalText(fields, 'screenshare_type');
-  return {
-    type: optionalText(fields, 'type') ?? (screenshareType === undefined ? '' : 'bestFit'),
-    ...(stylesheet !== undefined && { stylesheet }),
-    ...(screenshareType !== undefined && { screenshareType }),
-  };
+  const { screenshare_type: spelled, ...fields } = value as Fields;
+  return spelled === undefined || 'screenshareType' in fields ? fields : { ...fields, screenshareType: spelled };
 }
 
 function shown({ core, baseUrl }: Call, view: ArchiveView) {
