@@ -95,3 +95,32 @@ test('an absolute box is where its edges say, else where it would be', () => {
   assert.equal(absolute('float: right; width: 100px; height: 50px'), '0,110 100×50');
   assert.equal(absolute('left: 0; right: 0; width: 700px; height: 1px; margin: 0 auto; top: 0'), '0,0 700×1');
 });
+
+test('what the comparison with a browser has taught', () => {
+  const thirds = 'stream { display: inline-block; height: 9px; width: 33.3333% } .b { width: 33.335% }';
+  const wide = { width: 720, height: 400 };
+  const [, , last] = placeBoxes(
+    wide,
+    stylesOf(
+      parseStylesheet(thirds),
+      [...'abc'].map((name) => ({ layoutClasses: [name] })),
+    ),
+  );
+  assert.equal(last?.y, 0, 'a line forgives a sixty-fourth of a pixel');
+
+  const passed =
+    'stream { position: absolute; top: 0; height: 9px; left: 400px; right: 300px; width: 100px; margin-left: auto }';
+  assert.equal(boxes(passed, 1)[0], '300,0 100×9', 'edges that pass each other leave nothing');
+
+  const parted =
+    '.a { float: left; width: 9px; height: 50px } .b { clear: left; margin: 10px 0 } .c { height: 9px; margin: 5px 0 }';
+  assert.equal(boxes(parted, 3)[2], '0,50 600×9', 'the margins of an empty block that clears floats meet below them');
+
+  const band = `stream { display: inline-block; width: 200px; height: 100px } .a, .b { float: right; height: 50px }
+    .b { clear: right; width: 300px }`;
+  assert.deepEqual(boxes(band, 4).slice(2), ['0,0 200×100', '0,100 200×100'], 'a line takes less before it goes down');
+
+  const beyond =
+    '.a { float: left; width: 100px; height: 50px } .b { overflow: hidden; margin-left: 400px; width: 300px; height: 9px }';
+  assert.equal(boxes(beyond)[1], '400,0 300×9', 'a room of its own sticks out where no float is');
+});
