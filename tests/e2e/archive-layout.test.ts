@@ -116,8 +116,9 @@ function stylesFor({ css, classes }: Case): Style[] {
 }
 
 /**
- * Two things that CSS 2.1 leaves to the browser, and that no layout of pictures needs: a float whose negative margins are wider
- * than itself, and a float in a line that comes after another one with a positioned box between them.
+ * Four things that no layout of pictures needs and in which we do not follow the browser to the last: a float whose negative margins
+ * are wider than itself, a float in a line that comes after another one with a positioned box between them, a positioned box
+ * in a line without left and right, and overflow hidden without a width beside floats, which may leave it nothing.
  */
 function leftOpen(each: Case): boolean {
   const styles = stylesFor(each);
@@ -127,7 +128,15 @@ function leftOpen(each: Case): boolean {
     return marginLeft + width + marginRight < 0;
   });
   const lines = styles.some(({ display, float }) => display !== 'block' && float === 'none');
-  return negative || (lines && floats.length > 1 && styles.some(({ position }) => position === 'absolute'));
+  const absolute = styles.filter(({ position }) => position === 'absolute');
+  const adrift = absolute.some(
+    ({ display, left, right }) => display !== 'block' && left === 'auto' && right === 'auto',
+  );
+  const squeezed = styles.some(
+    ({ overflow, width, display }) => overflow === 'hidden' && width === 'auto' && display === 'block',
+  );
+  if (squeezed && floats.length > 0) return true;
+  return negative || (lines && (adrift || (floats.length > 1 && absolute.length > 0)));
 }
 
 /** What of a case the browser and we do not agree on: empty boxes aside, which nobody sees. */

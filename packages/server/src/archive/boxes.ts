@@ -153,6 +153,7 @@ class Flow {
         this.#container.width - (style.marginRight === 'auto' ? 0 : sized.marginRight),
       );
       const free = Math.max(0, right - left);
+      if (style.width === 'auto' && free === 0) continue;
       const width = style.width === 'auto' ? Math.min(sized.width, free) : sized.width;
       // Its margin may lie under a float, the box itself may not. It sticks out of the container where no float is.
       const untouched = left === sized.marginLeft && room.right === this.#container.width;
@@ -237,7 +238,7 @@ class Flow {
     const sized = shrunk(item.style, this.#container);
     const room = this.#floats.room(y, 0);
     const place = this.#floatPlace(item, sized, y);
-    const beside = line.width + outerWidth(sized) <= room.right - room.left && place.y === y;
+    const beside = line.fits(room, outerWidth(sized)) && place.y === y;
     if (beside && line.later.length === 0) this.#float(item, y);
     else line.later.push(item);
   }
