@@ -230,7 +230,7 @@ const table = {
   archiveSweepRows: { value: 100, why: 'archives that one round of the sweep removes' },
   archiveLinkSeconds: { value: 600, why: 'OpenTok: a download link is good for ten minutes' },
   archiveLinksCounted: {
-    value: 10_000,
+    value: 1000,
     why: 'links whose first use was recorded; past it the oldest is recorded again',
   },
   archiveStopSeconds: { value: 3, why: 'how long a stop of the server waits for recordings to end' },
