@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { limits } from '@cloister/protocol';
-import { createHttpServer, type HttpWaits } from './http.ts';
+import type { Config } from './config.ts';
+import { createHttpServer, type HttpWaits, requestFacts } from './http.ts';
 
 const long = 3_600_000;
 
@@ -55,4 +56,16 @@ test('the limits of the table are those of a server, with and without TLS', () =
       [limits.requestSeconds, limits.requestHeadSeconds, limits.socketSilentSeconds].map((seconds) => seconds * 1000),
     );
   }
+});
+
+test('links lead to the address of the settings, or to the one by which the caller reaches us', () => {
+  const request = { socket: { remoteAddress: '192.0.2.1' }, headers: { host: 'video.example:8443' } };
+  const base = (config: Partial<Config>, tls = false) => {
+    const settings = { trustedProxies: [], host: '0.0.0.0', port: 80, ...config } as unknown as Config;
+    return requestFacts(settings, tls).baseUrl(request as unknown as IncomingMessage);
+  };
+  assert.equal(base({ publicUrl: 'https://calls.example.org' }), 'https://calls.example.org');
+  assert.equal(base({}), 'http://video.example:8443');
+  assert.equal(base({}, true), 'https://video.example:8443');
+  assert.equal(base({ tlsTerminated: true }), 'https://video.example:8443');
 });
