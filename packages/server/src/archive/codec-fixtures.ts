@@ -1,0 +1,98 @@
+/** What tests of recordings need of codecs: pictures made and decoded without a container, and whole recordings decoded. */
+import assert from 'node:assert/strict';
+import { Codec, CodecContext, Frame, Log, Packet, Rational } from 'node-av';
+import { AV_LOG_QUIET, AV_PIX_FMT_YUV420P, type AVCodecID, type FFEncoderCodec } from 'node-av/constants';
+import type { Colour } from './canvas.ts';
+
+// What encoders tell of themselves, and decoders of bytes that are wrong on purpose.
+Log.setLevel(AV_LOG_QUIET);
+
+/** A frame of one colour. Freed by who asked for it. */
+export function frameOf(width: number, height: number, colour: Colour, format = AV_PIX_FMT_YUV420P): Frame {
+  const frame = new Frame();
+  frame.alloc();
+  Object.assign(frame, { width, height, format });
+  assert.ok(frame.getBuffer(32) >= 0);
+  for (const [plane, value] of colour.entries()) frame.data?.[plane]?.fill(value);
+  return frame;
+}
+
+export interface Encoding {
+  readonly encoder: FFEncoderCodec;
+  readonly width: number;
+  readonly height: number;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** Encodes pictures with noise in them, so that each takes some packets. @returns the encoder's own bytes of each */
+export function encodeNoise({ encoder, width, height, options }: Encoding, count: number): Buffer[] {
+  const codec = Codec.findEncoderByName(encoder);
+  assert.ok(codec, `the library has no ${encoder}`);
+  const context = new CodecContext();
+  context.allocContext3(codec);
+  Object.assign(context, { width, height, pixelFormat: AV_PIX_FMT_YUV420P, gopSize: 100, maxBFrames: 0 });
+  context.timeBase = new Rational(1, 30);
+  context.bitRate = 4_000_000n;
+  context.threadCount = 1;
+  for (const [name, value] of Object.entries(options)) context.setOption(name, value);
+  assert.ok(context.open2Sync(codec) >= 0);
+  const frame = frameOf(width, height, [100, 110, 150]);
+  const packet = new Packet();
+  packet.alloc();
+  const made: Buffer[] = [];
+  const drain = () => {
+    while (context.receivePacketSync(packet) >= 0) {
+      made.push(Buffer.from(packet.data as Buffer));
+      packet.unref();
+    }
+  };
+  let state = 1;
+  for (let index = 0; index < count; index += 1) {
+    const luma = frame.data?.[0] as Buffer;
+    for (let at = 0; at < luma.length; at += 1) {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+      luma[at] = 60 + (state >> 24);
+    }
+    frame.pts = BigInt(index);
+    context.sendFrameSync(frame);
+    drain();
+  }
+  context.sendFrameSync(null);
+  drain();
+  packet.free();
+  frame.free();
+  context.freeContext();
+  return made;
+}
+
+/** Decodes pictures one by one. @returns the samples of each frame that came out, without filling */
+export function decodePictures(id: AVCodecID, pictures: readonly Buffer[]): Buffer[] {
+  const codec = Codec.findDecoder(id);
+  assert.ok(codec);
+  const context = new CodecContext();
+  context.allocContext3(codec);
+  context.threadCount = 1;
+  assert.ok(context.open2Sync(codec) >= 0);
+  const [packet, frame] = [new Packet(), new Frame()];
+  packet.alloc();
+  frame.alloc();
+  const shown: Buffer[] = [];
+  const drain = () => {
+    while (context.receiveFrameSync(frame) >= 0) {
+      shown.push(Buffer.from(frame.toBuffer()));
+      frame.unref();
+    }
+  };
+  for (const picture of pictures) {
+    packet.unref();
+    packet.data = picture;
+    assert.ok(context.sendPacketSync(packet) >= 0);
+    drain();
+  }
+  context.sendPacketSync(null);
+  drain();
+  packet.free();
+  frame.free();
+  context.freeContext();
+  return shown;
+}
