@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { limits } from '@cloister/protocol';
+import { randomOf } from '../../../../tests/sample.ts';
+import { Offset, TrackClock, Unwrapped } from './track-clock.ts';
+
+const audioRate = 48_000;
+const videoRate = 90_000;
+/** How far sound and picture may be apart, or a track from where it belongs (issue 4). */
+const inStepMs = 40;
+
+test('a timestamp goes on past 32 bits, and one that is late counts back', () => {
+  const unwrapped = new Unwrapped();
+  const from = 0xffff_fff0;
+  assert.deepEqual(
+    [from, 0xffff_ffff, 0x10, 0xffff_fff8, 0x20].map((timestamp) => unwrapped.next(timestamp)),
+    [from, 2 ** 32 - 1, 2 ** 32 + 0x10, 2 ** 32 - 8, 2 ** 32 + 0x20],
+  );
+  // Many times around.
+  const around = new Unwrapped();
+  for (let step = 0; step < 40; step += 1) {
+    const timestamp = step * 0x2000_0000;
+    assert.equal(around.next(timestamp % 2 ** 32), timestamp);
+  }
+});
+
+test('a track is known from its first packet on, by when it came', () => {
+  const clock = new TrackClock(videoRate, new Offset());
+  assert.equal(clock.time(0), null);
+  const timestamp = clock.packet(900, 5000);
+  assert.equal(clock.time(timestamp), 5000);
+  assert.equal(clock.time(timestamp + videoRate), 6000);
+});
+
+test('the packet that was under way for the shortest time says when the others were captured', () => {
+  const clock = new TrackClock(videoRate, new Offset());
+  clock.packet(0, 1000 + 80);
+  const fastest = clock.packet(90 * 20, 1020 + 79);
+  const slow = clock.packet(90 * 40, 1040 + 300);
+  assert.equal(Math.round((clock.time(slow) as number) - (clock.time(fastest) as number)), 20);
+  assert.ok(Math.abs((clock.time(slow) as number) - (1040 + 79)) < 1);
+});
+
+test('the fastest packet counts for archiveClockWindowSeconds, and no longer', () => {
+  const windowMs = limits.archiveClockWindowSeconds * 1000;
+  const seen = (after: number) => {
+    const offset = new Offset();
+    offset.observe(0, 0);
+    for (let at = 100; at < windowMs; at += 100) offset.observe(at, at - 50);
+    offset.observe(windowMs + after, windowMs + after - 50);
+    return offset.value as number;
+  };
+  assert.equal(seen(0), 0);
+  assert.ok(seen(1) > 0);
+});
+
+test('a tie that is off by archiveClockJumpMs is followed slowly; by more, at once', () => {
+  const jump = limits.archiveClockJumpMs;
+  const after = (by: number) => {
+    const offset = new Offset();
+    offset.observe(1000, 1000);
+    offset.observe(2000, 2000 + by);
+    return offset.value as number;
+  };
+  assert.equal(after(jump), -limits.archiveClockSlewPpm / 1000);
+  assert.equal(after(jump + 1), -(jump + 1));
+});
+
+test('a clock that was set back is believed when the window has forgotten what it said before', () => {
+  const windowMs = limits.archiveClockWindowSeconds * 1000;
+  const offset = new Offset();
+  for (let at = 0; at <= 20_000; at += 100) offset.observe(at, at);
+  for (let at = 20_100; at <= 20_000 + windowMs; at += 100) offset.observe(at, at - 60_000);
+  assert.equal(offset.value, 0);
+  offset.observe(20_100 + windowMs, windowMs - 39_900);
+  assert.equal(offset.value, 60_000);
+  // A publisher that slept for longer than the window: nothing of before counts.
+  offset.observe(200_000, 100_000);
+  assert.equal(offset.value, 100_000);
+});
+
+/** Network delays of a packet: ten milliseconds at least, mostly little more, sometimes much. */
+function delays(name: string): () => number {
+  const random = randomOf(name);
+  return () => 10 + random() * 5 + (random() < 0.1 ? random() * 60 : 0);
+}
+
+interface Sending {
+  readonly clock: TrackClock;
+  readonly rate: number;
+  readonly everyMs: number;
+  readonly first: number;
+}
+
+test('sender reports put sound and picture on one line, whatever their packets have been through', () => {
+  const shared = new Offset();
+  const delay = delays('reports');
+  const audio: Sending = {
+    clock: new TrackClock(audioRate, shared),
+    rate: audioRate,
+    everyMs: 20,
+    first: 4_294_900_000,
+  };
+  // A camera whose packets take longer, since they are large.
+  const video: Sending = { clock: new TrackClock(videoRate, shared), rate: videoRate, everyMs: 33, first: 123_456 };
+  const timestampAt = ({ rate, first }: Sending, ms: number) => Math.round(first + (ms * rate) / 1000) % 2 ** 32;
+  const events: { at: number; happen: () => void }[] = [];
+  for (const track of [audio, video]) {
+    const more = track === video ? 35 : 0;
+    for (let ms = 0; ms < 30_000; ms += track.everyMs) {
+      const at = ms + delay() + more;
+      events.push({ at, happen: () => void track.clock.packet(timestampAt(track, ms), at) });
+    }
+    for (let ms = 1000; ms < 30_000; ms += 5000) {
+      const at = ms + delay();
+      events.push({ at, happen: () => track.clock.report(1_700_000_000_000 + ms, timestampAt(track, ms)) });
+    }
+  }
+  for (const { happen } of events.sort((a, b) => a.at - b.at)) happen();
+  const [sound, picture] = [audio, video].map((track) => track.clock.time(track.first + 29 * track.rate) as number) as [
+    number,
+    number,
+  ];
+  assert.ok(Math.abs(sound - picture) < 1, `${sound} and ${picture}`);
+  assert.ok(Math.abs(sound - (29_000 + 10)) < 5, `${sound}`);
+});
+
+/**
+ * Two hours of a publisher whose quartz is off.
+ * @returns in milliseconds: how far its times were from the truth at worst; the fastest move, in millionths
+ */
+function twoHours(ppm: number, withReports: boolean): { worst: number; fastest: number } {
+  const clock = new TrackClock(audioRate, new Offset());
+  const delay = delays(`drift ${ppm}`);
+  let [worst, fastest] = [0, 0];
+  let before: { at: number; offset: number } | null = null;
+  for (let ms = 0; ms < 2 * 3600 * 1000; ms += 100) {
+    const theirs = ms * (1 + ppm / 1_000_000);
+    const timestamp = Math.round((theirs * audioRate) / 1000) % 2 ** 32;
+    if (withReports && ms % 5000 === 0) clock.report(1_700_000_000_000 + theirs, timestamp);
+    // In order, as they are when they are this far apart.
+    const at = ms + delay();
+    const unwrapped = clock.packet(timestamp, at);
+    const time = clock.time(unwrapped) as number;
+    worst = Math.max(worst, Math.abs(time - (ms + 10)));
+    const offset = time - (unwrapped * 1000) / audioRate;
+    if (before) fastest = Math.max(fastest, (Math.abs(offset - before.offset) / (at - before.at)) * 1_000_000);
+    before = { at, offset };
+  }
+  return { worst, fastest };
+}
+
+test('over two hours a quartz that is off by 200 ppm is followed, no faster than archiveClockSlewPpm', () => {
+  for (const ppm of [-200, 0, 200]) {
+    for (const withReports of [false, true]) {
+      const { worst, fastest } = twoHours(ppm, withReports);
+      assert.ok(worst <= inStepMs, `${worst} ms off with ${ppm} ppm`);
+      // The value of a report is whole samples: what that rounds may add.
+      const rounded = withReports ? (1000 / audioRate / 39) * 1_000_000 : 0.01;
+      assert.ok(fastest <= limits.archiveClockSlewPpm + rounded, `${fastest} ppm at once, drift ${ppm} ppm`);
+    }
+  }
+});
