@@ -48,7 +48,7 @@ export class JitterBuffer {
     const timestamp = this.#clock.packet(packet.timestamp, at);
     const sequence = this.#extend(packet.sequence);
     this.#next ??= sequence;
-    if (sequence < this.#next || packet.payload.length === 0) return;
+    if (sequence < this.#next) return;
     this.#held.set(sequence, { packet, timestamp });
     if (this.#held.size > limits.archiveJitterPackets) this.#giveUp();
   }
@@ -60,6 +60,11 @@ export class JitterBuffer {
   take(until: number): Unit[] {
     const due: Unit[] = [];
     while (this.#next !== null) {
+      // Padding to measure the network with: it has a number, and nothing in it.
+      if (this.#held.get(this.#next)?.packet.payload.length === 0) {
+        this.#drop(1);
+        continue;
+      }
       const run = this.#run(this.#next);
       if (run.length === 0) {
         if (!this.#skipTo(until)) break;
@@ -83,7 +88,7 @@ export class JitterBuffer {
 
   #unit(run: readonly Held[], time: number): Unit | null {
     const { extensions } = (run.at(-1) as Held).packet;
-    const payloads = run.map(({ packet }) => packet.payload);
+    const payloads = run.map(({ packet }) => packet.payload).filter((payload) => payload.length > 0);
     if (!this.#depacketize) return { time, data: payloads[0] as Buffer, extensions };
     const picture = this.#depacketize(payloads);
     if (!picture) {
