@@ -15,8 +15,8 @@ import {
 
 const rate = 48_000;
 const ringSamples = rate * 4;
-/** Further off than this is a gap, not a drift. */
-const gapSamples = rate * 0.02;
+/** Further off than this is a gap, not a drift: less than the shortest packet that browsers send (10 ms). */
+const gapSamples = rate * 0.008;
 /** Closer than this is in place. */
 const placeSamples = rate * 0.0005;
 const stretchMax = 0.005;
