@@ -96,3 +96,22 @@ export function decodePictures(id: AVCodecID, pictures: readonly Buffer[]): Buff
   context.freeContext();
   return shown;
 }
+
+/** The root of the mean square. */
+export function loudness(samples: ArrayLike<number>): number {
+  let sum = 0;
+  for (let index = 0; index < samples.length; index += 1) sum += (samples[index] as number) ** 2;
+  return samples.length === 0 ? 0 : Math.sqrt(sum / samples.length);
+}
+
+/** How often a tone goes up through zero in a second. */
+export function hertzOf(samples: ArrayLike<number>, rate: number): number {
+  let [first, last, crossings] = [-1, -1, 0];
+  for (let index = 1; index < samples.length; index += 1) {
+    if ((samples[index - 1] as number) >= 0 || (samples[index] as number) < 0) continue;
+    if (first < 0) first = index;
+    else crossings += 1;
+    last = index;
+  }
+  return crossings === 0 ? 0 : (crossings * rate) / (last - first);
+}
