@@ -87,10 +87,28 @@ export class Canvas {
     return { planes, strides: this.#strides };
   }
 
+  /** Copies another canvas of a box's size to where the box is. */
+  paste(other: Canvas, box: Box): void {
+    const { planes, strides } = this.at(box);
+    for (const [plane, bytes] of other.#planes.entries()) {
+      const shift = plane === 0 ? 0 : 1;
+      const [stride, width] = [other.#strides[plane] as number, box.width >> shift];
+      for (let row = 0; row < box.height >> shift; row += 1) {
+        bytes.copy(planes[plane] as Buffer, row * (strides[plane] as number), row * stride, row * stride + width);
+      }
+    }
+  }
+
   free(): void {
     this.frame.free();
   }
 }
+
+/**
+ * The scaler writes rows in blocks of 16 samples: where a width of colour is no multiple of it, it writes over what is to
+ * the right. Such a picture is scaled aside.
+ */
+const scalerPixels = 32;
 
 /** What browsers send: 8 bits, colour at half the resolution. */
 const drawable: ReadonlySet<number> = new Set([AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUVJ420P]);
@@ -98,6 +116,7 @@ const drawable: ReadonlySet<number> = new Set([AV_PIX_FMT_YUV420P, AV_PIX_FMT_YU
 /** Draws frames of one stream; keeps the scaler for the sizes that it had last. */
 export class Painter {
   #scaler: SoftwareScaleContext | null = null;
+  #aside: Canvas | null = null;
   #for = '';
 
   /** @returns false where the frame's format cannot be drawn */
@@ -114,8 +133,11 @@ export class Painter {
       const shift = plane === 0 ? 0 : 1;
       return bytes.subarray((from.y >> shift) * (strides[plane] as number) + (from.x >> shift));
     });
-    const target = canvas.at(to);
-    return scaler.scaleSync(source, strides, 0, from.height, target.planes, target.strides) >= 0;
+    const aside = this.#aside;
+    const target = aside ? aside.at({ x: 0, y: 0, width: to.width, height: to.height }) : canvas.at(to);
+    const drawn = scaler.scaleSync(source, strides, 0, from.height, target.planes, target.strides) >= 0;
+    if (drawn && aside) canvas.paste(aside, to);
+    return drawn;
   }
 
   #scale(from: Box, to: Box, format: AVPixelFormat): SoftwareScaleContext {
@@ -124,6 +146,7 @@ export class Painter {
     this.free();
     const scaler = new SoftwareScaleContext();
     scaler.getContext(from.width, from.height, format, to.width, to.height, AV_PIX_FMT_YUV420P, SWS_BILINEAR);
+    if (to.width % scalerPixels !== 0) this.#aside = new Canvas(to.width, to.height);
     this.#scaler = scaler;
     this.#for = sizes;
     return scaler;
@@ -132,5 +155,7 @@ export class Painter {
   free(): void {
     this.#scaler?.freeContext();
     this.#scaler = null;
+    this.#aside?.free();
+    this.#aside = null;
   }
 }
