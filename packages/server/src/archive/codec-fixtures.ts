@@ -115,3 +115,15 @@ export function hertzOf(samples: ArrayLike<number>, rate: number): number {
   }
   return crossings === 0 ? 0 : (crossings * rate) / (last - first);
 }
+
+/** @returns the colours of a frame's pixels, by place */
+export function pixelsOf(frame: Frame): (x: number, y: number) => Colour {
+  const [planes, strides] = [frame.data ?? [], frame.linesize];
+  const at = (plane: number, x: number, y: number) => planes[plane]?.[y * (strides[plane] as number) + x] ?? -1;
+  return (x, y) => [at(0, x, y), at(1, x >> 1, y >> 1), at(2, x >> 1, y >> 1)];
+}
+
+/** Whether it is that colour, but for what encoders make of it. */
+export function isColour(found: Colour, expected: Colour, off = 6): boolean {
+  return found.every((value, plane) => Math.abs(value - (expected[plane] as number)) <= off);
+}
