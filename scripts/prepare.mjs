@@ -11,7 +11,17 @@ import { ensurePackagesInstalled } from './prepare/packages.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Browsers, servers and independent programs that the tests drive; `ip` and `tc` come with iproute2. */
-const TEST_PACKAGES = ['bubblewrap', 'chromium', 'ffmpeg', 'firefox-esr', 'iproute2', 'openssl', 'postgresql', 'python3-cryptography', 'xxd'];
+const TEST_PACKAGES = [
+  'bubblewrap',
+  'chromium',
+  'ffmpeg',
+  'firefox-esr',
+  'iproute2',
+  'openssl',
+  'postgresql',
+  'python3-cryptography',
+  'xxd',
+];
 /** The peer, and what drops packets on the way. */
 const BENCH_PACKAGES = ['iptables', 'janus'];
 

@@ -17,6 +17,7 @@ export const FREE_LICENCES = [
   'ISC',
   'MIT',
   'MIT-0',
+  'MPL-2.0',
   'PostgreSQL',
   'Python-2.0',
   'Unlicense',
@@ -25,6 +26,9 @@ export const FREE_LICENCES = [
 
 /** node-av and its packages with the binary for each system say MIT, which is true of the wrapper only. */
 const HOLDS_FFMPEG = /^(node-av|@seydx\/node-av-.+)$/;
+
+/** Packages whose package.json names none; each has a LICENSE that was read. */
+const READ_LICENCES: Readonly<Record<string, string>> = { '@shinyoshiaki/jspack': 'BSD-3-Clause' };
 
 /** What the media worker links when it is built here; Debian's packages. */
 const WORKER_LIBRARIES = [
@@ -72,7 +76,11 @@ export function productionPackages(): Licensed[] {
     const name = place.split('node_modules/').at(-1) as string;
     if (!place.includes('node_modules/') || entry.link || entry.dev || entry.devOptional) continue;
     const licence =
-      (HOLDS_FFMPEG.test(name) ? ffmpeg : undefined) ?? entry.license ?? licenceInside(place) ?? 'unknown';
+      (HOLDS_FFMPEG.test(name) ? ffmpeg : undefined) ??
+      entry.license ??
+      licenceInside(place) ??
+      READ_LICENCES[name] ??
+      'unknown';
     found.set(`${name}@${entry.version}`, { name, version: entry.version, licence });
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -4,6 +4,8 @@
  * A retired code is never used again.
  */
 
+import { archiveErrors } from './errors-archives.ts';
+
 /** Whose mistake a refusal is: the caller's, the customer's destination's (a webhook, a bucket), or the platform's own. */
 export type Fault = 'caller' | 'destination' | 'platform';
 
@@ -22,6 +24,7 @@ interface ErrorEntry {
 }
 
 const table = {
+  ...archiveErrors,
   // Who is asking
   AuthenticationMissing: {
     status: 403,
@@ -341,29 +344,6 @@ const table = {
     fault: 'destination',
   },
 
-  // Archives
-  LayoutInvalid: {
-    status: 400,
-    opentok: 400,
-    message: 'The layout was refused: {why}',
-    help: 'Send a type, with a stylesheet for custom and a screenshareType for bestFit only; docs/reference/archive-layouts.md has the rules.',
-    fault: 'caller',
-  },
-  StylesheetInvalid: {
-    status: 400,
-    opentok: 400,
-    message: 'The stylesheet was refused at line {line}, column {column}: {why}',
-    help: 'docs/reference/archive-layouts.md lists the selectors, properties and values of a custom layout.',
-    fault: 'caller',
-  },
-  StylesheetTooLarge: {
-    status: 400,
-    opentok: 400,
-    message: 'The stylesheet has more than {limit} {unit}',
-    help: 'Write fewer and shorter rules; docs/reference/limits.md has every limit.',
-    fault: 'caller',
-  },
-
   // Media
   SuiteRefused: {
     status: 403,
@@ -428,43 +408,6 @@ const table = {
     help: 'Try again later; media never leaves the zone of the project.',
     fault: 'platform',
     client: 'OT_CONNECT_FAILED',
-  },
-
-  // Sealed archives
-  CertificateRefused: {
-    status: 400,
-    opentok: 400,
-    message: 'The certificate was refused: {why}',
-    help: 'Send one X.509 certificate with an RSA key, as PEM or as base64 of the PEM file: openssl req -new -x509 -days 365 -newkey rsa:2048 -out cert.pem -keyout key.pem',
-    fault: 'caller',
-  },
-  ArchiveUnreadable: {
-    status: 400,
-    opentok: 400,
-    message: 'The archive cannot be read: {why}',
-    help: 'Give the file as it was stored, with the private key of the certificate and, for the format of OpenTok, the `password` of the same archive.',
-    fault: 'caller',
-  },
-  ArchiveKeyWrong: {
-    status: 400,
-    opentok: 400,
-    message: 'This key does not open the archive: {why}',
-    help: 'Give the private key of the certificate that was set when the archive was recorded and, for the format of OpenTok, the `password` of the same archive.',
-    fault: 'caller',
-  },
-  ArchiveCut: {
-    status: 400,
-    opentok: 400,
-    message: 'The archive is cut: {why}',
-    help: 'Fetch the file again. If it was cut in the recording, what came before the cut is all that there is.',
-    fault: 'caller',
-  },
-  ArchiveChanged: {
-    status: 400,
-    opentok: 400,
-    message: 'The archive was changed after it was sealed: {why}',
-    help: 'Fetch the file again from where it was stored first; do not trust this copy.',
-    fault: 'caller',
   },
 
   // Signalling

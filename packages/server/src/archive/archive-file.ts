@@ -30,6 +30,8 @@ function place(folder: string) {
   };
 }
 
+const openExclusive = (file: string): Promise<FileHandle> => open(file, 'wx', ownerOnly.file);
+
 /** An archive that is being written: in order, one write after the other. What fails first is what `finish` throws. */
 export class ArchiveFile {
   readonly #folder: string;
@@ -46,12 +48,15 @@ export class ArchiveFile {
     this.#closing = closing;
   }
 
-  /** @throws what the disk says */
-  static async create(folder: string, about: About): Promise<ArchiveFile> {
+  /**
+   * @param openNew opens the file that cipher text goes to; a test may give one that is full
+   * @throws what the disk says
+   */
+  static async create(folder: string, about: About, openNew = openExclusive): Promise<ArchiveFile> {
     await mkdir(folder, { recursive: true, mode: ownerOnly.folder });
     const files = place(folder);
     await writeFile(files.about, JSON.stringify(about), { mode: ownerOnly.file });
-    const archive = await open(files.archive, 'wx', ownerOnly.file);
+    const archive = await openNew(files.archive);
     const closing = about.format === 'opentok' ? await open(files.closing, 'w', ownerOnly.file) : null;
     return new ArchiveFile(folder, archive, closing);
   }

@@ -3,6 +3,7 @@
  * of its own. A fault in one ends that one.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
 import type { Journal, Keys, Recording, RecordingObserver, RecordingOrder, Recordings } from '../core/index.ts';
@@ -10,7 +11,7 @@ import type { Clock } from '../lib/index.ts';
 import { ArchiveFile, openStored, readAbout, removeStored } from './archive-file.ts';
 import { LiveRecording } from './live-recording.ts';
 import type { Seal } from './messages.ts';
-import { byPlatform, toPlatform } from './recipients.ts';
+import { byPlatform, toPlatform, type UnwrapKey } from './recipients.ts';
 import { contentKeyBytes } from './sealed-chunks.ts';
 import { openSealedRanges } from './sealed-ranges.ts';
 import { parseStylesheet } from './stylesheet.ts';
@@ -75,24 +76,7 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
       }
       const unwrap = byPlatform((sealed) => deps.keys.open(about.projectId, contextOf(archiveId), JSON.parse(sealed)));
       try {
-        const ranges = {
-          size: async () => (await handle.stat()).size,
-          read: async (offset: number, length: number) => {
-            const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
-            return buffer.subarray(0, bytesRead);
-          },
-        };
-        const reader = await openSealedRanges(ranges, unwrap);
-        const { bytes } = await reader.extent();
-        const [start, end] = [range?.start ?? 0, Math.min((range?.end ?? bytes - 1) + 1, bytes)];
-        const stream = (async function* () {
-          try {
-            for (let at = start; at < end; at += readBytes) yield await reader.read(at, Math.min(readBytes, end - at));
-          } finally {
-            await handle.close();
-          }
-        })();
-        return { stream, sizeBytes: bytes };
+        return await openWithKey(handle, unwrap, range);
       } catch (error) {
         await handle.close();
         throw error;
@@ -102,4 +86,27 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
     remove: (archiveId) => removeStored(folderOf(archiveId)),
   };
   return recordings;
+}
+
+/** The clear bytes of a file in our own format; the handle is closed when they are read to their end, or no longer. */
+async function openWithKey(handle: FileHandle, unwrap: UnwrapKey, range?: { start: number; end: number }) {
+  const ranges = {
+    size: async () => (await handle.stat()).size,
+    read: async (offset: number, length: number) => {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    },
+  };
+  const reader = await openSealedRanges(ranges, unwrap);
+  const { bytes } = await reader.extent();
+  const [start, end] = [range?.start ?? 0, Math.min((range?.end ?? bytes - 1) + 1, bytes)];
+  const stream = (async function* () {
+    try {
+      for (let at = start; at < end; at += readBytes) yield await reader.read(at, Math.min(readBytes, end - at));
+    } finally {
+      reader.close();
+      await handle.close();
+    }
+  })();
+  return { stream, sizeBytes: bytes };
 }

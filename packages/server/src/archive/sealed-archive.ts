@@ -107,7 +107,11 @@ export async function createArchiveSealer(
     throw new PlatformError('BadRequest', { why: `${chunkBytes} is not a size for chunks` });
   }
   const contentKey = random(contentKeyBytes);
-  return createArchiveSealerWith(contentKey, await wrap(contentKey), random, chunkBytes);
+  try {
+    return createArchiveSealerWith(contentKey, await wrap(contentKey), random, chunkBytes);
+  } finally {
+    contentKey.fill(0);
+  }
 }
 
 /**
