@@ -86,7 +86,13 @@ export class Output {
   /** Opens the encoders and writes the container's head. @throws Error when the library refuses */
   static async open(options: OutputOptions): Promise<Output> {
     const output = new Output();
-    await output.#open(options);
+    try {
+      await output.#open(options);
+    } catch (error) {
+      // What is not released keeps the process alive.
+      output.#release();
+      throw error;
+    }
     return output;
   }
 
@@ -105,7 +111,7 @@ export class Output {
     this.#packet.alloc();
     this.#sound.alloc();
     set(this.#format, { flush_packets: '1' });
-    if (container === 'mp4') set(this.#format, { movflags: '+frag_keyframe+empty_moov+default_base_moof' });
+    if (container === 'mp4') set(this.#format, { movflags: '+frag_keyframe+empty_moov+delay_moov+default_base_moof' });
     check(await this.#format.writeHeader(), 'the head of the container');
   }
 
@@ -160,14 +166,18 @@ export class Output {
       check(await this.#format.writeTrailer(), 'the tail of the container');
       await this.#io.flush();
     } finally {
-      this.#packet.free();
-      this.#sound.free();
-      this.#video?.context.freeContext();
-      this.#audio?.context.freeContext();
-      this.#format.pb = null;
-      this.#format.freeContext();
-      this.#io.freeContext();
+      this.#release();
     }
+  }
+
+  #release(): void {
+    this.#packet.free();
+    this.#sound.free();
+    this.#video?.context.freeContext();
+    this.#audio?.context.freeContext();
+    this.#format.pb = null;
+    this.#format.freeContext();
+    this.#io.freeContext();
   }
 
   #encode({ context, stream }: Track, frame: Frame | null): void {
