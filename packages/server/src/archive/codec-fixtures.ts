@@ -1,7 +1,13 @@
 /** What tests of recordings need of codecs: pictures made and decoded without a container, and whole recordings decoded. */
 import assert from 'node:assert/strict';
-import { Codec, CodecContext, Frame, Log, Packet, Rational } from 'node-av';
-import { AV_LOG_QUIET, AV_PIX_FMT_YUV420P, type AVCodecID, type FFEncoderCodec } from 'node-av/constants';
+import { avGetCodecName, Codec, CodecContext, Demuxer, Frame, Log, Packet, Rational, type Stream } from 'node-av';
+import {
+  AV_LOG_QUIET,
+  AV_PIX_FMT_YUV420P,
+  type AVCodecID,
+  AVMEDIA_TYPE_VIDEO,
+  type FFEncoderCodec,
+} from 'node-av/constants';
 import type { Colour } from './canvas.ts';
 
 // What encoders tell of themselves, and decoders of bytes that are wrong on purpose.
@@ -117,7 +123,7 @@ export function hertzOf(samples: ArrayLike<number>, rate: number): number {
 }
 
 /** @returns the colours of a frame's pixels, by place */
-export function pixelsOf(frame: Frame): (x: number, y: number) => Colour {
+export function pixelsOf(frame: Pick<Frame, 'data' | 'linesize'>): (x: number, y: number) => Colour {
   const [planes, strides] = [frame.data ?? [], frame.linesize];
   const at = (plane: number, x: number, y: number) => planes[plane]?.[y * (strides[plane] as number) + x] ?? -1;
   return (x, y) => [at(0, x, y), at(1, x >> 1, y >> 1), at(2, x >> 1, y >> 1)];
@@ -126,4 +132,102 @@ export function pixelsOf(frame: Frame): (x: number, y: number) => Colour {
 /** Whether it is that colour, but for what encoders make of it. */
 export function isColour(found: Colour, expected: Colour, off = 6): boolean {
   return found.every((value, plane) => Math.abs(value - (expected[plane] as number)) <= off);
+}
+
+export interface ShownPicture {
+  /** When it is shown, in milliseconds of the file. */
+  readonly ms: number;
+  readonly key: boolean;
+  readonly at: (x: number, y: number) => Colour;
+}
+
+export interface DecodedRecording {
+  /** What each track is: the codec's name and, of pictures, their size. */
+  readonly tracks: readonly string[];
+  readonly pictures: readonly ShownPicture[];
+  /** The picture that is shown then. */
+  readonly picture: (ms: number) => ShownPicture;
+  /** The left channel's samples from then until then; silence where there are none. */
+  readonly sound: (fromMs: number, toMs: number) => Float32Array;
+  /** Where sound ends, in milliseconds. */
+  readonly soundEndMs: number;
+}
+
+const recordedRate = 48_000;
+
+/** Decodes a whole file of a recording, as a player would. Its times count from its own first one. */
+export async function decodeRecording(file: Buffer): Promise<DecodedRecording> {
+  const demuxer = await Demuxer.open(file);
+  const pictures: ShownPicture[] = [];
+  const pieces: { from: number; samples: Float32Array }[] = [];
+  const contexts = demuxer.streams.map((stream) => {
+    const codec = Codec.findDecoder(stream.codecpar.codecId) as Codec;
+    const context = new CodecContext();
+    context.allocContext3(codec);
+    stream.codecpar.toContext(context);
+    context.threadCount = 1;
+    assert.ok(context.open2Sync(codec) >= 0);
+    return context;
+  });
+  const tracks = demuxer.streams.map(({ codecpar }) =>
+    codecpar.codecType === AVMEDIA_TYPE_VIDEO
+      ? `${avGetCodecName(codecpar.codecId)} ${codecpar.width}x${codecpar.height}`
+      : `${avGetCodecName(codecpar.codecId)} ${codecpar.sampleRate}`,
+  );
+  const frame = new Frame();
+  frame.alloc();
+  const drain = (index: number) => {
+    const { timeBase } = demuxer.streams[index] as Stream;
+    while ((contexts[index] as CodecContext).receiveFrameSync(frame) >= 0) {
+      const seconds = (Number(frame.pts) * timeBase.num) / timeBase.den;
+      if (frame.width > 0) pictures.push(shown(frame, seconds * 1000));
+      else pieces.push({ from: Math.round(seconds * recordedRate), samples: floatsOf(frame) });
+      frame.unref();
+    }
+  };
+  for await (const packet of demuxer.packets()) {
+    if (!packet) break;
+    assert.ok((contexts[packet.streamIndex] as CodecContext).sendPacketSync(packet) >= 0);
+    drain(packet.streamIndex);
+    packet.free();
+  }
+  for (const [index, context] of contexts.entries()) {
+    context.sendPacketSync(null);
+    drain(index);
+    context.freeContext();
+  }
+  frame.free();
+  await demuxer.close();
+  return { tracks, ...timed(pictures, pieces) };
+}
+
+function shown(frame: Frame, ms: number): ShownPicture {
+  const planes = (frame.data ?? []).map((bytes) => Buffer.from(bytes));
+  const { linesize } = frame;
+  const kept = { data: planes, linesize: [...linesize] };
+  return { ms, key: frame.keyFrame === 1, at: pixelsOf(kept) };
+}
+
+function floatsOf(frame: Frame): Float32Array {
+  const plane = Buffer.from(frame.data?.[0] as Buffer);
+  return new Float32Array(plane.buffer, plane.byteOffset, frame.nbSamples).slice();
+}
+
+function timed(pictures: ShownPicture[], pieces: { from: number; samples: Float32Array }[]) {
+  // The encoder's first frame of sound holds what comes before the first sample.
+  const begin = pictures[0]?.ms ?? (((pieces[0]?.from ?? 0) + 1024) * 1000) / recordedRate;
+  const last = pieces.at(-1);
+  const line = new Float32Array(last ? last.from + last.samples.length : 0);
+  for (const { from, samples } of pieces) line.set(samples.subarray(Math.max(0, -from)), Math.max(0, from));
+  const position = (ms: number) => Math.round(((ms + begin) * recordedRate) / 1000);
+  return {
+    pictures: pictures.map((picture) => ({ ...picture, ms: picture.ms - begin })),
+    picture: (ms: number) => {
+      const found = pictures.findLast((each) => each.ms - begin <= ms + 0.5);
+      assert.ok(found, `no picture at ${ms} ms`);
+      return found;
+    },
+    sound: (fromMs: number, toMs: number) => line.slice(position(fromMs), position(toMs)),
+    soundEndMs: last ? ((last.from + last.samples.length) * 1000) / recordedRate - begin : 0,
+  };
 }
