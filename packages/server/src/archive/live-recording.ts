@@ -132,7 +132,7 @@ export class LiveRecording implements Recording {
     this.#cancelTick();
     for (const { tap } of this.#sources.values()) tap.close();
     // What was captured until now is composed `archiveDelayMs` later; that time is given, not waited for.
-    if (this.#recording) {
+    if (this.#began && this.#recording) {
       this.#recorder.order({ type: 'advance', at: this.#parts.monotonic() + limits.archiveDelayMs });
     }
     this.#recorder.stop();
@@ -165,7 +165,8 @@ export class LiveRecording implements Recording {
   #arrange(): void {
     const { width, height, hasVideo } = this.#parts.order;
     if (!hasVideo) return;
-    const streams = [...this.#sources.values()].map(({ stream }) => stream);
+    // A camera that is switched off keeps its place, as a plain tile.
+    const streams = [...this.#sources.values()].map(({ stream }) => ({ ...stream, hasVideo: true }));
     const placed: Placement[] = placeStreams({ width, height }, this.#layout, streams);
     for (const { stream, tap } of this.#sources.values()) {
       const place = placed.find(({ streamId }) => streamId === stream.streamId);
