@@ -140,7 +140,14 @@ async function recorded(sessionId: string, people: readonly Participant[], optio
   const { id, status } = await start(sessionId, options);
   assert.equal(status, 'started');
   await Promise.all(people.map((each) => each.event('session', 'archiveStarted')));
-  await people[0]?.page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 6000)));
+  // Six seconds of pictures, or more on a machine that draws fewer.
+  await people[0]?.page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        const draw = (left: number) => (left === 0 ? resolve() : requestAnimationFrame(() => draw(left - 1)));
+        draw(360);
+      }),
+  );
   await stop(id);
   await Promise.all(people.map((each) => each.event('session', 'archiveStopped')));
   return eventually(

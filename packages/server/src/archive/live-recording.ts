@@ -87,6 +87,11 @@ export class LiveRecording implements Recording {
       },
       clock,
     );
+    parts.journal.record('info', 'a recorder was started', {
+      archiveId: order.archiveId,
+      sessionId: order.sessionId,
+      sandbox: this.#recorder.sandbox,
+    });
     this.#tick();
   }
 

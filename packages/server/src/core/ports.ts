@@ -186,6 +186,8 @@ export interface JournalFields {
   readonly transportId?: string | null;
   readonly callbackId?: string | null;
   readonly archiveId?: string | null;
+  /** How a recorder is shut in. */
+  readonly sandbox?: string | null;
   readonly deliveryId?: string | null;
   readonly requestId?: string | null;
   readonly keyId?: string | null;

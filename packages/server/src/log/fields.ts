@@ -27,6 +27,7 @@ export const fieldTable = {
   bytes: open('number', 'size'),
   callbackId: open('string', 'registered webhook'),
   archiveId: open('string', 'archive of a session'),
+  sandbox: open('string', 'how a recorder is shut in: bubblewrap, or none'),
   code: open('string', 'code of a refusal, from the table of errors'),
   count: open('number', 'how many'),
   delayMs: open('number', 'wait before the next try'),
