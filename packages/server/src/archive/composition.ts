@@ -210,6 +210,11 @@ export class Composition<Stream extends ComposedStream> {
       source.askedAt = time;
       this.#options.askKeyFrame(source.stream.streamId);
     }
+    if (!source.stream.hasVideo) {
+      // What was under way when it was muted must not be there when it is unmuted.
+      source.picture.hide();
+      return false;
+    }
     // Its first picture: what was a tile is one no more.
     if (fresh && !shown) this.#arranged = false;
     return fresh;
