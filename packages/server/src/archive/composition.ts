@@ -231,8 +231,10 @@ export class Composition<Stream extends ComposedStream> {
   #draw(canvas: Canvas, fresh: ReadonlySet<string>): void {
     const drawn: Placed[] = [];
     for (const placed of this.#placed) {
-      if (!fresh.has(placed.streamId) && !drawn.some((below) => overlap(below, placed))) continue;
-      if (!fresh.has(placed.streamId)) canvas.fill(placed, black);
+      const covered = drawn.some((below) => overlap(below, placed));
+      if (!fresh.has(placed.streamId) && !covered) continue;
+      // Beside its picture there is now what was drawn below.
+      if (covered) canvas.fill(placed, black);
       this.#drawOne(canvas, placed);
       drawn.push(placed);
     }
