@@ -21,6 +21,7 @@ const FIGURES = {
   forwarding: { title: 'Forwarding', seconds: 720 },
   suites: { title: 'The price of the suites', seconds: 120 },
   memory: { title: 'Memory', seconds: 420 },
+  'archive-compose': { title: 'Composing and encoding recordings', seconds: 600 },
   'archive-seal': { title: 'Sealing and opening archives', seconds: 180 },
 } as const;
 
