@@ -125,8 +125,10 @@ test('sender reports put sound and picture on one line, whatever their packets h
   assert.ok(Math.abs(sound - (29_000 + 10)) < 5, `${sound}`);
 });
 
+const settleMs = limits.archiveDelayMs + 500;
+
 /**
- * Two hours of a publisher whose quartz is off.
+ * Two hours of a publisher whose quartz is off, looked at from the moment on at which something is composed.
  * @returns in milliseconds: how far its times were from the truth at worst; the fastest move, in millionths
  */
 function twoHours(ppm: number, withReports: boolean): { worst: number; fastest: number } {
@@ -134,7 +136,8 @@ function twoHours(ppm: number, withReports: boolean): { worst: number; fastest: 
   const delay = delays(`drift ${ppm}`);
   let [worst, fastest] = [0, 0];
   let before: { at: number; offset: number } | null = null;
-  for (let ms = 0; ms < 2 * 3600 * 1000; ms += 100) {
+  // As close as they come until something is composed of them, then one of five.
+  for (let ms = 0; ms < 2 * 3600 * 1000; ms += ms < settleMs ? 20 : 100) {
     const theirs = ms * (1 + ppm / 1_000_000);
     const timestamp = Math.round((theirs * audioRate) / 1000) % 2 ** 32;
     if (withReports && ms % 5000 === 0) clock.report(1_700_000_000_000 + theirs, timestamp);
@@ -142,6 +145,7 @@ function twoHours(ppm: number, withReports: boolean): { worst: number; fastest: 
     const at = ms + delay();
     const unwrapped = clock.packet(timestamp, at);
     const time = clock.time(unwrapped) as number;
+    if (ms < settleMs) continue;
     worst = Math.max(worst, Math.abs(time - (ms + 10)));
     const offset = time - (unwrapped * 1000) / audioRate;
     if (before) fastest = Math.max(fastest, (Math.abs(offset - before.offset) / (at - before.at)) * 1_000_000);

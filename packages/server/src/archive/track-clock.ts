@@ -14,6 +14,7 @@ export class Offset {
   /** Ascending in time, ascending in value: the first one is the least. */
   #seen: { at: number; value: number }[] = [];
   #value: number | null = null;
+  #since: number | null = null;
   #at = 0;
 
   constructor(windowMs = limits.archiveClockWindowSeconds * 1000) {
@@ -27,8 +28,10 @@ export class Offset {
     this.#seen.push({ at, value });
     while ((this.#seen[0]?.at ?? at) < at - this.#windowMs) this.#seen.shift();
     const least = this.#seen[0]?.value ?? value;
-    if (this.#value === null || Math.abs(least - this.#value) > limits.archiveClockJumpMs) {
-      // A clock that was set, or a publisher that slept: nothing to follow slowly.
+    this.#since ??= at;
+    const settling = at - this.#since < limits.archiveDelayMs;
+    if (this.#value === null || settling || Math.abs(least - this.#value) > limits.archiveClockJumpMs) {
+      // Nothing was composed yet; or a clock that was set, or a publisher that slept: nothing to follow slowly.
       this.#value = least;
     } else {
       const most = ((at - this.#at) * limits.archiveClockSlewPpm) / 1_000_000;
