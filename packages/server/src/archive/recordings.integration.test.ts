@@ -209,7 +209,7 @@ test('nobody came: what is stored ends and opens', async () => {
 test('individual archives are refused, an id that is none leads nowhere, a stylesheet is checked', async () => {
   const id = '00000000-0000-4000-8000-000000000004';
   await assert.rejects(recordings().start(order(id, { outputMode: 'individual' }), watch()), {
-    code: 'RecorderMissing',
+    code: 'NotBuilt',
   });
   assert.equal(existsSync(stored(id)), false);
   for (const wrong of ['../database', randomBytes(16).toString('hex'), '']) {

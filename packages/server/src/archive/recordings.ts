@@ -49,7 +49,7 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
 
     async start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording> {
       if (order.outputMode === 'individual') {
-        throw new PlatformError('RecorderMissing');
+        throw new PlatformError('NotBuilt', { feature: 'archives with each stream in a file of its own' });
       }
       const seal = await sealOf(order);
       const file = await ArchiveFile.create(folderOf(order.archiveId), {

@@ -112,9 +112,9 @@ describe('starting', () => {
       [{ maxBitrate: 99_999 }, /maxBitrate/],
       [{ quantizationParameter: 41 }, /quantizationParameter/],
       [{ layout: 'pip' }, /layout must be an object/],
-      [{ layout: {} }, /Invalid layout: type/],
-      [{ layout: { type: 'pip', stylesheet: 'x' } }, /Invalid layout/],
-      [{ layout: { type: 'pip', screenshareType: 'pip' } }, /Invalid layout/],
+      [{ layout: {} }, /layout was refused: it has no type/],
+      [{ layout: { type: 'pip', stylesheet: 'x' } }, /The layout was refused/],
+      [{ layout: { type: 'pip', screenshareType: 'pip' } }, /The layout was refused/],
       [{ name: 'x'.repeat(limits.archiveTextChars + 1) }, /name is longer/],
     ];
     for (const [wish, why] of wrong) await refused({ sessionId, ...wish }, 400, why);
