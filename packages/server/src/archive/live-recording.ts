@@ -204,6 +204,8 @@ export class LiveRecording implements Recording {
       },
       trackPaused: () => {},
       packet: (kind, packet) => {
+        // Chosen without its sound: none of it reaches the recorder.
+        if (kind === 'audio' && !source.stream.hasAudio) return;
         const lane = source.lanes.get(kind);
         if (lane !== undefined) recorder.packet(lane, this.#parts.monotonic(), packet);
       },

@@ -16,6 +16,7 @@ import type {
 } from '../core/index.ts';
 import { systemClock } from '../lib/index.ts';
 import { makeOwner } from './archive-fixtures.ts';
+import { decodeRecording } from './codec-fixtures.ts';
 import { openArchive } from './open.ts';
 import { audioPayloadType, publish, reports, videoPayloadType } from './recorder-fixtures.ts';
 import { openRecordings } from './recordings.ts';
@@ -195,6 +196,22 @@ test('sealed to a certificate: a download is what is stored, and only the privat
 async function* recordingBytes(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
+
+test('a stream that is chosen without its sound is recorded without it', async () => {
+  const loudest = async (id: string, hasAudio: boolean) => {
+    const watched = watch();
+    const recording = await recordings().start(order(id), watched);
+    const tap = new FixtureTap();
+    recording.add({ ...stream, hasAudio }, tap);
+    await tap.played.promise;
+    recording.stop();
+    assert.equal((await watched.over).why, null);
+    const { sound, soundEndMs } = await decodeRecording((await read(id)).bytes);
+    return sound(0, soundEndMs).reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+  };
+  assert.ok((await loudest('00000000-0000-4000-8000-000000000005', true)) > 0.1);
+  assert.ok((await loudest('00000000-0000-4000-8000-000000000006', false)) < 0.001);
+});
 
 test('nobody came: what is stored ends and opens', async () => {
   const id = '00000000-0000-4000-8000-000000000003';
