@@ -16,11 +16,13 @@ import type { ArchiveFile } from './archive-file.ts';
 import { type Placement, placeStreams } from './layout.ts';
 import type { Seal } from './messages.ts';
 import { Recorder } from './recorder.ts';
+import type { Sandbox } from './sandbox.ts';
 
 interface Parts {
   readonly order: RecordingOrder;
   readonly seal: Seal;
   readonly file: ArchiveFile;
+  readonly sandbox: Sandbox;
   /** Size and digest of what a download of it gives. */
   readonly measure: () => Promise<Facts>;
   readonly observer: RecordingObserver;
@@ -86,11 +88,12 @@ export class LiveRecording implements Recording {
         failed: (why) => void this.#abandon(why),
       },
       clock,
+      parts.sandbox,
     );
     parts.journal.record('info', 'a recorder was started', {
       archiveId: order.archiveId,
       sessionId: order.sessionId,
-      sandbox: this.#recorder.sandbox,
+      sandbox: parts.sandbox,
     });
     this.#tick();
   }

@@ -55,7 +55,7 @@ export class RecorderRig {
   #lanes = 0;
   #wanted = { bytes: Number.POSITIVE_INFINITY, reached: () => {} };
 
-  constructor(ordered: RecorderOptions, sandbox?: Sandbox) {
+  constructor(ordered: RecorderOptions, sandbox: Sandbox = 'bubblewrap') {
     const told = {
       opened: (password: string) => {
         this.#password = password;

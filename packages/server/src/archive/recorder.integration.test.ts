@@ -209,6 +209,6 @@ test('a certificate that cannot be sealed to is refused by the recorder, with no
   assert.equal(cipherText.length, 0);
 });
 
-test('it is shut in here', () => {
-  assert.equal(sandboxOf(process.execPath), 'bubblewrap');
+test('it is shut in here', async () => {
+  assert.equal(await sandboxOf(process.execPath), 'bubblewrap');
 });

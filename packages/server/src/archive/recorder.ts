@@ -9,7 +9,7 @@ import type { Readable, Writable } from 'node:stream';
 import { limits, type MediaKind } from '@cloister/protocol';
 import type { Cancel, Clock } from '../lib/index.ts';
 import { FrameReader, jsonFrame, type Order, packetFrame, type RecorderOptions, type Report } from './messages.ts';
-import { type Sandbox, sandboxOf, shutIn } from './sandbox.ts';
+import { type Sandbox, shutIn } from './sandbox.ts';
 
 /** What a recorder says; nothing after `ended` or `failed`, of which there is exactly one. */
 export interface RecorderTold {
@@ -37,7 +37,6 @@ const heapMb = 256;
 const complaintsBytes = 4000;
 
 export class Recorder {
-  readonly sandbox: Sandbox;
   readonly #child: ChildProcess;
   readonly #orders: Writable;
   readonly #told: RecorderTold;
@@ -49,8 +48,7 @@ export class Recorder {
   #cancelKill: Cancel | null = null;
 
   /** Starts the process; `told.opened` says when it is ready. */
-  constructor(options: RecorderOptions, told: RecorderTold, clock: Clock, sandbox = sandboxOf(process.execPath)) {
-    this.sandbox = sandbox;
+  constructor(options: RecorderOptions, told: RecorderTold, clock: Clock, sandbox: Sandbox) {
     this.#told = told;
     this.#clock = clock;
     const args = [`--max-old-space-size=${heapMb}`, '--disable-warning=ExperimentalWarning', program];

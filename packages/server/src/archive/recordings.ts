@@ -12,6 +12,7 @@ import { ArchiveFile, openStored, readAbout, removeStored } from './archive-file
 import { LiveRecording } from './live-recording.ts';
 import type { Seal } from './messages.ts';
 import { byPlatform, toPlatform, type UnwrapKey } from './recipients.ts';
+import { sandboxOf } from './sandbox.ts';
 import { contentKeyBytes } from './sealed-chunks.ts';
 import { openSealedRanges } from './sealed-ranges.ts';
 import { parseStylesheet } from './stylesheet.ts';
@@ -51,6 +52,7 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
       if (order.outputMode === 'individual') {
         throw new PlatformError('NotBuilt', { feature: 'archives with each stream in a file of its own' });
       }
+      const sandbox = await sandboxOf(process.execPath);
       const seal = await sealOf(order);
       const file = await ArchiveFile.create(folderOf(order.archiveId), {
         projectId: order.projectId,
@@ -62,7 +64,7 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
         for await (const part of stream) hash.update(part);
         return { sizeBytes, sha256: hash.digest('base64') };
       };
-      return new LiveRecording({ order, seal, file, observer, measure, ...deps });
+      return new LiveRecording({ order, seal, file, sandbox, observer, measure, ...deps });
     },
 
     async open(archiveId, range) {

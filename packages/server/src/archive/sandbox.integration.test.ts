@@ -50,8 +50,8 @@ const tell = (network) => { console.log(JSON.stringify({ ...said, network })); p
 socket.on('connect', () => tell('connected'));
 socket.on('error', (error) => tell(error.code));`;
 
-test('here there is bubblewrap', () => {
-  assert.equal(sandboxOf(process.execPath), 'bubblewrap');
+test('here there is bubblewrap', async () => {
+  assert.equal(await sandboxOf(process.execPath), 'bubblewrap');
 });
 
 test('inside there is no file but the program, no place to write, no environment and no network', () => {

@@ -3,7 +3,7 @@
  * network, an empty environment and a read-only file system that holds the program alone. Where bubblewrap is missing or
  * may not make namespaces, the record says `none`, and only the environment is empty.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 
@@ -34,14 +34,14 @@ function bubblewrap(program: CommandLine): CommandLine {
   };
 }
 
-let found: Sandbox | null = null;
+let found: Promise<Sandbox> | null = null;
 
 /** What this machine has; asked once. @param node the program that is to run inside */
-export function sandboxOf(node: string): Sandbox {
-  if (found === null) {
-    const trial = bubblewrap({ file: node, args: ['--version'] });
-    found = spawnSync(trial.file, [...trial.args], { env: {}, stdio: 'ignore' }).status === 0 ? 'bubblewrap' : 'none';
-  }
+export function sandboxOf(node: string): Promise<Sandbox> {
+  const trial = bubblewrap({ file: node, args: ['--version'] });
+  found ??= new Promise((resolve) => {
+    execFile(trial.file, [...trial.args], { env: {} }, (error) => resolve(error ? 'none' : 'bubblewrap'));
+  });
   return found;
 }
 
