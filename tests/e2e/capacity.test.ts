@@ -26,7 +26,7 @@ const stage = useStage({
     speaker = await join();
     // They are in before the node is full.
     for (let count = 0; count < PAST; count += 1) waiting.push(await join());
-    streamId = await speaker.publish();
+    streamId = await speaker.publishAllowed();
     for (let count = BROWSERS; count < CAPACITY; count += 1) listeners.push(await listen(await join()));
   },
 });

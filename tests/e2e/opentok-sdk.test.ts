@@ -135,7 +135,7 @@ test('STR1 STR2 STR3 STR7 streams are listed, found and given layout classes', a
   const sessionId = await routed();
   assert.deepEqual(await ask('listStreams', sessionId), []);
   const publisher = await join(sessionId, { initialLayoutClassList: ['first'] });
-  const streamId = await publisher.publish();
+  const streamId = await publisher.publishAllowed();
   const [listed, ...more] = await ask('listStreams', sessionId);
   assert.deepEqual(more, []);
   assert.equal(listed.id, streamId);
@@ -176,7 +176,7 @@ test('SIG1 SIG3 SIG4 signals reach all or one', async () => {
 test('MUT1 MUT2 MUT3 mutes reach the publishers', async () => {
   const sessionId = await routed();
   const [one, two] = [await join(sessionId), await join(sessionId)];
-  const [first, second] = [await one.publish(), await two.publish()];
+  const [first, second] = [await one.publishAllowed(), await two.publishAllowed()];
   await ask('forceMuteStream', sessionId, first);
   await one.event('muteForced', ({ streamIds }) => streamIds.includes(first));
   await ask('forceMuteAll', sessionId, { excludedStreams: [first] });
@@ -250,7 +250,7 @@ test('HOOK1 HOOK2 HOOK5 HOOK6 callbacks are registered, called in order and remo
   const sessionId = await routed();
   receiver.only = sessionId;
   const publisher = await join(sessionId, { data: 'who' });
-  const streamId = await publisher.publish();
+  const streamId = await publisher.publishAllowed();
   await ask('forceDisconnect', sessionId, publisher.connectionId);
   const last = await receiver.got.next('the last call', ({ body }) => body.event === 'connectionDestroyed');
   const calls = receiver.got.items;

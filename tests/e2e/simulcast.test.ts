@@ -6,6 +6,8 @@ import { eventually } from '../rig/wait.ts';
 import { useStage } from './stage.ts';
 
 const WINDOW_MS = 4000;
+/** A browser that found its machine too busy tries the top layer again after tens of seconds. */
+const TOP_LAYER_MS = 90_000;
 
 const stage = useStage({
   ready: async () => {
@@ -14,7 +16,8 @@ const stage = useStage({
     await publisher.join(stage.customer.ticket(sessionId), null);
     await small.join(stage.customer.ticket(sessionId), { preferredResolution: { width: 320, height: 180 } });
     await large.join(stage.customer.ticket(sessionId), { preferredResolution: { width: 1280, height: 720 } });
-    streamId = await publisher.publish({ resolution: '1280x720', frameRate: 30 });
+    // At 30 pictures a second a browser on a busy machine leaves the top layer out, and says that its processor limits it.
+    streamId = await publisher.publish({ resolution: '1280x720', frameRate: 15 });
     await Promise.all([small.subscribed(streamId), large.subscribed(streamId)]);
   },
 });
@@ -30,12 +33,15 @@ async function counted(at: Participant): Promise<{ bytes: number; ms: number }> 
   return { bytes: Number(video.bytesReceived), ms: Number(video.timestamp) };
 }
 
+/** What the publisher's browser says of its layers, lowest first. */
+async function layers(): Promise<Record<string, unknown>[]> {
+  const video = (await publisher.stats('outbound-rtp')).filter((each) => each.kind === 'video');
+  return video.sort((a, b) => String(a.rid).localeCompare(String(b.rid)));
+}
+
 /** What the publisher's encoder is set to for each layer, lowest first, in bits a second. */
 async function layerRates(): Promise<number[]> {
-  const layers = (await publisher.stats('outbound-rtp')).filter((each) => each.kind === 'video');
-  return layers
-    .sort((a, b) => String(a.rid).localeCompare(String(b.rid)))
-    .map((each) => Number(each.targetBitrate ?? 0));
+  return (await layers()).map((each) => Number(each.targetBitrate ?? 0));
 }
 
 function rate(before: { bytes: number; ms: number }, now: { bytes: number; ms: number }): number {
@@ -56,8 +62,17 @@ async function forwarded(to: Participant): Promise<number> {
 test('each subscriber is sent the layer that it asked for', async () => {
   await eventually(
     'the top layer at the large subscriber, the low one at the small',
-    async () => [await large.inbound(streamId, 'video'), await small.inbound(streamId, 'video')],
-    ([top, low]) => top?.frameWidth === 1280 && low?.frameWidth === 320,
+    async () => ({
+      top: (await large.inbound(streamId, 'video')).frameWidth,
+      low: (await small.inbound(streamId, 'video')).frameWidth,
+      sent: (await layers()).map(({ frameWidth, active, qualityLimitationReason }) => [
+        frameWidth,
+        active,
+        qualityLimitationReason,
+      ]),
+    }),
+    ({ top, low }) => top === 1280 && low === 320,
+    TOP_LAYER_MS,
   );
 });
 

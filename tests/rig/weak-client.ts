@@ -179,6 +179,13 @@ export class WeakClient {
     return stream.streamId;
   }
 
+  /** Publishes, and waits until the server has told everybody: the leg is proven and allowed. */
+  async publishAllowed(): Promise<string> {
+    const streamId = await this.publish();
+    await this.event('streamCreated', ({ stream }) => stream.streamId === streamId);
+    return streamId;
+  }
+
   /** Receives a stream's sound; whatever is heard of it comes in `heard`. */
   async subscribe(streamId: string): Promise<void> {
     this.#wanted.add(streamId);
@@ -226,17 +233,21 @@ export class WeakClient {
     if (frame.type !== 'event') return;
     this.#send({ type: 'ack', seq: frame.seq });
     this.told.push({ event: frame.event, data: frame.data, at: performance.now() });
-    if (frame.event === 'mediaReset') this.#rebuild(frame.data as EventData<'mediaReset'>).catch(() => {});
+    if (frame.event === 'mediaReset') {
+      const { rtpCapabilities } = frame.data as EventData<'mediaReset'>;
+      if (JSON.stringify(rtpCapabilities) !== JSON.stringify(this.#rtpCapabilities)) this.#device = null;
+      this.#rtpCapabilities = rtpCapabilities;
+      this.rebuild().catch(() => {});
+    }
     if (frame.event === 'consumersAdded') {
       const { streamId, consumers } = frame.data as EventData<'consumersAdded'>;
       this.#consume(streamId, consumers).catch(() => {});
     }
   }
 
-  async #rebuild({ rtpCapabilities }: EventData<'mediaReset'>): Promise<void> {
+  /** Drops its media and builds it anew, as after a `mediaReset`. */
+  async rebuild(): Promise<void> {
     this.#dropMedia();
-    this.#rtpCapabilities = rtpCapabilities;
-    this.#device = null;
     const again = [...this.#wanted].map((streamId) => this.subscribe(streamId));
     if (this.#published) again.push(this.publish().then(() => undefined));
     await Promise.all(again);
@@ -270,8 +281,7 @@ export class WeakClient {
   }
 
   async #open(direction: Direction): Promise<types.Transport> {
-    const device = await this.#loaded();
-    const offer = await this.request('openTransport', { direction });
+    const [device, offer] = await Promise.all([this.#loaded(), this.request('openTransport', { direction })]);
     const options = { ...offer, id: offer.transportId } as unknown as types.TransportOptions;
     const transport = direction === 'send' ? device.createSendTransport(options) : device.createRecvTransport(options);
     transport.on('connect', ({ dtlsParameters }, done, failed) => {

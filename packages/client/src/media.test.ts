@@ -53,6 +53,7 @@ class Rig {
   readonly asked: { name: RequestName; data: Record<string, unknown> }[] = [];
   readonly told: unknown[] = [];
   stalls = 0;
+  loads = 0;
   refuse: RequestName | null = null;
   readonly media = new Media({
     wire: { request: (name: RequestName, data: object) => this.#answer(name, data) } as never,
@@ -68,6 +69,7 @@ class Rig {
       suiteReported: (direction, suite) => void this.told.push(['suite', direction, suite]),
     },
     loadDevice: async () => {
+      this.loads += 1;
       const make = ({ id }: { id: string }) => {
         const transport = new FakeTransport(id);
         this.made.push(transport);
@@ -294,6 +296,10 @@ test('a reset drops both transports and asks the browser anew; after closing the
   assert.deepEqual([send.closed, receive.closed], [true, true]);
   await rig.open('send');
   assert.equal(rig.names().filter((name) => name === 'openTransport').length, 3);
+  assert.equal(rig.loads, 1, 'the server can do the same, so the device stays');
+  rig.media.reset({ codecs: [] });
+  await rig.open('send');
+  assert.equal(rig.loads, 2);
   rig.media.close();
   await assert.rejects(rig.media.ready('send'), { name: 'OT_NOT_CONNECTED' });
 });

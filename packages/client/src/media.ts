@@ -149,12 +149,15 @@ export class Media {
     }, ignore);
   }
 
-  /** Drops everything: the server's media is new and may be able to do other things. */
+  /**
+   * Drops everything: the server's media is new and may be able to do other things. Where it can do the same, the device
+   * stays: to load another costs an `RTCPeerConnection` at the moment at which all of a session build theirs again.
+   */
   reset(rtpCapabilities: RtpCapabilities): void {
     this.drop('send');
     this.drop('receive');
+    if (JSON.stringify(rtpCapabilities) !== JSON.stringify(this.#routerCapabilities)) this.#device = null;
     this.#routerCapabilities = rtpCapabilities;
-    this.#device = null;
   }
 
   /** getStats of a direction's whole transport; null while there is none. */
