@@ -76,23 +76,40 @@ test('each subscriber is sent the layer that it asked for', async () => {
   );
 });
 
-test('the small subscriber receives at most 1.2 times the low layer', async () => {
-  const both = [small, large];
+/** What both subscribers received, and what was forwarded to them, over some seconds. */
+async function windowOf(both: readonly [Participant, Participant]) {
   const before = await Promise.all(both.map(counted));
   const packetsBefore = await Promise.all(both.map(forwarded));
   await small.page.evaluate((ms) => new Promise((resolve) => setTimeout(resolve, ms)), WINDOW_MS);
   const now = await Promise.all(both.map(counted));
   const packetsNow = await Promise.all(both.map(forwarded));
-  const layers = await layerRates();
   const [toSmall = 0, toLarge = 0] = now.map((each, index) => rate(before[index] ?? each, each));
+  const [smallPackets = 0, largePackets = 0] = packetsNow.map((count, index) => count - (packetsBefore[index] ?? 0));
+  return { toSmall, toLarge, smallPackets, largePackets };
+}
+
+test('the small subscriber receives at most 1.2 times the low layer', async () => {
+  // On a machine too busy for its line the browser leaves the top layer out for a while: such a window shows nothing.
+  const { layers, seen } = await eventually(
+    'some seconds in which all layers were sent',
+    async () => {
+      const atFirst = await layerRates();
+      const seen = await windowOf([small, large]);
+      const layers = await layerRates();
+      const { frameWidth } = await large.inbound(streamId, 'video');
+      return { layers, seen, frameWidth, whole: [...atFirst, ...layers].every((bps) => bps > 0) };
+    },
+    ({ whole, frameWidth }) => whole && frameWidth === 1280,
+    TOP_LAYER_MS,
+  );
   // The encoder's own target: what the browser counts as sent on the lowest layer has its probes of the line in it.
   const [low = 0] = layers;
-  const seen = JSON.stringify({ layers, toSmall, toLarge, packetsBefore, packetsNow });
-  assert.equal(layers.length, 3, seen);
-  assert.ok(toSmall > 0 && toSmall <= 1.2 * low, seen);
-  assert.ok(toLarge > 2 * toSmall, `the large one receives too little: ${seen}`);
-  const [smallPackets = 0, largePackets = 0] = packetsNow.map((count, index) => count - (packetsBefore[index] ?? 0));
-  assert.ok(smallPackets > 0 && largePackets > smallPackets, seen);
+  const { toSmall, toLarge, smallPackets, largePackets } = seen;
+  const told = JSON.stringify({ layers, ...seen });
+  assert.equal(layers.length, 3, told);
+  assert.ok(toSmall > 0 && toSmall <= 1.2 * low, told);
+  assert.ok(toLarge > 2 * toSmall, `the large one receives too little: ${told}`);
+  assert.ok(smallPackets > 0 && largePackets > smallPackets, told);
 });
 
 test('a subscriber that asks for more gets more', async () => {
@@ -104,5 +121,6 @@ test('a subscriber that asks for more gets more', async () => {
     'the top layer at the subscriber that was small',
     () => small.inbound(streamId, 'video'),
     (video) => video.frameWidth === 1280,
+    TOP_LAYER_MS,
   );
 });
