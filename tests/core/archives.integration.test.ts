@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { limits, PlatformError } from '@cloister/protocol';
 import type { Actor, ArchiveWish, Session } from '../../packages/server/src/core/index.ts';
-import { closeFormerRun } from '../../packages/server/src/core/index.ts';
+import { closeFormerArchives, openTokTimes } from '../../packages/server/src/core/index.ts';
 import { type TestClient, type TestPlatform, testPlatform } from './platform.ts';
 
 const server: Actor = { kind: 'project', projectId: 'test' };
@@ -438,14 +438,19 @@ describe('afterwards', () => {
   });
 
   it('what a killed run left has failed, with a reason that says so', async () => {
-    const { core } = platform;
+    const { core, recordings } = platform;
     const { archive } = await room();
+    const { archive: empty } = await room();
+    recordings.all.delete(empty.id);
     await core.recorder.flush();
     await news();
-    await closeFormerRun(core);
+    await closeFormerArchives(core, recordings, await core.store.archives.unfinished());
     const stored = await core.store.archives.get(archive.id);
     assert.equal(stored?.status, 'failed');
     assert.match(stored?.reason ?? '', /the server ended before/);
+    assert.deepEqual([stored?.sizeBytes, stored?.durationMs, stored?.kept], [3, 66_400, true]);
+    const nothing = await core.store.archives.get(empty.id);
+    assert.deepEqual([nothing?.status, nothing?.kept], ['failed', false]);
     assert.ok((await news()).includes('failed'));
     assert.deepEqual(await core.store.archives.unfinished(), []);
   });
@@ -463,6 +468,36 @@ describe('afterwards', () => {
     await core.projects.remove(server, project.id);
     await settled();
     for (const { archive } of [first, second]) assert.ok(recordings.removed.includes(archive.id));
+  });
+});
+
+describe('the times that an operator sets', () => {
+  it("are followed instead of OpenTok's", async () => {
+    const own = await testPlatform('enterprise', {
+      archiveTimes: { ...openTokTimes, pausedMs: 5000, keptMs: 7000, linkMs: 2000 },
+    });
+    const { core, clock, projectId } = own;
+    const session = await own.session();
+    const client = await own.enter(session);
+    const streamId = await own.publish(client);
+    const { archive } = await core.archives.start(server, projectId, { sessionId: session.id });
+    await client.client.actions.unpublish({ streamId });
+    clock.advance(4999);
+    await settled();
+    assert.equal((await core.archives.get(projectId, archive.id)).archive.status, 'paused');
+    clock.advance(1);
+    await settled();
+    await core.recorder.flush();
+    const ended = (await core.archives.get(projectId, archive.id)).archive;
+    assert.deepEqual([ended.status, ended.reason], ['available', 'nobody published']);
+    const key = core.archiveLinks.pathOf(ended)?.split('/').at(-2) as string;
+    clock.advance(2001);
+    await assert.rejects(core.archiveLinks.open(key, undefined), { code: 'LinkInvalid' });
+    clock.advance(5000);
+    await core.archives.sweep();
+    await core.recorder.flush();
+    assert.equal((await core.archives.get(projectId, archive.id)).archive.status, 'expired');
+    await own.close();
   });
 });
 

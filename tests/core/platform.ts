@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises';
 import { type EventName, limits, type RtpParameters, type Suite } from '@cloister/protocol';
 import {
   type Act,
+  type ArchiveTimes,
   type Client,
   type ClientLink,
   type Core,
@@ -87,6 +88,7 @@ export async function testPlatform(
   parts: {
     recorder?: boolean;
     uploads?: Uploads;
+    archiveTimes?: ArchiveTimes;
     checkAddress?: (url: string) => Promise<void>;
     startAt?: number;
   } = {},
@@ -103,7 +105,8 @@ export async function testPlatform(
   const acts: Act[] = [];
   const audit = { note: (act: Act) => void acts.push(act) };
   const recordings = new RecordingsDouble();
-  const archiving = { recordings: parts.recorder === false ? undefined : recordings, uploads: parts.uploads };
+  const { recorder = true, uploads, archiveTimes } = parts;
+  const archiving = { recordings: recorder ? recordings : undefined, uploads, archiveTimes };
   const core = createCore({ clock, ids: systemIds, store, keys, media, egress, journal, audit, site, ...archiving });
   const actor = { kind: 'operator', via: 'start' } as const;
   const { account } = await core.accounts.create(actor, { name: 'Test', plan });

@@ -59,6 +59,19 @@ function shaping(device: string, line: Line | null): string[] {
   return `tc qdisc ${line ? 'replace' : 'del'} dev ${device} root ${rule}`.trim().split(' ');
 }
 
+/** What a line does to packets, both ways. */
+export interface RoughLine {
+  readonly lossPercent: number;
+  readonly delayMs: number;
+  /** Spread evenly above the delay, so packets overtake each other. */
+  readonly jitterMs: number;
+  /** null: as fast as it goes. */
+  readonly kbps: number | null;
+  /** What would wait longer for its turn is dropped. */
+  readonly queueMs: number;
+  readonly seed: number;
+}
+
 /** A namespace at the other end of the cable. */
 export interface FarSide {
   /** A program that starts `executable` over there, with the arguments and file descriptors that it is given. */
@@ -69,6 +82,8 @@ export interface FarSide {
   shapeUp(link: Line | null): void;
   /** Lays another cable beside the first, with `otherFarAddress`; it is used when the first is gone. */
   layOther(): void;
+  /** Exchanges the first cable, with the same addresses, for a line that loses and delays. To be done before it is used. */
+  roughen(line: RoughLine): Promise<void>;
   /** Pulls the first cable out of the far side. */
   pullFirst(): void;
   /** Exchanges `otherFarAddress` for `thirdFarAddress` at once. */
@@ -95,6 +110,8 @@ export async function openFarSide(): Promise<FarSide> {
     there(`route replace ${nearAddress}/32 dev far2 src ${address} metric 1000`);
     there(`route replace default via ${nearAddress} dev far2 onlink metric 1000`);
   };
+  // Each ends with its standard input.
+  const ends = [keeper.stdin];
   return {
     launcher(executable) {
       const file = path.join(tempFolder('far'), path.basename(executable));
@@ -115,6 +132,16 @@ export async function openFarSide(): Promise<FarSide> {
       }
       addressOther(otherFarAddress);
     },
+    async roughen(line) {
+      command('ip', 'link', 'del', 'near');
+      const program = path.join(import.meta.dirname, 'rough-line.py');
+      const args = [program, nearAddress, farAddress, String(keeper.pid), JSON.stringify(line)];
+      const carrier = spawn('python3', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+      ownChild(carrier);
+      ends.push(carrier.stdin);
+      const [first] = await Promise.race([once(carrier.stdout, 'data'), once(carrier, 'exit')]);
+      if (!Buffer.isBuffer(first)) throw new Error(`${program} ended with ${first}`);
+    },
     pullFirst() {
       there('addr flush dev far');
       there('link set far down');
@@ -123,6 +150,8 @@ export async function openFarSide(): Promise<FarSide> {
       there('addr flush dev far2');
       addressOther(thirdFarAddress);
     },
-    close: () => void keeper.stdin.end(),
+    close() {
+      for (const end of ends) end.end();
+    },
   };
 }

@@ -51,6 +51,8 @@ export interface Server {
   logs(): string;
   /** Process ids of its media workers now. */
   mediaWorkers(): number[];
+  /** Process ids of its recorders now, without what shuts them in. */
+  recorders(): number[];
   /** Asks it to stop and waits until it has; its database goes too. @throws when it does not end with 0 */
   stop(): Promise<void>;
   /** Ends it as Ctrl-C in a terminal does: the signal goes to its workers too. @throws when it does not end with 0 */
@@ -184,6 +186,7 @@ function running(
     pid: child.pid as number,
     logs,
     mediaWorkers: () => workersOf(child),
+    recorders: () => recordersOf(child),
     stop: () => end(child, 'SIGTERM', exited, logs).finally(() => place.database.stop()),
     interrupt: () => end(child, 'SIGINT', exited, logs),
     kill: () => end(child, 'SIGKILL', exited, logs),
@@ -209,6 +212,27 @@ async function end(child: ChildProcess, how: NodeJS.Signals, exited: Promise<unk
   if (how !== 'SIGKILL' && child.exitCode !== 0) {
     throw new Error(`the server ended with ${child.exitCode ?? child.signalCode}:\n${logs()}`);
   }
+}
+
+/** Processes that the server, or a sandbox that it started, runs the recorder in. */
+function recordersOf(server: ChildProcess): number[] {
+  const parents = new Map<number, number>();
+  const recorders: number[] = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const [, parent] = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8')) ?? [];
+      parents.set(Number(name), Number(parent));
+      const words = readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0');
+      const runs = words[0]?.endsWith('/node') && words.some((word) => word.endsWith('/recorder-process.ts'));
+      if (runs) recorders.push(Number(name));
+    } catch {
+      // It has just ended.
+    }
+  }
+  const isOfServer = (pid: number | undefined): boolean =>
+    pid === server.pid || (pid !== undefined && pid > 1 && isOfServer(parents.get(pid)));
+  return recorders.filter((pid) => isOfServer(pid));
 }
 
 /** Children of the server that are media workers; from /proc, as the server would not tell a stranger. */

@@ -5,6 +5,7 @@
  * Every schema takes both what JSON has (numbers, lists, booleans) and the text that a variable holds.
  */
 import { isIP } from 'node:net';
+import { limits } from '@cloister/protocol/limits';
 import { z } from 'zod';
 import {
   type PortRange,
@@ -14,7 +15,10 @@ import {
   parsePortRange,
   parsePrefix,
   parsePrefixPort,
+  printDuration,
 } from './lib/index.ts';
+
+const longestMs = 365 * 86_400_000;
 
 const text = (expected: string) => z.string({ error: `expected ${expected}` }).min(1, `expected ${expected}`);
 
@@ -80,6 +84,15 @@ function readAddress(value: string): string | undefined {
 
 function readHost(value: string): string | undefined {
   return isIP(value) !== 0 || /^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value) ? value : undefined;
+}
+
+/** OpenTok's time, unless another is set. */
+function archiveTime(seconds: number, description: string) {
+  const ms = seconds * 1000;
+  const schema = notation('a duration such as 90m', parseDuration)
+    .refine((value) => value >= 1000 && value <= longestMs, 'expected from 1s to 365d')
+    .default(ms);
+  return { schema, description: `${description} OpenTok's time is the default.`, standard: printDuration(ms) };
 }
 
 interface Key {
@@ -217,6 +230,25 @@ const table = {
     description: 'How long a server that was told to stop waits for calls and deliveries to end in order.',
     standard: '10s',
   },
+  archiveRecorded: archiveTime(
+    limits.archiveRecordedSeconds,
+    'Recorded time after which an archive stops; an automatic one goes on in the next.',
+  ),
+  archiveWall: archiveTime(limits.archiveWallSeconds, 'The same with its pauses.'),
+  archivePaused: archiveTime(limits.archivePausedSeconds, 'An archive stops when nobody has published for this long.'),
+  archiveLeft: archiveTime(
+    limits.archiveLeftSeconds,
+    'An archive stops when nobody has been in its session for this long.',
+  ),
+  archiveBegin: archiveTime(
+    limits.archiveBeginSeconds,
+    'An archive stops when nobody has published within this time of its start.',
+  ),
+  archiveKept: archiveTime(
+    limits.archiveKeptSeconds,
+    'How long an archive is kept with us before it expires and is removed for good.',
+  ),
+  archiveLink: archiveTime(limits.archiveLinkSeconds, 'How long a download link of an archive is good.'),
 } as const satisfies Record<string, Key>;
 
 /** The name of a setting, as in the file. */

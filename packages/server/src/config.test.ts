@@ -54,6 +54,7 @@ test('without any setting the defaults are those of the reference', () => {
   assert.equal(config.rootKeyFile, path.join(home.HOME, '.config/cloister/root.key'));
   assert.equal(config.showSecrets, false);
   assert.equal(config.stopWithin, 10_000);
+  assert.equal(config.archiveKept, 72 * 3_600_000);
   assert.equal(config.lan, false);
   assert.equal(isLocalOnly(config), true);
   assert.equal(usesTls(config), false);
@@ -110,6 +111,7 @@ test('a value of the wrong kind is refused with its name, its origin and what wa
   refused({ CLOISTER_MODE: 'staging' }, /mode \(variable CLOISTER_MODE\): expected development or production/);
   refused({ CLOISTER_SHOW_SECRETS: 'yes' }, /showSecrets .*: expected true or false/);
   refused({ CLOISTER_MEDIA_PORTS: '40000' }, /mediaPorts .*: expected a range of ports/);
+  refused({ CLOISTER_ARCHIVE_KEPT: '366d' }, /archiveKept .*: expected from 1s to 365d/);
   refused({ CLOISTER_STOP_WITHIN: '30' }, /stopWithin .*: expected a duration such as 10s/);
   refused({ CLOISTER_LOG_LEVEL: 'loud' }, /logLevel/);
   refused({ CLOISTER_HOST: 'not a host' }, /host .*: expected an address or a host name/);

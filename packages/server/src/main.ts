@@ -13,8 +13,10 @@ import { adminRoutes, type KeyAdmin, openOperatorSocket, operatorSocket } from '
 import { openRecordings } from './archive/index.ts';
 import type { Config } from './config.ts';
 import {
+  type ArchiveTimes,
   type Audit,
   type Core,
+  closeFormerArchives,
   closeFormerRun,
   createCore,
   type Egress,
@@ -176,12 +178,39 @@ async function openGround(
     keys,
     journal,
   });
-  const core = createCore({ clock, ids, store, keys, media, egress, journal, audit: noAudit, site, recordings });
+  const archiveTimes = archiveTimesOf(config);
+  const core = createCore({
+    clock,
+    ids,
+    store,
+    keys,
+    media,
+    egress,
+    journal,
+    audit: noAudit,
+    site,
+    recordings,
+    archiveTimes,
+  });
   late.core = core;
   closers.push(() => core.recorder.flush());
   await closeFormerRun(core);
+  const former = closeFormerArchives(core, recordings, await store.archives.unfinished());
+  closers.push(() => former);
   core.archives.begin();
   return { core, keys, media, egress, store };
+}
+
+function archiveTimesOf(config: Config): ArchiveTimes {
+  return {
+    recordedMs: config.archiveRecorded,
+    wallMs: config.archiveWall,
+    pausedMs: config.archivePaused,
+    leftMs: config.archiveLeft,
+    beginMs: config.archiveBegin,
+    keptMs: config.archiveKept,
+    linkMs: config.archiveLink,
+  };
 }
 
 /** The ways in: OpenTok's routes, our own, the pages, signalling, the operator's socket; and the webhooks out. */

@@ -23,7 +23,7 @@ test('what is appended is in the file in order, the digest is its own, and only 
   const parts = Array.from({ length: 50 }, (_, index) => Buffer.alloc(752, index));
   for (const part of parts) {
     file.append(part);
-    file.close(block(1));
+    file.mark(1000, block(1));
   }
   const whole = Buffer.concat(parts);
   assert.equal(file.size, whole.length);
@@ -42,14 +42,15 @@ test('a file that was cut ends with the block of the last length that has one', 
   const folder = path.join(root, 'cut');
   const file = await ArchiveFile.create(folder, opentok);
   file.append(Buffer.alloc(752, 7));
-  file.close(block(2));
+  file.keyWrapped('wrapped');
+  file.mark(2500, block(2));
   // Given out, but the block for it did not come any more.
   file.append(Buffer.alloc(752, 8));
   const recovered = await file.abandon();
   const whole = Buffer.concat([Buffer.alloc(752, 7), block(2)]);
   assert.deepEqual(await readFile(path.join(folder, 'archive')), whole);
-  assert.deepEqual(recovered, { sizeBytes: whole.length, sha256: sha256(whole) });
-  assert.equal(existsSync(path.join(folder, 'closing')), false);
+  const facts = { sizeBytes: whole.length, sha256: sha256(whole), durationMs: 2500, password: 'wrapped' };
+  assert.deepEqual(recovered, facts);
   assert.deepEqual(await recover(folder), recovered);
 });
 
@@ -63,8 +64,9 @@ test('our own format needs no closing block: what is there stays', async () => {
   const folder = path.join(root, 'own');
   const file = await ArchiveFile.create(folder, { projectId: '1', format: 'cloister' });
   file.append(Buffer.from('sealed'));
-  file.close(block(3));
-  assert.deepEqual(await file.abandon(), { sizeBytes: 6, sha256: sha256(Buffer.from('sealed')) });
+  file.mark(40, null);
+  const facts = { sizeBytes: 6, sha256: sha256(Buffer.from('sealed')), durationMs: 40, password: '' };
+  assert.deepEqual(await file.abandon(), facts);
 });
 
 test('an archive is never written over', async () => {

@@ -3,7 +3,9 @@
  *
  *     archive        what was sealed, in order
  *     about.json     whose it is, and in which format
- *     closing        OpenTok's format only, while it grows: a length and the block that ends the file after that many bytes
+ *     password       OpenTok's format only: the key, wrapped to the customer's certificate
+ *     mark           while it grows: a length, the milliseconds that so many bytes hold, and in OpenTok's format the block
+ *                    that ends the file after them
  *
  * A file that was cut by a crash opens: `recover` cuts it at the last length that has a closing block and appends that.
  */
@@ -19,14 +21,15 @@ export interface About {
 
 const aboutFile = z.strictObject({ projectId: z.string(), format: z.enum(['opentok', 'cloister']) });
 
-const closingBytes = 8 + 16;
+const markBytes = { head: 8 + 8, closing: 16 };
 const ownerOnly = { folder: 0o700, file: 0o600 };
 
 function place(folder: string) {
   return {
     archive: path.join(folder, 'archive'),
     about: path.join(folder, 'about.json'),
-    closing: path.join(folder, 'closing'),
+    password: path.join(folder, 'password'),
+    mark: path.join(folder, 'mark'),
   };
 }
 
@@ -36,16 +39,16 @@ const openExclusive = (file: string): Promise<FileHandle> => open(file, 'wx', ow
 export class ArchiveFile {
   readonly #folder: string;
   readonly #archive: FileHandle;
-  readonly #closing: FileHandle | null;
+  readonly #mark: FileHandle;
   readonly #hash = createHash('sha256');
   #size = 0;
   #written: Promise<void> = Promise.resolve();
   #failure: unknown = null;
 
-  private constructor(folder: string, archive: FileHandle, closing: FileHandle | null) {
+  private constructor(folder: string, archive: FileHandle, mark: FileHandle) {
     this.#folder = folder;
     this.#archive = archive;
-    this.#closing = closing;
+    this.#mark = mark;
   }
 
   /**
@@ -57,8 +60,7 @@ export class ArchiveFile {
     const files = place(folder);
     await writeFile(files.about, JSON.stringify(about), { mode: ownerOnly.file });
     const archive = await openNew(files.archive);
-    const closing = about.format === 'opentok' ? await open(files.closing, 'w', ownerOnly.file) : null;
-    return new ArchiveFile(folder, archive, closing);
+    return new ArchiveFile(folder, archive, await open(files.mark, 'w', ownerOnly.file));
   }
 
   /** Bytes that were given to be written. */
@@ -77,14 +79,18 @@ export class ArchiveFile {
     this.#then(() => this.#archive.appendFile(cipherText));
   }
 
-  /** The block that would end the file after all that was appended. */
-  close(block: Buffer): void {
-    const bytes = Buffer.alloc(closingBytes);
+  /** The key of the file, wrapped; kept before anything that it opens. An empty one is no key. */
+  keyWrapped(password: string): void {
+    if (password !== '') this.#then(() => writeFile(place(this.#folder).password, password, { mode: ownerOnly.file }));
+  }
+
+  /** What all that was appended holds, and the block that would end the file after it. */
+  mark(durationMs: number, closing: Buffer | null): void {
+    const bytes = Buffer.alloc(markBytes.head + (closing ? markBytes.closing : 0));
     bytes.writeBigUInt64BE(BigInt(this.#size), 0);
-    block.copy(bytes, 8);
-    this.#then(async () => {
-      await this.#closing?.write(bytes, 0, closingBytes, 0);
-    });
+    bytes.writeBigUInt64BE(BigInt(Math.round(durationMs)), 8);
+    closing?.copy(bytes, markBytes.head);
+    this.#then(() => this.#mark.write(bytes, 0, bytes.length, 0));
   }
 
   /** All is on the disk. @returns the SHA-256 of the file, base64. @throws what a write failed with */
@@ -95,9 +101,9 @@ export class ArchiveFile {
       await this.#archive.datasync();
     } finally {
       await this.#archive.close();
-      await this.#closing?.close();
+      await this.#mark.close();
     }
-    if (this.#closing) await rm(place(this.#folder).closing, { force: true });
+    await rm(place(this.#folder).mark, { force: true });
     return this.#hash.digest('base64');
   }
 
@@ -105,7 +111,7 @@ export class ArchiveFile {
   async abandon(): Promise<Recovered | null> {
     await this.#written;
     await this.#archive.close();
-    await this.#closing?.close();
+    await this.#mark.close();
     return recover(this.#folder);
   }
 
@@ -123,31 +129,46 @@ export class ArchiveFile {
 
 export interface Recovered {
   readonly sizeBytes: number;
+  /** base64. */
   readonly sha256: string;
+  /** 0 where the file came to its own end. */
+  readonly durationMs: number;
+  /** Of OpenTok's format; otherwise empty. */
+  readonly password: string;
 }
 
-/** Brings a file that was cut to an end with which it opens. @returns null when there is nothing to open */
+/**
+ * Brings a file that was cut to an end with which it opens. Once more does no harm.
+ * @returns null when there is nothing to open
+ */
 export async function recover(folder: string): Promise<Recovered | null> {
   const files = place(folder);
   const about = await readAbout(folder);
   if (!about) return null;
-  const closing = await readFile(files.closing).catch(() => null);
-  if (closing?.length === closingBytes) {
-    const length = Number(closing.readBigUInt64BE(0));
-    const archive = await open(files.archive, 'r+');
-    try {
-      await archive.truncate(length);
-      await archive.write(closing, 8, closingBytes - 8, length);
-      await archive.datasync();
-    } finally {
-      await archive.close();
-    }
-    await rm(files.closing);
-  } else if (about.format === 'opentok' && closing) return null;
-  return digestOf(files.archive);
+  const mark = await readFile(files.mark).catch(() => null);
+  const marked = mark !== null && mark.length >= markBytes.head;
+  if (about.format === 'opentok' && mark) {
+    if (mark.length < markBytes.head + markBytes.closing) return null;
+    await endAt(files.archive, Number(mark.readBigUInt64BE(0)), mark.subarray(markBytes.head));
+  }
+  const found = await digestOf(files.archive);
+  if (!found) return null;
+  const password = await readFile(files.password, 'utf8').catch(() => '');
+  return { ...found, durationMs: marked ? Number(mark.readBigUInt64BE(8)) : 0, password };
 }
 
-async function digestOf(file: string): Promise<Recovered | null> {
+async function endAt(file: string, length: number, closing: Buffer): Promise<void> {
+  const archive = await open(file, 'r+');
+  try {
+    await archive.truncate(length);
+    await archive.write(closing, 0, closing.length, length);
+    await archive.datasync();
+  } finally {
+    await archive.close();
+  }
+}
+
+async function digestOf(file: string): Promise<{ sizeBytes: number; sha256: string } | null> {
   const hash = createHash('sha256');
   const handle = await open(file, 'r').catch(() => null);
   if (!handle) return null;

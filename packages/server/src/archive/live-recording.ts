@@ -23,8 +23,8 @@ interface Parts {
   readonly seal: Seal;
   readonly file: ArchiveFile;
   readonly sandbox: Sandbox;
-  /** Size and digest of what a download of it gives. */
-  readonly measure: () => Promise<Facts>;
+  /** Size and digest of what a download of it gives; null where that is nothing. */
+  readonly measure: () => Promise<Facts | null>;
   readonly observer: RecordingObserver;
   readonly clock: Clock;
   readonly monotonic: () => number;
@@ -80,9 +80,13 @@ export class LiveRecording implements Recording {
       {
         opened: (password) => {
           this.#password = password;
+          parts.file.keyWrapped(password);
         },
         cipherText: (bytes) => this.#store(bytes),
-        closing: (block) => parts.file.close(block),
+        sealed: (durationMs, closing) => {
+          this.#durationMs = durationMs;
+          parts.file.mark(durationMs, closing);
+        },
         keyFrame: (streamId) => this.#sources.get(streamId)?.tap.requestKeyFrame(),
         ended: (durationMs, { bytes, sha256 }) => void this.#finish(durationMs, { sizeBytes: bytes, sha256 }),
         failed: (why) => void this.#abandon(why),

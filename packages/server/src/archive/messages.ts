@@ -59,8 +59,11 @@ export interface OrderedPlace {
 export type Report =
   | { readonly type: 'opened'; readonly password: string }
   | { readonly type: 'keyFrame'; readonly streamId: string }
-  /** The block (base64) that would end the file after the cipher text that came before this report. */
-  | { readonly type: 'closing'; readonly block: string }
+  /**
+   * What the cipher text before this report holds, and the block (base64) that would end the file after it; null where the
+   * format needs none.
+   */
+  | { readonly type: 'sealed'; readonly durationMs: number; readonly closing: string | null }
   /** `bytes` and `sha256` (base64) are of the clear file, which nobody else can know. */
   | { readonly type: 'ended'; readonly durationMs: number; readonly bytes: number; readonly sha256: string }
   | { readonly type: 'failed'; readonly why: string };

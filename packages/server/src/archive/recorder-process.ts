@@ -36,11 +36,8 @@ function report(value: Report): void {
   reports.write(jsonFrame(value));
 }
 
-function store(cipherText: Buffer, closing: () => Buffer | null): void {
-  if (cipherText.length === 0) return;
+function store(cipherText: Buffer): void {
   for (const frame of bytesFrames(cipherText)) reports.write(frame);
-  const block = closing();
-  if (block) report({ type: 'closing', block: block.toString('base64') });
 }
 
 /** @throws Error when a stream made this process take more memory than a recording needs */
@@ -88,6 +85,7 @@ class Recorder {
     const digest = new Digest();
     const { sealer, password, closing } = createSealer(options.seal, options.now);
     const { container, width, height, frameRate, hasAudio, hasVideo, maxBitrateBps, quantizationParameter } = options;
+    let recorder: Recorder | null = null;
     const output = await Output.open({
       container,
       video: hasVideo ? { width, height, frameRate } : null,
@@ -96,12 +94,21 @@ class Recorder {
       quantizationParameter,
       write: (clear) => {
         digest.add(clear);
-        store(sealer.write(clear), closing);
+        const cipherText = sealer.write(clear);
         clear.fill(0);
+        if (cipherText.length === 0) return;
+        store(cipherText);
+        const durationMs = recorder?.durationMs ?? 0;
+        report({ type: 'sealed', durationMs, closing: closing()?.toString('base64') ?? null });
       },
     });
     report({ type: 'opened', password });
-    return new Recorder(options, output, sealer, digest);
+    recorder = new Recorder(options, output, sealer, digest);
+    return recorder;
+  }
+
+  get durationMs(): number {
+    return this.#composition.durationMs;
   }
 
   packet(lane: number, packet: Buffer, at: number): void {
@@ -140,7 +147,7 @@ class Recorder {
     const { durationMs } = this.#composition;
     this.#composition.close();
     await this.#output.close();
-    store(this.#sealer.end(), () => null);
+    store(this.#sealer.end());
     report({ type: 'ended', durationMs, ...this.#digest.end() });
   }
 }

@@ -65,8 +65,8 @@ export class RecorderRig {
         this.#parts.push(Buffer.from(bytes));
         this.#size += bytes.length;
       },
-      closing: (block: Buffer) => {
-        this.#closing = { block, after: this.#size };
+      sealed: (_durationMs: number, block: Buffer | null) => {
+        if (block) this.#closing = { block, after: this.#size };
         if (this.#size >= this.#wanted.bytes) this.#wanted.reached();
       },
       keyFrame: (streamId: string) => void this.keyFrames.push(streamId),

@@ -17,8 +17,8 @@ export interface RecorderTold {
   opened(password: string): void;
   /** What may be stored. */
   cipherText(bytes: Buffer): void;
-  /** The block that would end the file after all cipher text so far. */
-  closing(block: Buffer): void;
+  /** What all cipher text so far holds, and the block that would end the file after it; null where none is needed. */
+  sealed(durationMs: number, closing: Buffer | null): void;
   keyFrame(streamId: string): void;
   ended(durationMs: number, clear: { readonly bytes: number; readonly sha256: string }): void;
   failed(why: string): void;
@@ -156,8 +156,9 @@ export class Recorder {
 
   #report(report: Report): void {
     if (report.type === 'opened') this.#told.opened(report.password);
-    else if (report.type === 'closing') this.#told.closing(Buffer.from(report.block, 'base64'));
-    else if (report.type === 'keyFrame') this.#told.keyFrame(report.streamId);
+    else if (report.type === 'sealed') {
+      this.#told.sealed(report.durationMs, report.closing === null ? null : Buffer.from(report.closing, 'base64'));
+    } else if (report.type === 'keyFrame') this.#told.keyFrame(report.streamId);
     else if (report.type === 'failed') this.#fail(report.why);
     else if (report.type === 'ended') {
       this.#end();

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
 import type { Journal, Keys, Recording, RecordingObserver, RecordingOrder, Recordings } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
-import { ArchiveFile, openStored, readAbout, removeStored } from './archive-file.ts';
+import { ArchiveFile, openStored, readAbout, recover, removeStored } from './archive-file.ts';
 import { LiveRecording } from './live-recording.ts';
 import type { Seal } from './messages.ts';
 import { byPlatform, toPlatform, type UnwrapKey } from './recipients.ts';
@@ -58,13 +58,21 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
         projectId: order.projectId,
         format: seal.format,
       });
-      const measure = async () => {
-        const { stream, sizeBytes } = await recordings.open(order.archiveId);
-        const hash = createHash('sha256');
-        for await (const part of stream) hash.update(part);
-        return { sizeBytes, sha256: hash.digest('base64') };
-      };
-      return new LiveRecording({ order, seal, file, sandbox, observer, measure, ...deps });
+      return new LiveRecording({
+        order,
+        seal,
+        file,
+        sandbox,
+        observer,
+        measure: async () => measured(await recordings.open(order.archiveId)),
+        ...deps,
+      });
+    },
+
+    async recover(archiveId) {
+      const found = await recover(folderOf(archiveId));
+      const clear = found && (await measured(await recordings.open(archiveId)));
+      return clear && { ...found, ...clear };
     },
 
     async open(archiveId, range) {
@@ -88,6 +96,13 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
     remove: (archiveId) => removeStored(folderOf(archiveId)),
   };
   return recordings;
+}
+
+/** Size and digest of what a download gives; null where nothing is in it, as in what was cut before its first chunk ended. */
+async function measured({ stream, sizeBytes }: { stream: AsyncIterable<Uint8Array>; sizeBytes: number }) {
+  const hash = createHash('sha256');
+  for await (const part of stream) hash.update(part);
+  return sizeBytes === 0 ? null : { sizeBytes, sha256: hash.digest('base64') };
 }
 
 /** The clear bytes of a file in our own format; the handle is closed when they are read to their end, or no longer. */

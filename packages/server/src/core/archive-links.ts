@@ -1,4 +1,4 @@
-/** Download links: signed, for one archive, good for `archiveLinkSeconds`, each with one event when it is first used. */
+/** Download links: signed, for one archive, good for a short time, each with one event when it is first used. */
 import { limits, PlatformError } from '@cloister/protocol';
 import { fileNameOf } from './archive.ts';
 import type { Archives } from './archives.ts';
@@ -19,20 +19,23 @@ export class ArchiveLinks {
   readonly #deps: Foundation;
   readonly #archives: Archives;
   readonly #recordings: Recordings | null;
+  readonly #linkMs: number;
   /** Links that were used, oldest first. */
   readonly #used = new Set<string>();
 
-  constructor(deps: Foundation, archives: Archives, recordings: Recordings | null) {
+  constructor(deps: Foundation, archives: Archives, recordings: Recordings | null, linkMs: number) {
     this.#deps = deps;
     this.#archives = archives;
     this.#recordings = recordings;
+    this.#linkMs = linkMs;
   }
 
   /** The path of a new link, below the server's address; null for an archive that is not to be had. */
-  pathOf({ id, projectId, status, outputMode, certificate }: Archive): string | null {
-    if (status !== 'available') return null;
+  pathOf(archive: Archive): string | null {
+    if (!isThere(archive)) return null;
+    const { id, projectId, outputMode, certificate } = archive;
     const { clock, ids, keys } = this.#deps;
-    const exp = Math.floor(clock.now() / 1000) + limits.archiveLinkSeconds;
+    const exp = Math.floor((clock.now() + this.#linkMs) / 1000);
     const key = keys.sign('download', { jti: ids.token(16), exp, projectId, archiveId: id });
     return `/cloister/v1/archive/${key}/${fileNameOf({ outputMode, certificate })}`;
   }
@@ -45,8 +48,7 @@ export class ArchiveLinks {
   async open(key: string, range: string | undefined): Promise<Download> {
     const { jti, projectId, archiveId } = this.#claims(key);
     const { archive } = await this.#archives.get(projectId, archiveId);
-    if (archive.status !== 'available')
-      throw new PlatformError('LinkInvalid', { why: `the archive is ${archive.status}` });
+    if (!isThere(archive)) throw new PlatformError('LinkInvalid', { why: `the archive is ${archive.status}` });
     if (!this.#recordings) throw new PlatformError('RecorderMissing');
     const part = rangeOf(range, archive.sizeBytes);
     const { stream } = await this.#recordings.open(archiveId, part ?? undefined);
@@ -71,6 +73,11 @@ export class ArchiveLinks {
     const facts = { projectId, sessionId, archiveId: id };
     this.#deps.recorder.record({ kind: 'project', projectId }, { type: 'archive.downloaded', ...facts });
   }
+}
+
+/** Of a failed one that is what was sealed before the failure. */
+function isThere({ status, kept }: Archive): boolean {
+  return status === 'available' || (status === 'failed' && kept);
 }
 
 /**

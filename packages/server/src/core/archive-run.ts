@@ -5,6 +5,7 @@
 import { limits, PlatformError } from '@cloister/protocol';
 import type { Cancel } from '../lib/index.ts';
 import { become, isRecording } from './archive.ts';
+import type { ArchiveTimes } from './archive-times.ts';
 import type { Archive } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
@@ -28,6 +29,7 @@ export interface ArchiveStream {
 
 /** What a run tells the archives of its session. */
 export interface RunOwner {
+  readonly times: ArchiveTimes;
   /** It is not recorded any more; its file may still be under way. */
   stopped(run: ArchiveRun): void;
   /** The recording is over. `kept` is null where nothing of it was left; `failure` says why it failed. */
@@ -81,9 +83,10 @@ export class ArchiveRun implements RecordingObserver {
     this.#recording = recording;
     this.#since = this.#deps.clock.now();
     if (!home) this.occupied(false);
-    this.#after('begin', limits.archiveBeginSeconds, 'no stream was published');
-    this.#after('recorded', limits.archiveRecordedSeconds, 'maximum duration exceeded');
-    this.#after('wall', limits.archiveWallSeconds, 'maximum duration exceeded');
+    const { beginMs, recordedMs, wallMs } = this.#owner.times;
+    this.#after('begin', beginMs, 'no stream was published');
+    this.#after('recorded', recordedMs, 'maximum duration exceeded');
+    this.#after('wall', wallMs, 'maximum duration exceeded');
     home?.broadcast('archiveStarted', { archive: this.shape });
     if (home) this.follow(home);
     const early = this.#early ?? [];
@@ -100,7 +103,7 @@ export class ArchiveRun implements RecordingObserver {
   occupied(somebody: boolean): void {
     if (!isRecording(this.archive)) return;
     if (somebody) this.#cancel('left');
-    else this.#after('left', limits.archiveLeftSeconds, 'session ended');
+    else this.#after('left', this.#owner.times.leftMs, 'session ended');
   }
 
   streamCreated(stream: Stream): void {
@@ -207,14 +210,14 @@ export class ArchiveRun implements RecordingObserver {
   #pause(): void {
     this.#recordedMs += this.#deps.clock.now() - this.#since;
     this.#cancel('recorded');
-    this.#after('paused', limits.archivePausedSeconds, 'nobody published');
+    this.#after('paused', this.#owner.times.pausedMs, 'nobody published');
     this.become(system, 'paused');
   }
 
   #resume(): void {
     this.#cancel('paused');
     this.#since = this.#deps.clock.now();
-    this.#after('recorded', limits.archiveRecordedSeconds - this.#recordedMs / 1000, 'maximum duration exceeded');
+    this.#after('recorded', this.#owner.times.recordedMs - this.#recordedMs, 'maximum duration exceeded');
     this.become(system, 'started');
   }
 
@@ -278,11 +281,11 @@ export class ArchiveRun implements RecordingObserver {
     this.#chosen.clear();
   }
 
-  #after(name: 'begin' | 'recorded' | 'wall' | 'paused' | 'left', seconds: number, reason: string): void {
+  #after(name: 'begin' | 'recorded' | 'wall' | 'paused' | 'left', ms: number, reason: string): void {
     this.#cancel(name);
     this.#timers.set(
       name,
-      this.#deps.clock.after(seconds * 1000, () => this.stop(system, reason)),
+      this.#deps.clock.after(ms, () => this.stop(system, reason)),
     );
   }
 

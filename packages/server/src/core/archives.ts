@@ -5,6 +5,7 @@ import type { Accounts } from './account.ts';
 import { become, fileNameOf, isRecording, mayBecome } from './archive.ts';
 import { ArchiveRun, type ArchiveStream, type RunOwner } from './archive-run.ts';
 import { ArchiveSession } from './archive-session.ts';
+import type { ArchiveTimes } from './archive-times.ts';
 import { type ArchivePlan, type ArchiveWish, planArchive } from './archive-wish.ts';
 import type { Calls } from './calls.ts';
 import { requireUsable } from './certificate.ts';
@@ -32,6 +33,7 @@ interface Parts {
   readonly storages: Storages;
   readonly recordings: Recordings | null;
   readonly uploads: Uploads | null;
+  readonly times: ArchiveTimes;
 }
 
 /** Where the file of a run goes once it is whole. */
@@ -47,6 +49,7 @@ interface Ending {
 const system: Actor = { kind: 'system' };
 
 export class Archives implements RunOwner {
+  readonly times: ArchiveTimes;
   readonly #deps: Foundation;
   readonly #parts: Parts;
   /** Sessions with a home, and those whose archives outlive it. */
@@ -64,6 +67,7 @@ export class Archives implements RunOwner {
   constructor(deps: Foundation, parts: Parts) {
     this.#deps = deps;
     this.#parts = parts;
+    this.times = parts.times;
     parts.calls.watcherOf = (home) => {
       const followed = this.#sessionOf(home.session);
       followed.moveTo(home);
@@ -189,7 +193,7 @@ export class Archives implements RunOwner {
   async sweep(): Promise<void> {
     const { store, clock, journal } = this.#deps;
     try {
-      const until = clock.now() - limits.archiveKeptSeconds * 1000;
+      const until = clock.now() - this.times.keptMs;
       for (const archive of await store.archives.outlived(until, limits.archiveSweepRows)) {
         if (mayBecome(archive.status, 'expired')) await this.#leave(system, archive, 'expired');
         else await this.#release(archive);

@@ -2,6 +2,7 @@
 import type { Clock, Ids } from '../lib/index.ts';
 import { Accounts } from './account.ts';
 import { ArchiveLinks } from './archive-links.ts';
+import { type ArchiveTimes, openTokTimes } from './archive-times.ts';
 import { Archives } from './archives.ts';
 import { Callbacks } from './callback.ts';
 import { Calls, type Site } from './calls.ts';
@@ -28,6 +29,8 @@ export interface CorePorts {
   readonly recordings?: Recordings;
   /** Without one archives stay with this server. */
   readonly uploads?: Uploads;
+  /** OpenTok's, where none are given. */
+  readonly archiveTimes?: ArchiveTimes;
 }
 
 export interface Core extends Foundation {
@@ -58,8 +61,17 @@ export function createCore(ports: CorePorts): Core {
   const calls = new Calls(foundation, { projects, sessions, media: ports.media, site: ports.site });
   const callbacks = new Callbacks(foundation, ports.egress);
   const storages = new Storages(foundation, { accounts, projects, egress: ports.egress });
-  const { recordings = null, uploads = null } = ports;
-  const archives = new Archives(foundation, { accounts, projects, sessions, calls, storages, recordings, uploads });
-  const archiveLinks = new ArchiveLinks(foundation, archives, recordings);
+  const { recordings = null, uploads = null, archiveTimes: times = openTokTimes } = ports;
+  const archives = new Archives(foundation, {
+    accounts,
+    projects,
+    sessions,
+    calls,
+    storages,
+    recordings,
+    uploads,
+    times,
+  });
+  const archiveLinks = new ArchiveLinks(foundation, archives, recordings, times.linkMs);
   return { ...foundation, accounts, projects, sessions, calls, callbacks, archives, archiveLinks, storages };
 }

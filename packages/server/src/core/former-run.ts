@@ -7,15 +7,16 @@
  */
 import { asPlatformError, limits } from '@cloister/protocol';
 import { become } from './archive.ts';
+import type { Archive } from './entities.ts';
 import type { Event } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import type { NewEvent } from './recorder.ts';
+import type { RecordingResult, Recordings } from './recordings.ts';
 
 const reason = 'networkDisconnected';
 
-/** Closes all of it. @throws PlatformError `StoreUnavailable` */
+/** Closes all of its calls. @throws PlatformError `StoreUnavailable` */
 export async function closeFormerRun(deps: Foundation): Promise<void> {
-  await closeArchives(deps);
   const sessions = await deps.store.stillOpen.sessions();
   for (const { projectId, sessionId } of sessions) {
     try {
@@ -36,20 +37,35 @@ export async function closeFormerRun(deps: Foundation): Promise<void> {
   });
 }
 
-/** Archives fail: what was sealed of them may still be there, and is kept as long as that of any other. */
-async function closeArchives({ store, recorder, clock, journal }: Foundation): Promise<void> {
-  const left = await store.archives.unfinished();
-  const events = left.map((before): Event => {
-    const change = { reason: 'the server ended before the recording did', kept: true };
-    const archive = become(before, 'failed', clock.now(), change);
-    const { projectId, sessionId } = archive;
-    return recorder.stamp({ kind: 'system' }, { type: 'archive.failed', projectId, sessionId, archive });
-  });
-  for (let from = 0; from < events.length; from += limits.recordsPerWrite) {
-    await store.outbox.append(events.slice(from, from + limits.recordsPerWrite));
+/**
+ * Closes its archives: they fail, and what was sealed of them is brought to an end, measured and kept as long as that of any
+ * other. That takes as long as reading them does, so no start waits for it; until then they are as they were left. One that
+ * cannot be closed now is closed at the next start.
+ * @param left those that were unfinished at the start
+ */
+export async function closeFormerArchives(
+  deps: Foundation,
+  recordings: Pick<Recordings, 'recover'> | null,
+  left: readonly Archive[],
+): Promise<void> {
+  const { store, journal } = deps;
+  for (const before of left) {
+    try {
+      await store.outbox.append([failed(deps, before, (await recordings?.recover(before.id)) ?? null)]);
+    } catch (error) {
+      const { code } = asPlatformError(error);
+      journal.record('error', 'an archive of a former run could not be closed', { archiveId: before.id, code });
+    }
   }
   if (left.length === 0) return;
   journal.record('warn', 'a former run ended while archives were recorded; they have failed', { count: left.length });
+}
+
+function failed({ recorder, clock }: Foundation, before: Archive, kept: RecordingResult | null): Event {
+  const reason = 'the server ended before the recording did';
+  const archive = become(before, 'failed', clock.now(), { ...kept, kept: kept !== null, reason });
+  const { projectId, sessionId } = archive;
+  return recorder.stamp({ kind: 'system' }, { type: 'archive.failed', projectId, sessionId, archive });
 }
 
 /** In the order of every end: legs, then streams, then connections, then the session. */

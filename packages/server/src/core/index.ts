@@ -3,6 +3,7 @@ export type { Accounts } from './account.ts';
 export type { Admission, TokenClaims } from './admission.ts';
 export { archiveStatuses, fileNameOf, mayBecome } from './archive.ts';
 export type { ArchiveLinks, Download } from './archive-links.ts';
+export { type ArchiveTimes, openTokTimes } from './archive-times.ts';
 export { type ArchivePlan, type ArchiveWish, planArchive } from './archive-wish.ts';
 export type { Archives, ArchiveView } from './archives.ts';
 export type { Callbacks } from './callback.ts';
@@ -12,7 +13,7 @@ export type { ClientLink, CloseReason, Connection } from './connection.ts';
 export { type Core, type CorePorts, createCore } from './core.ts';
 export type * from './entities.ts';
 export type { Actor, Event, EventOf, EventType } from './event.ts';
-export { closeFormerRun } from './former-run.ts';
+export { closeFormerArchives, closeFormerRun } from './former-run.ts';
 export type { Home } from './home.ts';
 export {
   checkLayout,

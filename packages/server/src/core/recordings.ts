@@ -74,6 +74,11 @@ export interface Recordings {
   /** @throws PlatformError where nothing was begun; the observer is told nothing then. */
   start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording>;
   /**
+   * Brings what a former run of the server left of a recording to an end with which it opens.
+   * @returns null where nothing is there that opens
+   */
+  recover(archiveId: string): Promise<RecordingResult | null>;
+  /**
    * What was recorded, opened where it is sealed with the project's data key, otherwise as it is stored.
    * @param range first and last byte, both included
    * @returns the bytes, and the size of the whole

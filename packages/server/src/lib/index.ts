@@ -11,4 +11,5 @@ export {
   parsePortRange,
   parsePrefix,
   parsePrefixPort,
+  printDuration,
 } from './values.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nearestName, parseDuration, parsePortRange, parsePrefix, parsePrefixPort } from './values.ts';
+import { nearestName, parseDuration, parsePortRange, parsePrefix, parsePrefixPort, printDuration } from './values.ts';
 
 test('durations need a unit', () => {
   assert.equal(parseDuration('250ms'), 250);
@@ -8,6 +8,7 @@ test('durations need a unit', () => {
   assert.equal(parseDuration('5m'), 300_000);
   assert.equal(parseDuration('2h'), 7_200_000);
   assert.equal(parseDuration('1d'), 86_400_000);
+  for (const short of ['250ms', '90s', '5m', '12h', '3d']) assert.equal(printDuration(parseDuration(short)!), short);
   for (const wrong of ['', '30', 's', '-1s', '1.5s', '30 s', '30S', '9999999999s']) {
     assert.equal(parseDuration(wrong), undefined, wrong);
   }

@@ -10,6 +10,12 @@ export function parseDuration(text: string): number | undefined {
   return Number(match[1]) * (UNITS[match[2] as string] as number);
 }
 
+/** The shortest text that `parseDuration` reads as so many milliseconds. */
+export function printDuration(ms: number): string {
+  const [unit = 'ms', size = 1] = Object.entries(UNITS).findLast(([, each]) => ms % each === 0) ?? [];
+  return `${ms / size}${unit}`;
+}
+
 /** Ports from the first to the last, both included. */
 export interface PortRange {
   readonly first: number;

@@ -5,7 +5,7 @@ import type { Archive, ArchiveView } from '../core/index.ts';
 const seconds = (ms: number) => Math.round(ms / 1000);
 
 /**
- * @param url a download link; null for any archive that is not `available`
+ * @param url a download link; null for an archive that is not to be had
  * @param tag only in the answer to the start
  */
 export function archiveItem({ archive, streams }: ArchiveView, url: string | null, tag: string | null = null) {

@@ -1,0 +1,200 @@
+/**
+ * The recorder and the server are killed at random moments, while the publisher's line loses 5 % of its packets and delays
+ * the others by up to 80 ms: every sealed byte that had reached the disk is still there and opens, every archive comes to
+ * its end, and the call does not notice that a recorder is gone.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { limits } from '@cloister/protocol';
+import { launchBrowser, type TestBrowser } from '../rig/browser.ts';
+import { tempFolder } from '../rig/cleanup.ts';
+import { enterNetwork, type FarSide, nearAddress, openFarSide } from '../rig/network.ts';
+import { Participant, type Site, serveSite } from '../rig/page.ts';
+import { Customer } from '../rig/sdk.ts';
+import { type Server, startServer } from '../rig/server.ts';
+import { eventually } from '../rig/wait.ts';
+import { randomOf, seed, times } from '../sample.ts';
+
+enterNetwork(import.meta.filename);
+
+/** In rounds of four: each victim, in each format. */
+const ROUNDS = times(1, 13);
+/** A kill comes at most so long after the first byte on the disk that opens. */
+const LATEST_MS = 3000;
+const LINE = { lossPercent: 5, delayMs: 0, jitterMs: 80, kbps: null, queueMs: 0, seed };
+
+type Victim = 'recorder' | 'server';
+
+interface Archive {
+  readonly id: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly url: string | null;
+  readonly password: string;
+  readonly size: number;
+  readonly duration: number;
+}
+
+const random = randomOf('archive-kill');
+const folder = tempFolder('archive-kill');
+const files = (name: string) => path.join(folder, name);
+let server: Server;
+let customer: Customer;
+let site: Site;
+let far: FarSide;
+let browser: TestBrowser;
+let publisher: Participant | null = null;
+let sessionId: string;
+
+before(async () => {
+  server = await startServer({ lan: true });
+  customer = new Customer(server.credentials);
+  site = await serveSite(server.url, nearAddress);
+  far = await openFarSide();
+  await far.roughen(LINE);
+  const executable = far.launcher('/usr/bin/chromium');
+  browser = await launchBrowser('chromium', { secureOrigins: [site.origin], executable });
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  writeFileSync(files('key.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const subject = ['-days', '2', '-subj', '/CN=customer'];
+  run('openssl', ['req', '-new', '-x509', '-key', files('key.pem'), ...subject, '-out', files('cert.pem')]);
+});
+
+after(async () => {
+  await browser?.close();
+  far?.close();
+  site?.close();
+  await server?.stop();
+});
+
+function run(program: string, args: readonly string[]): Buffer {
+  const { status, stdout, stderr } = spawnSync(program, args, { maxBuffer: 2 ** 29 });
+  assert.equal(status, 0, `${program}: ${stderr}`);
+  return stdout;
+}
+
+const place = (rest = '') => `/v2/project/${customer.credentials.apiKey}/archive${rest}`;
+const read = (id: string) => customer.rest('GET', place(`/${id}`), 'project') as Promise<Archive>;
+
+/** The call, which outlives a recorder; after the server it is begun anew. */
+async function inCall(): Promise<void> {
+  if (publisher) return;
+  sessionId = await customer.session();
+  publisher = await Participant.open(browser, site);
+  await publisher.join(customer.ticket(sessionId), null);
+  await publisher.publish({ resolution: '640x480', frameRate: 15 });
+}
+
+async function seal(withCertificate: boolean): Promise<void> {
+  if (!withCertificate) {
+    await customer.rest('DELETE', place('/storage'), 'project').catch(() => {});
+    return;
+  }
+  await customer.rest('PUT', place('/storage'), 'project', {
+    type: 's3',
+    config: { accessKey: 'a', secretKey: 's', bucket: 'visits-of-a-clinic', endpoint: 'http://127.0.0.1:9' },
+    fallback: 'opentok',
+    certificate: readFileSync(files('cert.pem'), 'utf8'),
+  });
+}
+
+/** What has been sealed and has reached the disk. */
+function acknowledged(kept: string): Buffer {
+  const file = path.join(kept, 'mark');
+  const mark = existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
+  if (mark.length === 0) return Buffer.alloc(0);
+  return readFileSync(path.join(kept, 'archive')).subarray(0, Number(mark.readBigUInt64BE(0)));
+}
+
+async function kill(victim: Victim): Promise<void> {
+  if (victim === 'recorder') {
+    const recorders = server.recorders();
+    assert.equal(recorders.length, 1);
+    process.kill(recorders[0] as number, 'SIGKILL');
+    return;
+  }
+  await server.kill();
+  await publisher?.close();
+  publisher = null;
+  server = await server.restart();
+}
+
+/** Opens what a customer downloads, as the documentation says. */
+async function openDownloaded({ url, size, password }: Archive): Promise<string> {
+  const answer = await fetch(url as string);
+  assert.equal(answer.status, 200);
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  assert.equal(bytes.length, size);
+  const [downloaded, opened] = [files('downloaded'), files('opened')];
+  writeFileSync(downloaded, bytes);
+  if (password === '') return downloaded;
+  writeFileSync(files('password'), Buffer.from(password, 'base64'));
+  const unwrap = ['pkeyutl', '-decrypt', '-pkeyopt', 'rsa_padding_mode:oaep', '-inkey', files('key.pem')];
+  const blob = run('openssl', [...unwrap, '-in', files('password')]);
+  // With its padding checked: a file that does not end as it should is refused.
+  const words = ['enc', '-d', '-aes-256-cbc', '-in', downloaded, '-out', opened];
+  run('openssl', [...words, '-K', blob.toString('hex', 3, 35), '-iv', blob.toString('hex', 35, 51)]);
+  return opened;
+}
+
+function picturesIn(file: string): number {
+  const words = ['-v', 'error', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames'];
+  return Number(
+    run('ffprobe', [...words, '-of', 'csv=p=0', file])
+      .toString()
+      .split('\n')[0],
+  );
+}
+
+async function round(victim: Victim, withCertificate: boolean): Promise<string> {
+  await inCall();
+  await seal(withCertificate);
+  const { id } = (await customer.rest('POST', place(), 'project', { sessionId })) as Archive;
+  const kept = path.join(server.dataDir, 'archives', id);
+  await eventually(
+    'something on the disk that opens',
+    async () => acknowledged(kept).length,
+    (length) => length > (withCertificate ? 0 : limits.sealedChunkBytes),
+  );
+  // The moment is any; nothing is awaited here.
+  const ms = Math.floor(random() * LATEST_MS);
+  await delay(ms);
+  const before = acknowledged(kept);
+  await kill(victim);
+  const archive = await eventually(
+    'the archive to come to its end',
+    () => read(id),
+    ({ status }) => status === 'failed',
+  );
+  const after = readFileSync(path.join(kept, 'archive'));
+  assert.ok(after.subarray(0, before.length).equals(before), 'a byte that was acknowledged is not there any more');
+  assert.equal(
+    archive.reason,
+    victim === 'server' ? 'the server ended before the recording did' : 'the recorder failed',
+  );
+  const pictures = picturesIn(await openDownloaded(archive));
+  assert.ok(pictures > 0, 'no picture is in what was kept');
+  return `${victim} after ${ms} ms: ${before.length} bytes acknowledged, ${archive.size} kept, ${pictures} pictures`;
+}
+
+test('what was sealed before a kill is there and opens, and no archive is stuck', async (t) => {
+  for (let count = 0; count < ROUNDS; count += 1) {
+    for (const victim of ['recorder', 'server'] as const) {
+      for (const withCertificate of [true, false]) {
+        const stays = victim === 'recorder' && (await inCall().then(() => publisher?.mark()));
+        t.diagnostic(await round(victim, withCertificate));
+        if (typeof stays !== 'number') continue;
+        const told = (await publisher?.happenings())?.slice(stays) ?? [];
+        assert.ok(!told.some(({ type }) => /Destroyed|Disconnected/.test(type)), JSON.stringify(told));
+      }
+    }
+  }
+  const { items } = (await customer.rest('GET', place('?count=1000'), 'project')) as { items: Archive[] };
+  assert.equal(items.length, ROUNDS * 4);
+  assert.deepEqual([...new Set(items.map(({ status }) => status))], ['failed']);
+});
