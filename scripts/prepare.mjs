@@ -20,6 +20,7 @@ const TEST_PACKAGES = [
   'openssl',
   'postgresql',
   'python3-cryptography',
+  'unzip',
   'xxd',
 ];
 /** The peer, and what drops packets on the way. */
