@@ -208,16 +208,6 @@ test('DTM1 DTM2 DTM3 playDTMF knows its digits and whom it plays to', async () =
   await assert.rejects(ask('playDTMF', await routed(), null, '1'), { message: 'Not Found' });
 });
 
-test('ARC6 an archive whose recorder is not built says so through the SDK, and leaves nothing', async () => {
-  const sessionId = await routed();
-  await join(sessionId);
-  await assert.rejects(ask('startArchive', sessionId, { outputMode: 'individual' }), {
-    message: /does not offer archives/,
-  });
-  assert.deepEqual(await ask('listArchives', {}), []);
-  await assert.rejects(ask('getArchive', 'unknown'), /Archive not found/);
-});
-
 test('REST10 what is not built says so through the SDK', async () => {
   const sessionId = await routed();
   const message = /does not offer broadcasts/;

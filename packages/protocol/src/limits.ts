@@ -162,6 +162,18 @@ const table = {
     value: 1_200_000_000,
     why: 'memory of one recorder; past it that recording fails, and nothing else',
   },
+  archiveFileWaitMs: {
+    value: 5000,
+    why: 'an individual file waits this long for its second track and its first picture, whose size its head has; what comes later has a file of its own',
+  },
+  archiveFiles: {
+    value: 1000,
+    why: 'files of one individual archive; a stream has another when it comes back or changes its codec. What comes past it is not recorded',
+  },
+  archiveFileChunkBytes: {
+    value: 16 * 1024,
+    why: 'the same of an individual file: four seconds of a voice, which is what a recorder that dies may take along',
+  },
   archiveEndSeconds: { value: 20, why: 'a recorder that was told to stop and has not ended by then is killed' },
   archiveMessageBytes: { value: 1_000_000, why: 'one message to or from a recorder' },
 

@@ -16,13 +16,14 @@ import { z } from 'zod';
 
 export interface About {
   readonly projectId: string;
-  readonly format: 'opentok' | 'cloister';
+  /** `individual`: Cloister's, with a file for each stream. */
+  readonly format: 'opentok' | 'cloister' | 'individual';
 }
 
-const aboutFile = z.strictObject({ projectId: z.string(), format: z.enum(['opentok', 'cloister']) });
+const aboutFile = z.strictObject({ projectId: z.string(), format: z.enum(['opentok', 'cloister', 'individual']) });
 
 const markBytes = { head: 8 + 8, closing: 16 };
-const ownerOnly = { folder: 0o700, file: 0o600 };
+export const ownerOnly = { folder: 0o700, file: 0o600 };
 
 function place(folder: string) {
   return {
@@ -58,7 +59,7 @@ export class ArchiveFile {
   static async create(folder: string, about: About, openNew = openExclusive): Promise<ArchiveFile> {
     await mkdir(folder, { recursive: true, mode: ownerOnly.folder });
     const files = place(folder);
-    await writeFile(files.about, JSON.stringify(about), { mode: ownerOnly.file });
+    await writeAbout(folder, about);
     const archive = await openNew(files.archive);
     return new ArchiveFile(folder, archive, await open(files.mark, 'w', ownerOnly.file));
   }
@@ -178,6 +179,10 @@ async function digestOf(file: string): Promise<{ sizeBytes: number; sha256: stri
     sizeBytes += chunk.length;
   }
   return sizeBytes === 0 ? null : { sizeBytes, sha256: hash.digest('base64') };
+}
+
+export async function writeAbout(folder: string, about: About): Promise<void> {
+  await writeFile(place(folder).about, JSON.stringify(about), { mode: ownerOnly.file });
 }
 
 /** @returns null where there is no archive. */

@@ -12,6 +12,8 @@ export interface Unit {
   /** When it was captured, in the recording's milliseconds. */
   readonly time: number;
   readonly data: Buffer;
+  /** Whether it can be decoded without any other. */
+  readonly key: boolean;
   /** The header extensions of its last packet. */
   readonly extensions: ReadonlyMap<number, Buffer>;
 }
@@ -89,14 +91,14 @@ export class JitterBuffer {
   #unit(run: readonly Held[], time: number): Unit | null {
     const { extensions } = (run.at(-1) as Held).packet;
     const payloads = run.map(({ packet }) => packet.payload).filter((payload) => payload.length > 0);
-    if (!this.#depacketize) return { time, data: payloads[0] as Buffer, extensions };
+    if (!this.#depacketize) return { time, data: payloads[0] as Buffer, key: true, extensions };
     const picture = this.#depacketize(payloads);
     if (!picture) {
       this.#lose();
       return null;
     }
     if (picture.key) this.#needsKey = false;
-    return this.#needsKey ? null : { time, data: picture.data, extensions };
+    return this.#needsKey ? null : { time, ...picture, extensions };
   }
 
   /** The packets from this one on that are of one picture and follow each other. */

@@ -1,5 +1,5 @@
 /** One recording that runs: streams and layouts in, orders to its recorder; what the recorder seals goes to its file. */
-import { limits, type MediaKind } from '@cloister/protocol';
+import { limits, type MediaKind, PlatformError } from '@cloister/protocol';
 import type {
   Journal,
   Layout,
@@ -12,29 +12,21 @@ import type {
   TapSink,
 } from '../core/index.ts';
 import type { Cancel, Clock } from '../lib/index.ts';
-import type { ArchiveFile } from './archive-file.ts';
+import type { Facts, Keeping } from './keeping.ts';
 import { type Placement, placeStreams } from './layout.ts';
-import type { Seal } from './messages.ts';
-import { Recorder } from './recorder.ts';
+import type { RecorderOptions, Seal } from './messages.ts';
+import { type FilesTold, Recorder } from './recorder.ts';
 import type { Sandbox } from './sandbox.ts';
 
 interface Parts {
   readonly order: RecordingOrder;
   readonly seal: Seal;
-  readonly file: ArchiveFile;
+  readonly keeping: Keeping;
   readonly sandbox: Sandbox;
-  /** Size and digest of what a download of it gives; null where that is nothing. */
-  readonly measure: () => Promise<Facts | null>;
   readonly observer: RecordingObserver;
   readonly clock: Clock;
   readonly monotonic: () => number;
   readonly journal: Journal;
-}
-
-/** `sha256` in base64. */
-interface Facts {
-  readonly sizeBytes: number;
-  readonly sha256: string;
 }
 
 interface Source {
@@ -60,33 +52,24 @@ export class LiveRecording implements Recording {
   #stopped = false;
 
   constructor(parts: Parts) {
-    const { order, seal, clock, monotonic } = parts;
+    const { order, keeping, clock, monotonic } = parts;
     this.#parts = parts;
     this.#layout = order.layout;
     this.#emptySince = monotonic();
     this.#recorder = new Recorder(
-      {
-        container: seal.format === 'opentok' ? 'mpegts' : 'mp4',
-        width: order.width,
-        height: order.height,
-        frameRate,
-        hasAudio: order.hasAudio,
-        hasVideo: order.hasVideo,
-        maxBitrateBps: order.maxBitrateBps,
-        quantizationParameter: order.quantizationParameter,
-        seal,
-        now: clock.now(),
-      },
+      optionsOf(parts),
       {
         opened: (password) => {
           this.#password = password;
-          parts.file.keyWrapped(password);
+          keeping.keyWrapped(password);
         },
-        cipherText: (bytes) => this.#store(bytes),
+        cipherText: (bytes) => this.#storing(() => keeping.told.cipherText(bytes)),
         sealed: (durationMs, closing) => {
-          this.#durationMs = durationMs;
-          parts.file.mark(durationMs, closing);
+          // The store has whole milliseconds; a thirtieth of a second is none.
+          this.#durationMs = Math.round(durationMs);
+          keeping.told.sealed(this.#durationMs, closing);
         },
+        ...(keeping.told.files && { files: this.#watched(keeping.told.files) }),
         keyFrame: (streamId) => this.#sources.get(streamId)?.tap.requestKeyFrame(),
         ended: (durationMs, { bytes, sha256 }) => void this.#finish(durationMs, { sizeBytes: bytes, sha256 }),
         failed: (why) => void this.#abandon(why),
@@ -110,8 +93,10 @@ export class LiveRecording implements Recording {
     this.#resume();
     const source: Source = { stream, tap, lanes: new Map() };
     this.#sources.set(stream.streamId, source);
-    this.#recorder.order({ type: 'stream', streamId: stream.streamId, hasVideo: stream.hasVideo });
+    this.#describe(stream);
     this.#arrange();
+    // Where no picture is recorded, none is to be handed over.
+    if (!this.#parts.order.hasVideo) tap.show(null);
     tap.start(this.#sink(source)).catch(() => this.remove(stream.streamId));
   }
 
@@ -119,7 +104,7 @@ export class LiveRecording implements Recording {
     const source = this.#sources.get(stream.streamId);
     if (!source) return;
     source.stream = stream;
-    this.#recorder.order({ type: 'stream', streamId: stream.streamId, hasVideo: stream.hasVideo });
+    this.#describe(stream);
     this.#arrange();
   }
 
@@ -163,10 +148,12 @@ export class LiveRecording implements Recording {
 
   /** Somebody is there again: the time in which nobody was is left out. */
   #resume(): void {
-    const { monotonic, clock, observer } = this.#parts;
+    const { monotonic, clock, observer, keeping } = this.#parts;
     if (!this.#began) {
       this.#began = true;
-      observer.began(clock.now());
+      const at = clock.now();
+      keeping.began(at);
+      observer.began(at);
     } else if (this.#emptySince !== null) {
       const ms = monotonic() - this.#emptySince - limits.archiveDelayMs;
       if (ms > 0) this.#recorder.order({ type: 'skip', ms });
@@ -174,9 +161,15 @@ export class LiveRecording implements Recording {
     this.#emptySince = null;
   }
 
+  #describe(stream: RecordedStream): void {
+    const { streamId, hasAudio, hasVideo } = stream;
+    this.#parts.keeping.describe(stream);
+    this.#recorder.order({ type: 'stream', streamId, hasAudio, hasVideo });
+  }
+
   #arrange(): void {
-    const { width, height, hasVideo } = this.#parts.order;
-    if (!hasVideo) return;
+    const { width, height, hasVideo, outputMode } = this.#parts.order;
+    if (!hasVideo || outputMode === 'individual') return;
     // A camera that is switched off keeps its place, as a plain tile.
     const streams = [...this.#sources.values()].map(({ stream }) => ({ ...stream, hasVideo: true }));
     const placed: Placement[] = placeStreams({ width, height }, this.#layout, streams);
@@ -224,33 +217,37 @@ export class LiveRecording implements Recording {
     };
   }
 
-  #store(bytes: Buffer): void {
-    const { file } = this.#parts;
-    file.append(bytes);
-    if (file.failure) this.#recorder.kill();
+  #storing(store: () => void): void {
+    store();
+    if (this.#parts.keeping.failure) this.#recorder.kill();
+  }
+
+  #watched(files: FilesTold): FilesTold {
+    return {
+      began: (file, facts) => this.#storing(() => files.began(file, facts)),
+      part: (file, cipherText) => this.#storing(() => files.part(file, cipherText)),
+      ended: (file, facts) => this.#storing(() => files.ended(file, facts)),
+    };
   }
 
   /** @param clear the file as it is downloaded where it is sealed with a key of ours */
   async #finish(durationMs: number, clear: Facts): Promise<void> {
-    const { file, observer, seal } = this.#parts;
-    this.#durationMs = durationMs;
+    const { keeping, observer } = this.#parts;
+    // The store has whole milliseconds; a thirtieth of a second is none.
+    this.#durationMs = Math.round(durationMs);
     this.#over();
     try {
-      const sha256 = await file.finish();
-      observer.ended(this.#result(seal.format === 'opentok' ? { sizeBytes: file.size, sha256 } : clear));
+      observer.ended(this.#result(await keeping.finish(clear)));
     } catch {
       observer.failed('what was recorded could not be written', null);
     }
   }
 
   async #abandon(why: string): Promise<void> {
-    const { file, observer, journal, order, measure } = this.#parts;
+    const { keeping, observer, journal, order } = this.#parts;
     this.#over();
     journal.record('error', 'a recorder failed', { archiveId: order.archiveId, error: why });
-    const kept = await file.abandon().then(
-      (there) => there && measure(),
-      () => null,
-    );
+    const kept = await keeping.abandon().catch(() => null);
     observer.failed('the recorder failed', kept && this.#result(kept));
   }
 
@@ -264,4 +261,25 @@ export class LiveRecording implements Recording {
   #result(facts: Facts): RecordingResult {
     return { ...facts, durationMs: this.#durationMs, password: this.#password };
   }
+}
+
+function optionsOf({ order, seal, clock }: Parts): RecorderOptions {
+  const { hasAudio, hasVideo, width, height, maxBitrateBps, quantizationParameter } = order;
+  if (order.outputMode === 'individual') {
+    // `core` refuses an individual archive whose storage has a certificate.
+    if (seal.format !== 'cloister') throw new PlatformError('CertificateNeedsComposed');
+    return { container: 'files', hasAudio, hasVideo, seal };
+  }
+  return {
+    container: seal.format === 'opentok' ? 'mpegts' : 'mp4',
+    width,
+    height,
+    frameRate,
+    hasAudio,
+    hasVideo,
+    maxBitrateBps,
+    quantizationParameter,
+    seal,
+    now: clock.now(),
+  };
 }

@@ -3,7 +3,16 @@ import { test } from 'node:test';
 import { limits, PlatformError } from '@cloister/protocol';
 import fc from 'fast-check';
 import { isRefusal, seed } from './archive-fixtures.ts';
-import { bytesFrames, type Frame, FrameReader, jsonFrame, type Order, packetFrame, type Report } from './messages.ts';
+import {
+  bytesFrames,
+  type Frame,
+  FrameReader,
+  jsonFrame,
+  type Order,
+  packetFrame,
+  partFrames,
+  type Report,
+} from './messages.ts';
 
 const read = (...chunks: Buffer[]): Frame[] => {
   const reader = new FrameReader();
@@ -27,6 +36,7 @@ test('orders, packets and cipher text are read as they were written', () => {
     packetFrame(65_535, 1234.567, Buffer.from('packet')),
     ...bytesFrames(cipher),
     jsonFrame(report),
+    ...partFrames(999, cipher),
     packetFrame(0, 0, Buffer.alloc(0)),
   ]);
   assert.deepEqual(read(stream), [
@@ -34,6 +44,7 @@ test('orders, packets and cipher text are read as they were written', () => {
     { kind: 'packet', lane: 65_535, at: 1234.567, packet: Buffer.from('packet') },
     { kind: 'bytes', bytes: cipher },
     { kind: 'json', value: report },
+    { kind: 'part', file: 999, bytes: cipher },
     { kind: 'packet', lane: 0, at: 0, packet: Buffer.alloc(0) },
   ]);
   assert.deepEqual(bytesFrames(Buffer.alloc(0)), []);
@@ -50,6 +61,10 @@ const message = fc.oneof(
   fc.uint8Array({ minLength: 1, maxLength: 40 }).map((bytes) => ({
     frame: Buffer.concat(bytesFrames(Buffer.from(bytes))),
     read: { kind: 'bytes', bytes: Buffer.from(bytes) },
+  })),
+  fc.tuple(fc.nat(0xffff), fc.uint8Array({ minLength: 1, maxLength: 40 })).map(([file, bytes]) => ({
+    frame: Buffer.concat(partFrames(file, Buffer.from(bytes))),
+    read: { kind: 'part', file, bytes: Buffer.from(bytes) },
   })),
 );
 
@@ -94,11 +109,21 @@ test('a message has archiveMessageBytes; with one more it is none, before its by
     [most, 1],
   );
   assert.deepEqual(Buffer.concat(frames.map((frame) => frame.bytes)), long);
+  const parts = read(...partFrames(7, long)) as { file: number; bytes: Buffer }[];
+  assert.deepEqual(
+    parts.map(({ file, bytes: { length } }) => [file, length]),
+    [
+      [7, most - 2],
+      [7, 3],
+    ],
+  );
+  assert.deepEqual(Buffer.concat(parts.map((part) => part.bytes)), long);
 });
 
-test('a kind that is not known, a packet without a head and what is no JSON are FrameInvalid', () => {
+test('a kind that is not known, a packet or a part without its head and what is no JSON are FrameInvalid', () => {
   const wrong: [Buffer, RegExp][] = [
-    [raw(0, 3, Buffer.alloc(0)), /unknown kind/],
+    [raw(0, 4, Buffer.alloc(0)), /unknown kind/],
+    [raw(1, 3, Buffer.alloc(1)), /unknown kind/],
     [raw(9, 1, Buffer.alloc(9)), /unknown kind/],
     [raw(0, 0, Buffer.alloc(0)), /no JSON/],
     [raw(3, 0, Buffer.from('{a}')), /no JSON/],
@@ -124,7 +149,7 @@ test('what came before a message that is none is read', () => {
 
 test('property: of any bytes come messages or FrameInvalid, and nothing else', () => {
   const likely = fc
-    .tuple(fc.nat(30), fc.nat(3), fc.uint8Array({ maxLength: 40 }))
+    .tuple(fc.nat(30), fc.nat(4), fc.uint8Array({ maxLength: 40 }))
     .map(([length, kind, body]) => new Uint8Array(raw(length, kind, body)));
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.uint8Array({ maxLength: 20 }), likely), { maxLength: 6 }), (chunks) => {

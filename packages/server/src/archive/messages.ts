@@ -4,6 +4,7 @@
  */
 import { limits, type MediaKind, PlatformError } from '@cloister/protocol';
 import type { Container } from './output.ts';
+import type { FileContainer } from './remuxer.ts';
 
 /** How what is recorded is sealed. */
 export type Seal =
@@ -12,7 +13,16 @@ export type Seal =
   /** Under a content key of 32 bytes (base64) that the server made for this archive and wrapped, in Cloister's format. */
   | { readonly format: 'cloister'; readonly contentKey: string; readonly header: object };
 
-export interface RecorderOptions {
+/** A file for each stream, as it was sent. */
+export interface SeparateOptions {
+  readonly container: 'files';
+  readonly hasAudio: boolean;
+  readonly hasVideo: boolean;
+  readonly seal: Extract<Seal, { format: 'cloister' }>;
+}
+
+/** One file with all streams in it. */
+export interface ComposedOptions {
   readonly container: Container;
   readonly width: number;
   readonly height: number;
@@ -26,10 +36,12 @@ export interface RecorderOptions {
   readonly now: number;
 }
 
+export type RecorderOptions = ComposedOptions | SeparateOptions;
+
 /** From the server. Times are milliseconds of the server's monotonic clock. */
 export type Order =
   | { readonly type: 'open'; readonly options: RecorderOptions }
-  | { readonly type: 'stream'; readonly streamId: string; readonly hasVideo: boolean }
+  | { readonly type: 'stream'; readonly streamId: string; readonly hasAudio: boolean; readonly hasVideo: boolean }
   | { readonly type: 'streamRemoved'; readonly streamId: string }
   | { readonly type: 'placed'; readonly placed: readonly OrderedPlace[] }
   | {
@@ -64,18 +76,40 @@ export type Report =
    * format needs none.
    */
   | { readonly type: 'sealed'; readonly durationMs: number; readonly closing: string | null }
-  /** `bytes` and `sha256` (base64) are of the clear file, which nobody else can know. */
+  /** `bytes` and `sha256` (base64) are of the clear file, which nobody else can know; of separate files they are 0 and ''. */
   | { readonly type: 'ended'; readonly durationMs: number; readonly bytes: number; readonly sha256: string }
+  | ({ readonly type: 'fileBegan'; readonly file: number } & BegunFile)
+  | ({ readonly type: 'fileEnded'; readonly file: number } & EndedFile)
   | { readonly type: 'failed'; readonly why: string };
+
+/** A separate file; parts of its cipher text follow under its number. Times are milliseconds of the recording. */
+export interface BegunFile {
+  readonly streamId: string;
+  readonly container: FileContainer;
+  readonly startMs: number;
+}
+
+/**
+ * What was sealed of a file: `bytes` of which the first `headBytes` are a head of no further use, and behind them the head
+ * that belongs in its place. `crc32` is of the file with that one.
+ */
+export interface EndedFile {
+  readonly bytes: number;
+  readonly headBytes: number;
+  readonly crc32: number;
+  readonly stopMs: number;
+}
 
 export type Frame =
   | { readonly kind: 'json'; readonly value: unknown }
   | { readonly kind: 'packet'; readonly lane: number; readonly at: number; readonly packet: Buffer }
-  | { readonly kind: 'bytes'; readonly bytes: Buffer };
+  | { readonly kind: 'bytes'; readonly bytes: Buffer }
+  | { readonly kind: 'part'; readonly file: number; readonly bytes: Buffer };
 
 const headBytes = 5;
 const packetHeadBytes = 10;
-const kinds = { json: 0, packet: 1, bytes: 2 } as const;
+const partHeadBytes = 2;
+const kinds = { json: 0, packet: 1, bytes: 2, part: 3 } as const;
 
 function head(kind: keyof typeof kinds, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(headBytes);
@@ -103,6 +137,19 @@ export function bytesFrames(bytes: Buffer): Buffer[] {
   for (let from = 0; from < bytes.length; from += limits.archiveMessageBytes) {
     const part = bytes.subarray(from, from + limits.archiveMessageBytes);
     frames.push(head('bytes', part.length), part);
+  }
+  return frames;
+}
+
+/** Cipher text of a separate file, cut where a frame would be too long. */
+export function partFrames(file: number, bytes: Buffer): Buffer[] {
+  const frames: Buffer[] = [];
+  const most = limits.archiveMessageBytes - partHeadBytes;
+  for (let from = 0; from < bytes.length; from += most) {
+    const part = bytes.subarray(from, from + most);
+    const before = Buffer.allocUnsafe(partHeadBytes);
+    before.writeUInt16BE(file, 0);
+    frames.push(head('part', partHeadBytes + part.length), before, part);
   }
   return frames;
 }
@@ -135,6 +182,9 @@ function frameOf(kind: number, body: Buffer): Frame {
   if (kind === kinds.packet && body.length >= packetHeadBytes) {
     const [lane, at] = [body.readUInt16BE(0), body.readDoubleBE(2)];
     return { kind: 'packet', lane, at, packet: body.subarray(packetHeadBytes) };
+  }
+  if (kind === kinds.part && body.length >= partHeadBytes) {
+    return { kind: 'part', file: body.readUInt16BE(0), bytes: body.subarray(partHeadBytes) };
   }
   if (kind !== kinds.json) throw broken('a message of an unknown kind between server and recorder');
   try {

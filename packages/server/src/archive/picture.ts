@@ -9,7 +9,8 @@ import {
 } from 'node-av/constants';
 import { type Box, type Canvas, type Fit, Painter } from './canvas.ts';
 
-const codecs: Readonly<Record<string, AVCodecID>> = {
+/** By mime type in lower case. */
+export const pictureCodecs: Readonly<Record<string, AVCodecID>> = {
   'video/vp8': AV_CODEC_ID_VP8,
   'video/vp9': AV_CODEC_ID_VP9,
   'video/h264': AV_CODEC_ID_H264,
@@ -34,7 +35,7 @@ export class Picture {
   useCodec(mimeType: string): void {
     this.#context?.freeContext();
     this.#context = null;
-    const id = codecs[mimeType];
+    const id = pictureCodecs[mimeType];
     const codec = id === undefined ? null : Codec.findDecoder(id);
     if (!codec) return;
     const context = new CodecContext();

@@ -9,16 +9,20 @@ import { limits, type MediaKind } from '@cloister/protocol';
 import { Composition } from './composition.ts';
 import {
   bytesFrames,
+  type ComposedOptions,
   FrameReader,
   jsonFrame,
   type Order,
   type OrderedPlace,
+  partFrames,
   type RecorderOptions,
   type Report,
+  type SeparateOptions,
 } from './messages.ts';
 import { Output } from './output.ts';
-import { createSealer } from './recorder-seal.ts';
-import type { Sealer } from './sealer.ts';
+import { createSealer, fileSealers } from './recorder-seal.ts';
+import { SealedFile } from './sealed-file.ts';
+import { type FileTracks, type SeparateStream, Separation } from './separation.ts';
 
 const ordersFd = 3;
 const reportsFd = 4;
@@ -27,8 +31,6 @@ interface Lane {
   readonly streamId: string;
   readonly kind: MediaKind;
 }
-
-type Stream = { readonly streamId: string; readonly hasVideo: boolean };
 
 const reports = createWriteStream('', { fd: reportsFd });
 
@@ -61,80 +63,122 @@ class Digest {
   }
 }
 
-class Recorder {
-  readonly #composition: Composition<Stream>;
-  readonly #output: Output;
-  readonly #sealer: Sealer;
-  readonly #digest: Digest;
-  readonly #lanes = new Map<number, Lane>();
-  #placed: readonly OrderedPlace[] = [];
+type Media = Composition<SeparateStream> | Separation;
 
-  private constructor(options: RecorderOptions, output: Output, sealer: Sealer, digest: Digest) {
-    this.#digest = digest;
-    this.#output = output;
-    this.#sealer = sealer;
-    this.#composition = new Composition<Stream>({
-      ...options,
-      output,
-      arrange: () => this.#placed,
-      askKeyFrame: (streamId) => report({ type: 'keyFrame', streamId }),
+/** What is made of the media. */
+interface Making {
+  readonly media: Media;
+  place(placed: readonly OrderedPlace[]): void;
+  /** Resolves when what was made so far was given out. */
+  drained(): Promise<void>;
+  /** Gives out the rest. @returns what is said of the clear file; of several, nothing */
+  end(): Promise<{ bytes: number; sha256: string }>;
+}
+
+async function composed(options: ComposedOptions): Promise<Making> {
+  const digest = new Digest();
+  const { sealer, password, closing } = createSealer(options.seal, options.now);
+  const { container, width, height, frameRate, hasAudio, hasVideo, maxBitrateBps, quantizationParameter } = options;
+  let durationMs = () => 0;
+  const output = await Output.open({
+    container,
+    video: hasVideo ? { width, height, frameRate } : null,
+    audio: hasAudio,
+    maxBitrateBps,
+    quantizationParameter,
+    write: (clear) => {
+      digest.add(clear);
+      const cipherText = sealer.write(clear);
+      clear.fill(0);
+      if (cipherText.length === 0) return;
+      store(cipherText);
+      report({ type: 'sealed', durationMs: durationMs(), closing: closing()?.toString('base64') ?? null });
+    },
+  });
+  report({ type: 'opened', password });
+  let arranged: readonly OrderedPlace[] = [];
+  const media = new Composition<SeparateStream>({ ...options, output, arrange: () => arranged, askKeyFrame });
+  durationMs = () => media.durationMs;
+  return {
+    media,
+    place(placed) {
+      arranged = placed;
+      media.rearrange();
+    },
+    drained: () => output.drained(),
+    async end() {
+      media.close();
+      await output.close();
+      store(sealer.end());
+      return digest.end();
+    },
+  };
+}
+
+function separate({ hasAudio, hasVideo, seal }: SeparateOptions): Making {
+  const sealerOf = fileSealers(seal);
+  let files = 0;
+  const openFile = (streamId: string, startMs: number, tracks: FileTracks) => {
+    const file = files;
+    files += 1;
+    report({ type: 'fileBegan', file, streamId, container: tracks.container, startMs });
+    return new SealedFile(tracks, sealerOf(file), {
+      cipherText: (bytes) => {
+        for (const frame of partFrames(file, bytes)) reports.write(frame);
+        report({ type: 'sealed', durationMs: media.durationMs, closing: null });
+      },
+      ended: (facts) => report({ type: 'fileEnded', file, ...facts }),
     });
+  };
+  const media = new Separation({ hasAudio, hasVideo, openFile, askKeyFrame });
+  report({ type: 'opened', password: '' });
+  return {
+    media,
+    place: () => {},
+    drained: () => media.drained(),
+    async end() {
+      await media.close();
+      return { bytes: 0, sha256: '' };
+    },
+  };
+}
+
+const askKeyFrame = (streamId: string) => report({ type: 'keyFrame', streamId });
+
+class Recorder {
+  readonly #making: Making;
+  readonly #lanes = new Map<number, Lane>();
+
+  private constructor(making: Making) {
+    this.#making = making;
   }
 
   static async open(options: RecorderOptions): Promise<Recorder> {
-    const digest = new Digest();
-    const { sealer, password, closing } = createSealer(options.seal, options.now);
-    const { container, width, height, frameRate, hasAudio, hasVideo, maxBitrateBps, quantizationParameter } = options;
-    let recorder: Recorder | null = null;
-    const output = await Output.open({
-      container,
-      video: hasVideo ? { width, height, frameRate } : null,
-      audio: hasAudio,
-      maxBitrateBps,
-      quantizationParameter,
-      write: (clear) => {
-        digest.add(clear);
-        const cipherText = sealer.write(clear);
-        clear.fill(0);
-        if (cipherText.length === 0) return;
-        store(cipherText);
-        const durationMs = recorder?.durationMs ?? 0;
-        report({ type: 'sealed', durationMs, closing: closing()?.toString('base64') ?? null });
-      },
-    });
-    report({ type: 'opened', password });
-    recorder = new Recorder(options, output, sealer, digest);
-    return recorder;
-  }
-
-  get durationMs(): number {
-    return this.#composition.durationMs;
+    return new Recorder(options.container === 'files' ? separate(options) : await composed(options));
   }
 
   packet(lane: number, packet: Buffer, at: number): void {
     const of = this.#lanes.get(lane);
-    if (of) this.#composition.packet(of.streamId, of.kind, packet, at);
+    if (of) this.#making.media.packet(of.streamId, of.kind, packet, at);
   }
 
   /** @returns whether it was the last order */
   async order(order: Order): Promise<boolean> {
-    const composition = this.#composition;
-    if (order.type === 'stream') composition.add(order);
-    else if (order.type === 'streamRemoved') composition.remove(order.streamId);
-    else if (order.type === 'placed') {
-      this.#placed = order.placed;
-      composition.rearrange();
-    } else if (order.type === 'track') {
+    const { media } = this.#making;
+    if (order.type === 'stream') media.add(order);
+    else if (order.type === 'streamRemoved') media.remove(order.streamId);
+    else if (order.type === 'placed') this.#making.place(order.placed);
+    else if (order.type === 'track') {
       this.#lanes.set(order.lane, order);
-      composition.track(order.streamId, order.kind, order.track);
-    } else if (order.type === 'trackEnded') composition.trackEnded(order.streamId, order.kind);
+      media.track(order.streamId, order.kind, order.track);
+    } else if (order.type === 'trackEnded') media.trackEnded(order.streamId, order.kind);
     else if (order.type === 'senderReport') {
       const lane = this.#lanes.get(order.lane);
-      if (lane) composition.senderReport(lane.streamId, lane.kind, order.ntpMs, order.rtpTimestamp);
-    } else if (order.type === 'skip') composition.skip(order.ms);
+      if (lane) media.senderReport(lane.streamId, lane.kind, order.ntpMs, order.rtpTimestamp);
+    } else if (order.type === 'skip') media.skip(order.ms);
     else if (order.type === 'advance') {
-      composition.advance(order.at);
-      await this.#output.drained();
+      media.advance(order.at);
+      await this.#making.drained();
       requireMemory();
     } else if (order.type === 'stop') {
       await this.#stop();
@@ -144,11 +188,9 @@ class Recorder {
   }
 
   async #stop(): Promise<void> {
-    const { durationMs } = this.#composition;
-    this.#composition.close();
-    await this.#output.close();
-    store(this.#sealer.end());
-    report({ type: 'ended', durationMs, ...this.#digest.end() });
+    const { durationMs } = this.#making.media;
+    const clear = await this.#making.end();
+    report({ type: 'ended', durationMs, ...clear });
   }
 }
 

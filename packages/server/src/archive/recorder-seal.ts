@@ -1,4 +1,6 @@
-/** The sealer of a recorder, for what the server ordered. */
+/** The sealers of a recorder, for what the server ordered. */
+import { randomBytes } from 'node:crypto';
+import { limits } from '@cloister/protocol';
 import { type Certificate, readCertificate } from './certificate.ts';
 import type { Seal } from './messages.ts';
 import { createOpenTokSealer } from './opentok-seal.ts';
@@ -22,4 +24,15 @@ export function createSealer(seal: Seal, now: number): RecorderSealer {
   const certificate: Certificate = readCertificate(seal.certificate, 'opentok', now);
   const sealer = createOpenTokSealer(certificate);
   return { sealer, password: sealer.password, closing: () => sealer.closing() };
+}
+
+/**
+ * Sealers for the separate files of one archive, under its one content key. Each file has a salt of its own, and so a key of
+ * its own; its number stands in its header, which is part of that key, so that no file opens in another's place.
+ */
+export function fileSealers({ contentKey, header }: Extract<Seal, { format: 'cloister' }>): (file: number) => Sealer {
+  return (file) => {
+    const key = Buffer.from(contentKey, 'base64');
+    return createArchiveSealerWith(key, { ...header, file }, randomBytes, limits.archiveFileChunkBytes);
+  };
 }

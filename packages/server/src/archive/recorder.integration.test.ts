@@ -174,7 +174,7 @@ test('a recorder that is killed leaves what opens: the closing block ends what w
 test('what waits for a recorder is bounded: past it packets are dropped and a key frame is asked for', async () => {
   const rig = new RecorderRig(options({ format: 'opentok', certificate: owner.pem }));
   const { recorder } = rig;
-  recorder.order({ type: 'stream', streamId: 'left', hasVideo: true });
+  recorder.order({ type: 'stream', streamId: 'left', hasAudio: true, hasVideo: true });
   const track = { mimeType: 'video/VP8', clockRate: 90_000, payloadType: 96 };
   recorder.order({ type: 'track', streamId: 'left', kind: 'video', lane: 1, track });
   const packet = Buffer.alloc(1200, 0x80);

@@ -8,8 +8,24 @@ import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { limits, type MediaKind } from '@cloister/protocol';
 import type { Cancel, Clock } from '../lib/index.ts';
-import { FrameReader, jsonFrame, type Order, packetFrame, type RecorderOptions, type Report } from './messages.ts';
+import {
+  type BegunFile,
+  type EndedFile,
+  FrameReader,
+  jsonFrame,
+  type Order,
+  packetFrame,
+  type RecorderOptions,
+  type Report,
+} from './messages.ts';
 import { type Sandbox, shutIn } from './sandbox.ts';
+
+/** What a recorder of separate files says of them: each begins before its parts come, and ends after them. */
+export interface FilesTold {
+  began(file: number, facts: BegunFile): void;
+  part(file: number, cipherText: Buffer): void;
+  ended(file: number, facts: EndedFile): void;
+}
 
 /** What a recorder says; nothing after `ended` or `failed`, of which there is exactly one. */
 export interface RecorderTold {
@@ -19,6 +35,8 @@ export interface RecorderTold {
   cipherText(bytes: Buffer): void;
   /** What all cipher text so far holds, and the block that would end the file after it; null where none is needed. */
   sealed(durationMs: number, closing: Buffer | null): void;
+  /** Where it makes separate files: they come here, and nothing to `cipherText`. */
+  readonly files?: FilesTold;
   keyFrame(streamId: string): void;
   ended(durationMs: number, clear: { readonly bytes: number; readonly sha256: string }): void;
   failed(why: string): void;
@@ -146,6 +164,7 @@ export class Recorder {
         for (const frame of reader.read(chunk)) {
           if (this.#over) return;
           if (frame.kind === 'bytes') this.#told.cipherText(frame.bytes);
+          else if (frame.kind === 'part') this.#told.files?.part(frame.file, frame.bytes);
           else if (frame.kind === 'json') this.#report(frame.value as Report);
         }
       } catch {
@@ -159,6 +178,8 @@ export class Recorder {
     else if (report.type === 'sealed') {
       this.#told.sealed(report.durationMs, report.closing === null ? null : Buffer.from(report.closing, 'base64'));
     } else if (report.type === 'keyFrame') this.#told.keyFrame(report.streamId);
+    else if (report.type === 'fileBegan') this.#told.files?.began(report.file, report);
+    else if (report.type === 'fileEnded') this.#told.files?.ended(report.file, report);
     else if (report.type === 'failed') this.#fail(report.why);
     else if (report.type === 'ended') {
       this.#end();

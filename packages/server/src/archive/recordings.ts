@@ -9,6 +9,9 @@ import { PlatformError } from '@cloister/protocol';
 import type { Journal, Keys, Recording, RecordingObserver, RecordingOrder, Recordings } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
 import { ArchiveFile, openStored, readAbout, recover, removeStored } from './archive-file.ts';
+import { type KeptIndividual, openIndividual, readBytes, settleIndividual } from './individual-archive.ts';
+import { IndividualFiles } from './individual-files.ts';
+import { type Facts, type Keeping, keepComposed, keepIndividual } from './keeping.ts';
 import { LiveRecording } from './live-recording.ts';
 import type { Seal } from './messages.ts';
 import { byPlatform, toPlatform, type UnwrapKey } from './recipients.ts';
@@ -27,7 +30,6 @@ export interface RecordingsDeps {
 }
 
 const idPattern = /^[0-9a-f-]{36}$/;
-const readBytes = 256 * 1024;
 
 export function openRecordings(deps: RecordingsDeps): Recordings {
   const root = path.join(deps.dataDir, 'archives');
@@ -35,42 +37,28 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
     if (!idPattern.test(archiveId)) throw new PlatformError('ArchiveNotFound', { archiveId });
     return path.join(root, archiveId);
   };
-  const contextOf = (archiveId: string) => `archive ${archiveId} content key`;
-
-  const sealOf = async ({ projectId, archiveId, certificate }: RecordingOrder): Promise<Seal> => {
-    if (certificate !== null) return { format: 'opentok', certificate };
-    const contentKey = randomBytes(contentKeyBytes);
-    const wrap = toPlatform((clear) => JSON.stringify(deps.keys.seal(projectId, contextOf(archiveId), clear)));
-    const header = await wrap(contentKey);
-    return { format: 'cloister', contentKey: contentKey.toString('base64'), header };
-  };
 
   const recordings: Recordings = {
     checkStylesheet: (stylesheet) => void parseStylesheet(stylesheet),
 
     async start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording> {
-      if (order.outputMode === 'individual') {
-        throw new PlatformError('NotBuilt', { feature: 'archives with each stream in a file of its own' });
+      if (order.outputMode === 'individual' && order.certificate !== null) {
+        throw new PlatformError('CertificateNeedsComposed');
       }
       const sandbox = await sandboxOf(process.execPath);
-      const seal = await sealOf(order);
-      const file = await ArchiveFile.create(folderOf(order.archiveId), {
-        projectId: order.projectId,
-        format: seal.format,
-      });
-      return new LiveRecording({
-        order,
-        seal,
-        file,
-        sandbox,
-        observer,
-        measure: async () => measured(await recordings.open(order.archiveId)),
-        ...deps,
-      });
+      const seal = await sealOf(deps.keys, order);
+      const measure = async () => measured(await recordings.open(order.archiveId));
+      const keeping = await keepingOf(deps, { order, format: seal.format, folder: folderOf(order.archiveId), measure });
+      return new LiveRecording({ order, seal, keeping, sandbox, observer, ...deps });
     },
 
     async recover(archiveId) {
-      const found = await recover(folderOf(archiveId));
+      const folder = folderOf(archiveId);
+      const about = await readAbout(folder);
+      const found =
+        about?.format === 'individual'
+          ? await settleIndividual(individualIn(deps.keys, folder, archiveId, about.projectId))
+          : await recover(folder);
       const clear = found && (await measured(await recordings.open(archiveId)));
       return clear && { ...found, ...clear };
     },
@@ -79,14 +67,16 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
       const folder = folderOf(archiveId);
       const about = await readAbout(folder);
       if (!about) throw new PlatformError('ArchiveNotFound', { archiveId });
+      if (about.format === 'individual') {
+        return openIndividual(individualIn(deps.keys, folder, archiveId, about.projectId), range);
+      }
       const { handle, sizeBytes } = await openStored(folder);
       if (about.format === 'opentok') {
         const stream = handle.createReadStream(range && { start: range.start, end: range.end });
         return { stream, sizeBytes };
       }
-      const unwrap = byPlatform((sealed) => deps.keys.open(about.projectId, contextOf(archiveId), JSON.parse(sealed)));
       try {
-        return await openWithKey(handle, unwrap, range);
+        return await openWithKey(handle, unwrapOf(deps.keys, archiveId, about.projectId), range);
       } catch (error) {
         await handle.close();
         throw error;
@@ -103,6 +93,51 @@ async function measured({ stream, sizeBytes }: { stream: AsyncIterable<Uint8Arra
   const hash = createHash('sha256');
   for await (const part of stream) hash.update(part);
   return sizeBytes === 0 ? null : { sizeBytes, sha256: hash.digest('base64') };
+}
+
+type DataKeys = RecordingsDeps['keys'];
+
+const contextOf = (archiveId: string) => `archive ${archiveId} content key`;
+
+/** How an archive is sealed: to its certificate, or under a new content key that the project's data key seals. */
+async function sealOf(keys: DataKeys, { projectId, archiveId, certificate }: RecordingOrder): Promise<Seal> {
+  if (certificate !== null) return { format: 'opentok', certificate };
+  const contentKey = randomBytes(contentKeyBytes);
+  const wrap = toPlatform((clear) => JSON.stringify(keys.seal(projectId, contextOf(archiveId), clear)));
+  const header = await wrap(contentKey);
+  return { format: 'cloister', contentKey: contentKey.toString('base64'), header };
+}
+
+function unwrapOf(keys: DataKeys, archiveId: string, projectId: string): UnwrapKey {
+  return byPlatform((sealed) => keys.open(projectId, contextOf(archiveId), JSON.parse(sealed)));
+}
+
+/** An individual archive, and what opens it. */
+function individualIn(keys: DataKeys, folder: string, archiveId: string, projectId: string): KeptIndividual {
+  const context = `archive ${archiveId} index`;
+  const seal = (clear: string) => JSON.stringify(keys.seal(projectId, context, clear));
+  const open = (sealed: string) => keys.open(projectId, context, JSON.parse(sealed));
+  return { folder, index: { seal, open }, unwrap: unwrapOf(keys, archiveId, projectId) };
+}
+
+interface Kept {
+  readonly order: RecordingOrder;
+  readonly format: Seal['format'];
+  readonly folder: string;
+  /** Reads a download to its end. */
+  readonly measure: () => Promise<Facts | null>;
+}
+
+async function keepingOf({ keys, clock }: RecordingsDeps, { order, format, folder, measure }: Kept): Promise<Keeping> {
+  const { archiveId, projectId, sessionId, name } = order;
+  if (order.outputMode === 'individual') {
+    const kept = individualIn(keys, folder, archiveId, projectId);
+    const about = { archiveId, projectId, sessionId, name, createdAt: clock.now() };
+    const files = await IndividualFiles.create(folder, about, kept.index);
+    return keepIndividual(files, () => settleIndividual(kept), measure);
+  }
+  const file = await ArchiveFile.create(folder, { projectId, format });
+  return keepComposed(file, format === 'opentok', measure);
 }
 
 /** The clear bytes of a file in our own format; the handle is closed when they are read to their end, or no longer. */

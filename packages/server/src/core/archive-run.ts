@@ -265,6 +265,7 @@ export class ArchiveRun implements RecordingObserver {
     return {
       streamId: stream.id,
       connectionId: stream.connection.id,
+      connectionData: stream.connection.data,
       name: stream.name,
       videoType: stream.videoType ?? 'camera',
       layoutClasses: stream.layoutClasses,

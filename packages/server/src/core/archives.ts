@@ -477,12 +477,14 @@ export class Archives implements RunOwner {
 }
 
 function orderOf(archive: Archive, { layout, maxBitrate }: ArchivePlan): RecordingOrder {
-  const { id, projectId, sessionId, outputMode, hasAudio, hasVideo, quantizationParameter, certificate } = archive;
+  const { id, projectId, sessionId, name, outputMode, hasAudio, hasVideo, quantizationParameter, certificate } =
+    archive;
   const [width = 0, height = 0] = (archive.resolution ?? '640x480').split('x').map(Number);
   return {
     archiveId: id,
     projectId,
     sessionId,
+    name,
     outputMode,
     hasAudio,
     hasVideo,

@@ -10,6 +10,7 @@ import type { StreamTap } from './media-plane.ts';
 export interface RecordedStream {
   readonly streamId: string;
   readonly connectionId: string;
+  readonly connectionData: string;
   readonly name: string;
   readonly videoType: 'camera' | 'screen' | 'custom';
   readonly layoutClasses: readonly string[];
@@ -25,6 +26,7 @@ export interface RecordingOrder {
   readonly archiveId: string;
   readonly projectId: string;
   readonly sessionId: string;
+  readonly name: string;
   readonly outputMode: 'composed' | 'individual';
   readonly hasAudio: boolean;
   readonly hasVideo: boolean;
@@ -43,6 +45,7 @@ export interface RecordingOrder {
 export interface RecordingResult {
   /** Of what a download gives. */
   readonly sizeBytes: number;
+  /** Whole milliseconds. */
   readonly durationMs: number;
   /** Of what a download gives: the file sealed to a certificate, otherwise the clear one; base64. */
   readonly sha256: string;

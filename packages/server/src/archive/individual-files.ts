@@ -1,0 +1,144 @@
+/**
+ * The files of one individual archive while it is recorded, in a folder of its own, all of it cipher text:
+ *
+ *     stream-0, …    what was sealed of each stream's file, in order
+ *     index.json     which is which, sealed
+ *     mark           while they grow: the milliseconds of the recording that they hold
+ *     about.json     whose it is, and in which format
+ */
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { PlatformError } from '@cloister/protocol';
+import type { RecordedStream } from '../core/index.ts';
+import { ownerOnly, writeAbout } from './archive-file.ts';
+import {
+  type ArchiveIndex,
+  type IndexedFile,
+  type IndexSeal,
+  removeMark,
+  spoolOf,
+  writeIndex,
+  writeMark,
+} from './individual-index.ts';
+import type { BegunFile, EndedFile } from './messages.ts';
+import type { FilesTold } from './recorder.ts';
+import type { FileContainer } from './remuxer.ts';
+
+const endings: Readonly<Record<FileContainer, string>> = { webm: 'webm', matroska: 'mkv' };
+
+type About = Pick<ArchiveIndex, 'archiveId' | 'projectId' | 'sessionId' | 'name' | 'createdAt'>;
+
+/** Written in order, one write after the other. What fails first is what `finish` throws. */
+export class IndividualFiles implements FilesTold {
+  readonly #folder: string;
+  readonly #seal: IndexSeal;
+  readonly #spools = new Map<number, FileHandle>();
+  readonly #streams = new Map<string, Pick<RecordedStream, 'connectionData' | 'videoType'>>();
+  #index: ArchiveIndex;
+  #written: Promise<void> = Promise.resolve();
+  #failure: unknown = null;
+
+  private constructor(folder: string, about: About, seal: IndexSeal) {
+    this.#folder = folder;
+    this.#index = { ...about, files: [] };
+    this.#seal = seal;
+  }
+
+  /** @throws what the disk says */
+  static async create(folder: string, about: About, seal: IndexSeal): Promise<IndividualFiles> {
+    await mkdir(folder, { recursive: true, mode: ownerOnly.folder });
+    await writeAbout(folder, { projectId: about.projectId, format: 'individual' });
+    const files = new IndividualFiles(folder, about, seal);
+    await writeIndex(folder, files.#index, seal);
+    return files;
+  }
+
+  /** What a write failed with; nothing is written after it. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Recording began. @param at in milliseconds since 1970 */
+  recordingBegan(at: number): void {
+    this.#index = { ...this.#index, createdAt: at };
+  }
+
+  /** What the manifest says of a stream, whose files begin later. */
+  describe({ streamId, connectionData, videoType }: RecordedStream): void {
+    this.#streams.set(streamId, { connectionData, videoType });
+  }
+
+  began(file: number, { streamId, container, startMs }: BegunFile): void {
+    const before = this.#index.files.filter((each) => each.streamId === streamId).length;
+    const suffix = before === 0 ? '' : `-${before}`;
+    const { connectionData = '', videoType = 'camera' } = this.#streams.get(streamId) ?? {};
+    const fileName = `${streamId}${suffix}.${endings[container]}`;
+    const known = { file, fileName, streamId, connectionData, videoType, startMs, stopMs: null, ended: null };
+    this.#index = { ...this.#index, files: [...this.#index.files, known] };
+    this.#then(async () => {
+      this.#spools.set(file, await open(spoolOf(this.#folder, file), 'wx', ownerOnly.file));
+    });
+    this.#thenIndex();
+  }
+
+  part(file: number, cipherText: Buffer): void {
+    this.#then(async () => {
+      const spool = this.#spools.get(file);
+      if (!spool) throw new PlatformError('FrameInvalid', { why: 'cipher text of a file that has not begun' });
+      await spool.appendFile(cipherText);
+    });
+  }
+
+  ended(file: number, { bytes, headBytes, crc32, stopMs }: EndedFile): void {
+    const change = (each: IndexedFile) =>
+      each.file === file ? { ...each, stopMs, ended: { bytes, headBytes, crc32 } } : each;
+    this.#index = { ...this.#index, files: this.#index.files.map(change) };
+    this.#then(async () => {
+      const spool = this.#spools.get(file);
+      this.#spools.delete(file);
+      await spool?.datasync();
+      await spool?.close();
+    });
+    this.#thenIndex();
+  }
+
+  /** What all parts so far hold. */
+  mark(durationMs: number): void {
+    this.#then(() => writeMark(this.#folder, durationMs));
+  }
+
+  /** All is on the disk. @throws what a write failed with */
+  async finish(): Promise<void> {
+    this.#thenIndex();
+    this.#then(() => removeMark(this.#folder));
+    await this.#closed();
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** The recorder is gone: what is there stays. @returns whether there is anything */
+  async abandon(): Promise<boolean> {
+    await this.#closed();
+    return this.#index.files.length > 0;
+  }
+
+  async #closed(): Promise<void> {
+    await this.#written;
+    for (const spool of this.#spools.values()) await spool.close();
+    this.#spools.clear();
+  }
+
+  #thenIndex(): void {
+    const index = this.#index;
+    this.#then(() => writeIndex(this.#folder, index, this.#seal));
+  }
+
+  #then(write: () => Promise<unknown>): void {
+    this.#written = this.#written.then(async () => {
+      if (this.#failure) return;
+      try {
+        await write();
+      } catch (error) {
+        this.#failure = error;
+      }
+    });
+  }
+}

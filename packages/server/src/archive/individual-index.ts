@@ -1,0 +1,93 @@
+/**
+ * What the server knows of an individual archive beside its sealed files: which stream each is of, how long and what it is.
+ * It has the archive's name and the connections' data in it, so it is stored sealed itself, anew whenever a file begins or
+ * ends: after a crash it is right but for the files that were being written, which end where they end.
+ */
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+
+const indexedFile = z.strictObject({
+  /** Its number: the name of its spool. */
+  file: z.number(),
+  fileName: z.string(),
+  streamId: z.string(),
+  connectionData: z.string(),
+  videoType: z.string(),
+  /** Milliseconds of the recording; `stopMs` is null where that is not known. */
+  startMs: z.number(),
+  stopMs: z.number().nullable(),
+  /** What was sealed of it, as `EndedFile` has it; null while it is written, or where its recorder died. */
+  ended: z.strictObject({ bytes: z.number(), headBytes: z.number(), crc32: z.number() }).nullable(),
+});
+
+const archiveIndex = z.strictObject({
+  archiveId: z.string(),
+  projectId: z.string(),
+  sessionId: z.string(),
+  name: z.string(),
+  /** When recording began, in milliseconds since 1970. */
+  createdAt: z.number(),
+  files: z.array(indexedFile),
+});
+
+export type IndexedFile = z.infer<typeof indexedFile>;
+export type ArchiveIndex = z.infer<typeof archiveIndex>;
+
+/** Sealing of text with the project's data key, for this one index. */
+export interface IndexSeal {
+  seal(clear: string): string;
+  open(sealed: string): string;
+}
+
+const ownerOnly = 0o600;
+const place = (folder: string) => path.join(folder, 'index.json');
+
+/** Puts it in the place of the one before, as a whole. */
+export async function writeIndex(folder: string, index: ArchiveIndex, { seal }: IndexSeal): Promise<void> {
+  const draft = `${place(folder)}.part`;
+  await writeFile(draft, seal(JSON.stringify(index)), { mode: ownerOnly, flush: true });
+  await rename(draft, place(folder));
+}
+
+/** @throws what the disk says, and what `open` throws */
+export async function readIndex(folder: string, { open }: IndexSeal): Promise<ArchiveIndex> {
+  return archiveIndex.parse(JSON.parse(open(await readFile(place(folder), 'utf8'))));
+}
+
+const markOf = (folder: string) => path.join(folder, 'mark');
+
+/** How much of the recording the files hold. */
+export async function writeMark(folder: string, durationMs: number): Promise<void> {
+  await writeFile(markOf(folder), String(durationMs), { mode: ownerOnly });
+}
+
+export async function removeMark(folder: string): Promise<void> {
+  await rm(markOf(folder), { force: true });
+}
+
+/** @returns null where the recording came to its own end, or had no bytes yet */
+export async function readMark(folder: string): Promise<number | null> {
+  const text = await readFile(markOf(folder), 'utf8').catch(() => '');
+  return /^\d+$/.test(text) ? Number(text) : null;
+}
+
+/** The spool of a file: its cipher text. */
+export function spoolOf(folder: string, file: number): string {
+  return path.join(folder, `stream-${file}`);
+}
+
+/** OpenTok's manifest (compat 2.4), the first member of the ZIP. @param bytes of each file, in the order of the index */
+export function manifestOf(index: ArchiveIndex, bytes: readonly number[]): string {
+  const files = index.files.map(({ connectionData, fileName, startMs, stopMs, streamId, videoType }, at) => ({
+    connectionData,
+    filename: fileName,
+    size: bytes[at],
+    startTimeOffset: startMs,
+    stopTimeOffset: stopMs,
+    streamId,
+    videoType,
+  }));
+  const { archiveId: id, createdAt, name, projectId, sessionId } = index;
+  return `${JSON.stringify({ createdAt, files, id, name, partnerId: Number(projectId), sessionId }, null, 2)}\n`;
+}

@@ -1,0 +1,74 @@
+/**
+ * What a container has to know of a track of pictures before the first one is in it: its size and, for H.264, its parameter
+ * sets. The decoder says the size; a key frame is decoded for it.
+ */
+import { Codec, CodecContext, Frame, Packet } from 'node-av';
+import type { AVCodecID } from 'node-av/constants';
+import { pictureCodecs } from './picture.ts';
+
+export interface PictureTrack {
+  readonly codecId: AVCodecID;
+  readonly width: number;
+  readonly height: number;
+  /** H.264: SPS and PPS behind start codes; null for codecs that have none. */
+  readonly parameterSets: Buffer | null;
+}
+
+const startCode = Buffer.from([0, 0, 0, 1]);
+const sps = 7;
+const pps = 8;
+
+/**
+ * @param mimeType in lower case
+ * @param data a picture that needs no other, as its decoder takes it
+ * @returns null for what does not decode, or lacks its parameter sets
+ */
+export function readKeyFrame(mimeType: string, data: Buffer): PictureTrack | null {
+  const codecId = pictureCodecs[mimeType];
+  if (codecId === undefined) return null;
+  const parameterSets = mimeType === 'video/h264' ? parameterSetsOf(data) : null;
+  if (mimeType === 'video/h264' && !parameterSets) return null;
+  const size = decodedSize(codecId, data);
+  return size && { codecId, ...size, parameterSets };
+}
+
+/** The SPS and PPS of a picture whose NAL units stand behind start codes of four bytes; null where one is missing. */
+function parameterSetsOf(data: Buffer): Buffer | null {
+  const found: Buffer[] = [];
+  const types = new Set<number>();
+  let at = data.indexOf(startCode);
+  while (at >= 0) {
+    const next = data.indexOf(startCode, at + startCode.length);
+    const type = (data[at + startCode.length] ?? 0) & 0x1f;
+    if (type === sps || type === pps) {
+      types.add(type);
+      found.push(data.subarray(at, next < 0 ? data.length : next));
+    }
+    at = next;
+  }
+  return types.size === 2 ? Buffer.concat(found) : null;
+}
+
+function decodedSize(codecId: AVCodecID, data: Buffer): { width: number; height: number } | null {
+  const codec = Codec.findDecoder(codecId);
+  if (!codec) return null;
+  const context = new CodecContext();
+  const [packet, frame] = [new Packet(), new Frame()];
+  try {
+    context.allocContext3(codec);
+    context.threadCount = 1;
+    packet.alloc();
+    frame.alloc();
+    packet.data = data;
+    if (context.open2Sync(codec) < 0 || context.sendPacketSync(packet) < 0) return null;
+    // A decoder may hold its first picture back until it hears that there are no more.
+    context.sendPacketSync(null);
+    if (context.receiveFrameSync(frame) < 0) return null;
+    const { width, height } = frame;
+    return width > 0 && height > 0 ? { width, height } : null;
+  } finally {
+    packet.free();
+    frame.free();
+    context.freeContext();
+  }
+}

@@ -1,0 +1,180 @@
+/** Archives of real calls, for the tests that start one: publishers of one colour and one tone, and what was recorded of them. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import type { Participant } from '../rig/page.ts';
+import { eventually } from '../rig/wait.ts';
+import type { Stage } from './stage.ts';
+
+export interface Archive {
+  readonly id: string;
+  readonly status: string;
+  readonly url: string | null;
+  readonly password: string;
+  readonly sha256sum: string;
+  readonly size: number;
+}
+
+/** The archive calls of the SDK. */
+interface ArchiveCalls {
+  startArchive(sessionId: string, options: object, done: (error: Error | null, archive: Archive) => void): void;
+  stopArchive(id: string, done: (error: Error | null, archive: Archive) => void): void;
+  getArchive(id: string, done: (error: Error | null, archive: Archive) => void): void;
+  addArchiveStream(id: string, streamId: string, options: object, done: (error: Error | null) => void): void;
+  removeArchiveStream(id: string, streamId: string, done: (error: Error | null) => void): void;
+  setArchiveLayout(id: string, type: string, sheet: null, share: null, done: (error: Error | null) => void): void;
+}
+
+/** The same, to be awaited. */
+export function archiveCalls(stage: Stage) {
+  const sdk = stage.customer.sdk as unknown as ArchiveCalls;
+  return {
+    start: promisify(sdk.startArchive.bind(sdk)) as (sessionId: string, options: object) => Promise<Archive>,
+    stop: promisify(sdk.stopArchive.bind(sdk)) as (id: string) => Promise<Archive>,
+    get: promisify(sdk.getArchive.bind(sdk)) as (id: string) => Promise<Archive>,
+    add: promisify(sdk.addArchiveStream.bind(sdk)) as (id: string, streamId: string, options: object) => Promise<void>,
+    remove: promisify(sdk.removeArchiveStream.bind(sdk)) as (id: string, streamId: string) => Promise<void>,
+    layout: promisify(sdk.setArchiveLayout.bind(sdk)) as (id: string, type: string, a: null, b: null) => Promise<void>,
+  };
+}
+
+/** Joins and publishes one flat colour and a tone. */
+export async function publisher(
+  stage: Stage,
+  sessionId: string,
+  colour: readonly number[],
+  hertz: number,
+): Promise<Participant> {
+  const participant = await stage.open();
+  await participant.join(stage.customer.ticket(sessionId));
+  await participant.page.evaluate(
+    (rgb, tone) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 480 });
+      const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+      const draw = () => {
+        context.fillStyle = `rgb(${rgb.join(' ')})`;
+        context.fillRect(0, 0, 640, 480);
+        requestAnimationFrame(draw);
+      };
+      draw();
+      const [videoSource] = canvas.captureStream(30).getVideoTracks();
+      return window.rig.publish({
+        videoSource: videoSource as never,
+        audioSource: window.rig.toneTrack(tone) as never,
+      });
+    },
+    colour as number[],
+    hertz,
+  );
+  return participant;
+}
+
+export function run(program: string, args: readonly string[]): Buffer {
+  const { status, stdout, stderr } = spawnSync(program, args, { maxBuffer: 2 ** 29 });
+  assert.equal(status, 0, `${program}: ${stderr}`);
+  return stdout;
+}
+
+/** Of each picture, the colour in the middle of its left and right half. */
+export function halves(file: string): { left: number[]; right: number[] }[] {
+  const raw = run('ffmpeg', [
+    '-v',
+    'error',
+    '-i',
+    file,
+    '-vf',
+    'scale=64:48:flags=area',
+    '-f',
+    'rawvideo',
+    '-pix_fmt',
+    'rgb24',
+    '-',
+  ]);
+  const at = (index: number, x: number) => [...raw.subarray((index * 48 * 64 + 24 * 64 + x) * 3).subarray(0, 3)];
+  return Array.from({ length: raw.length / (64 * 48 * 3) }, (_, index) => ({
+    left: at(index, 16),
+    right: at(index, 48),
+  }));
+}
+
+export const like = (seen: readonly number[], colour: readonly number[]) =>
+  seen.every((value, index) => Math.abs(value - (colour[index] as number)) < 60);
+
+/** The strength of a tone over the whole second from `from` on, between 0 and 1. */
+export function strength(file: string, hertz: number, from: number): number {
+  const raw = run('ffmpeg', [
+    '-v',
+    'error',
+    '-ss',
+    String(from),
+    '-t',
+    '1',
+    '-i',
+    file,
+    '-f',
+    'f32le',
+    '-ac',
+    '1',
+    '-ar',
+    '48000',
+    '-',
+  ]);
+  const samples = new Float32Array(raw.buffer, raw.byteOffset, raw.length >> 2);
+  let [cos, sin] = [0, 0];
+  for (const [n, sample] of samples.entries()) {
+    const angle = (2 * Math.PI * hertz * n) / 48_000;
+    cos += sample * Math.cos(angle);
+    sin += sample * Math.sin(angle);
+  }
+  return (2 * Math.hypot(cos, sin)) / samples.length;
+}
+
+/** In a page: resolves after so many seconds of pictures, later on a machine that draws fewer. */
+export function drawSeconds(seconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const draw = (left: number) => (left === 0 ? resolve() : requestAnimationFrame(() => draw(left - 1)));
+    draw(seconds * 60);
+  });
+}
+
+/** Records both for some seconds and stops; resolves with the archive once it can be downloaded. */
+export async function recorded(
+  stage: Stage,
+  sessionId: string,
+  people: readonly Participant[],
+  options: object = {},
+): Promise<Archive> {
+  const { start, stop } = archiveCalls(stage);
+  const { id, status } = await start(sessionId, options);
+  assert.equal(status, 'started');
+  await Promise.all(people.map((each) => each.event('session', 'archiveStarted')));
+  await people[0]?.page.evaluate(drawSeconds, 6);
+  await stop(id);
+  await Promise.all(people.map((each) => each.event('session', 'archiveStopped')));
+  return available(stage, id);
+}
+
+/** Resolves with an archive that was stopped, once it can be downloaded. */
+export function available(stage: Stage, id: string): Promise<Archive> {
+  const { get } = archiveCalls(stage);
+  return eventually(
+    'the archive is available',
+    () => get(id),
+    (archive) => archive.status === 'available',
+  );
+}
+
+/** Downloads a whole archive and holds it against what the API says of it. @returns the file */
+export async function download(folder: string, { url, size, sha256sum }: Archive, ending: string): Promise<string> {
+  const answer = await fetch(url as string);
+  assert.equal(answer.status, 200);
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  assert.equal(bytes.length, size);
+  assert.equal(createHash('sha256').update(bytes).digest('base64'), sha256sum);
+  const file = path.join(folder, `${sha256sum.replace(/\W/g, '')}.${ending}`);
+  await writeFile(file, bytes);
+  return file;
+}
