@@ -171,8 +171,8 @@ const table = {
     why: 'files of one individual archive; a stream has another when it comes back or changes its codec. What comes past it is not recorded',
   },
   archiveFileChunkBytes: {
-    value: 16 * 1024,
-    why: 'the same of an individual file: four seconds of a voice, which is what a recorder that dies may take along',
+    value: 32 * 1024,
+    why: 'of a file of an individual archive, what is authenticated at a time: eight seconds of a voice alone, which a recorder that dies may take along',
   },
   archiveEndSeconds: { value: 20, why: 'a recorder that was told to stop and has not ended by then is killed' },
   archiveMessageBytes: { value: 1_000_000, why: 'one message to or from a recorder' },

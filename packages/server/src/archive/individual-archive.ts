@@ -62,7 +62,7 @@ class Spool {
   static async open(kept: KeptIndividual, file: number): Promise<Spool> {
     const handle = await open(spoolOf(kept.folder, file), 'r');
     const unwrap: UnwrapKey = async (header) => {
-      const { file: number, ...rest } = header as { file?: unknown };
+      const { file: number, ...rest } = Object(header) as { file?: unknown };
       if (number !== file) throw new PlatformError('ArchiveChanged', { why: 'a file lies in the place of another' });
       return kept.unwrap(rest);
     };

@@ -7,11 +7,12 @@
  *     about.json     whose it is, and in which format
  */
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
-import { PlatformError } from '@cloister/protocol';
+import { limits, PlatformError } from '@cloister/protocol';
 import type { RecordedStream } from '../core/index.ts';
 import { ownerOnly, writeAbout } from './archive-file.ts';
 import {
   type ArchiveIndex,
+  checkedFile,
   type IndexedFile,
   type IndexSeal,
   removeMark,
@@ -23,7 +24,10 @@ import type { BegunFile, EndedFile } from './messages.ts';
 import type { FilesTold } from './recorder.ts';
 import type { FileContainer } from './remuxer.ts';
 
-const endings: Readonly<Record<FileContainer, string>> = { webm: 'webm', matroska: 'mkv' };
+const endings: ReadonlyMap<FileContainer, string> = new Map([
+  ['webm', 'webm'],
+  ['matroska', 'mkv'],
+]);
 
 type About = Pick<ArchiveIndex, 'archiveId' | 'projectId' | 'sessionId' | 'name' | 'createdAt'>;
 
@@ -34,6 +38,7 @@ export class IndividualFiles implements FilesTold {
   readonly #spools = new Map<number, FileHandle>();
   readonly #streams = new Map<string, Pick<RecordedStream, 'connectionData' | 'videoType'>>();
   #index: ArchiveIndex;
+  #indexWaits = false;
   #written: Promise<void> = Promise.resolve();
   #failure: unknown = null;
 
@@ -67,12 +72,16 @@ export class IndividualFiles implements FilesTold {
     this.#streams.set(streamId, { connectionData, videoType });
   }
 
+  /** @throws PlatformError `FrameInvalid` for a file that cannot be the next one of a stream that is recorded */
   began(file: number, { streamId, container, startMs }: BegunFile): void {
+    const stream = this.#streams.get(streamId);
+    const ending = endings.get(container);
+    if (!stream || !ending || file !== this.#index.files.length || file >= limits.archiveFiles) {
+      throw new PlatformError('FrameInvalid', { why: 'a file that a recorder was not asked for' });
+    }
     const before = this.#index.files.filter((each) => each.streamId === streamId).length;
-    const suffix = before === 0 ? '' : `-${before}`;
-    const { connectionData = '', videoType = 'camera' } = this.#streams.get(streamId) ?? {};
-    const fileName = `${streamId}${suffix}.${endings[container]}`;
-    const known = { file, fileName, streamId, connectionData, videoType, startMs, stopMs: null, ended: null };
+    const fileName = `${streamId}${before === 0 ? '' : `-${before}`}.${ending}`;
+    const known = checkedFile({ file, fileName, streamId, ...stream, startMs, stopMs: null, ended: null });
     this.#index = { ...this.#index, files: [...this.#index.files, known] };
     this.#then(async () => {
       this.#spools.set(file, await open(spoolOf(this.#folder, file), 'wx', ownerOnly.file));
@@ -90,7 +99,7 @@ export class IndividualFiles implements FilesTold {
 
   ended(file: number, { bytes, headBytes, crc32, stopMs }: EndedFile): void {
     const change = (each: IndexedFile) =>
-      each.file === file ? { ...each, stopMs, ended: { bytes, headBytes, crc32 } } : each;
+      each.file === file ? checkedFile({ ...each, stopMs, ended: { bytes, headBytes, crc32 } }) : each;
     this.#index = { ...this.#index, files: this.#index.files.map(change) };
     this.#then(async () => {
       const spool = this.#spools.get(file);
@@ -126,9 +135,14 @@ export class IndividualFiles implements FilesTold {
     this.#spools.clear();
   }
 
+  /** Writes the index as it is by then: one that waits takes along what comes meanwhile. */
   #thenIndex(): void {
-    const index = this.#index;
-    this.#then(() => writeIndex(this.#folder, index, this.#seal));
+    if (this.#indexWaits) return;
+    this.#indexWaits = true;
+    this.#then(() => {
+      this.#indexWaits = false;
+      return writeIndex(this.#folder, this.#index, this.#seal);
+    });
   }
 
   #then(write: () => Promise<unknown>): void {

@@ -5,21 +5,31 @@
  */
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { PlatformError } from '@cloister/protocol';
 import { z } from 'zod';
+
+const whole = z.int().nonnegative();
 
 const indexedFile = z.strictObject({
   /** Its number: the name of its spool. */
-  file: z.number(),
+  file: whole,
   fileName: z.string(),
   streamId: z.string(),
   connectionData: z.string(),
   videoType: z.string(),
   /** Milliseconds of the recording; `stopMs` is null where that is not known. */
-  startMs: z.number(),
-  stopMs: z.number().nullable(),
+  startMs: whole,
+  stopMs: whole.nullable(),
   /** What was sealed of it, as `EndedFile` has it; null while it is written, or where its recorder died. */
-  ended: z.strictObject({ bytes: z.number(), headBytes: z.number(), crc32: z.number() }).nullable(),
+  ended: z.strictObject({ bytes: whole, headBytes: whole, crc32: whole.max(2 ** 32 - 1) }).nullable(),
 });
+
+/** What a recorder says of a file is held against this: it decodes what strangers send. */
+export function checkedFile(file: IndexedFile): IndexedFile {
+  const parsed = indexedFile.safeParse(file);
+  if (!parsed.success) throw new PlatformError('FrameInvalid', { why: 'what a recorder said of a file' });
+  return parsed.data;
+}
 
 const archiveIndex = z.strictObject({
   archiveId: z.string(),

@@ -69,7 +69,8 @@ export function keepIndividual(
     },
     async abandon() {
       if (!(await files.abandon())) return null;
-      await settle();
+      // A disk that is full takes no new index; what there is opens with the old one, and is measured each time.
+      await settle().catch(() => {});
       return measure();
     },
   };

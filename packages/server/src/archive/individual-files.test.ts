@@ -1,0 +1,109 @@
+/** What a recorder may say of its files: it decodes what strangers send, and is not believed. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { limits } from '@cloister/protocol';
+import { isRefusal } from './archive-fixtures.ts';
+import { IndividualFiles } from './individual-files.ts';
+import { readIndex, readMark } from './individual-index.ts';
+import type { BegunFile, EndedFile } from './messages.ts';
+import { stream } from './recordings-fixtures.ts';
+
+let root: string;
+before(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'cloister-files-'));
+});
+after(() => rm(root, { recursive: true, force: true }));
+
+const plain = { seal: (clear: string) => clear, open: (sealed: string) => sealed };
+const about = { archiveId: 'id', projectId: '1', sessionId: 'session', name: 'a visit', createdAt: 1000 };
+const begun: BegunFile = { streamId: 'camera', container: 'webm', startMs: 40 };
+const ended: EndedFile = { bytes: 12, headBytes: 2, crc32: 7, stopMs: 900 };
+
+let made = 0;
+async function files(): Promise<{ folder: string; kept: IndividualFiles }> {
+  made += 1;
+  const folder = path.join(root, String(made));
+  const kept = await IndividualFiles.create(folder, about, plain);
+  kept.describe(stream);
+  return { folder, kept };
+}
+
+test('a stream has files in order; each part goes to its own', async () => {
+  const { folder, kept } = await files();
+  kept.describe({ ...stream, streamId: 'screen', videoType: 'screen', connectionData: 'name=other' });
+  kept.began(0, begun);
+  kept.began(1, { ...begun, streamId: 'screen', container: 'matroska' });
+  for (const [file, text] of [
+    [0, 'first '],
+    [1, 'other '],
+    [0, 'and second'],
+  ] as const)
+    kept.part(file, Buffer.from(text));
+  kept.ended(0, ended);
+  kept.began(2, { ...begun, startMs: 1000 });
+  kept.mark(1234);
+  await kept.abandon();
+  assert.equal(await readMark(folder), 1234);
+  assert.equal(readFileSync(path.join(folder, 'stream-0'), 'utf8'), 'first and second');
+  assert.equal(readFileSync(path.join(folder, 'stream-1'), 'utf8'), 'other ');
+  const index = await readIndex(folder, plain);
+  assert.deepEqual(
+    index.files.map(({ fileName, videoType, connectionData, stopMs }) => [fileName, videoType, connectionData, stopMs]),
+    [
+      ['camera.webm', 'camera', 'name=somebody', 900],
+      ['screen.mkv', 'screen', 'name=other', null],
+      ['camera-1.webm', 'camera', 'name=somebody', null],
+    ],
+  );
+});
+
+test('a recorder names no file by itself: no other stream, container, number or time, and nothing is written', async () => {
+  const { folder, kept } = await files();
+  const wrong: [number, unknown][] = [
+    [0, { ...begun, streamId: '../../etc/passwd' }],
+    [0, { ...begun, container: '../sh' }],
+    [0, { ...begun, container: 'constructor' }],
+    [1, begun],
+    [-1, begun],
+    [0, { ...begun, startMs: -1 }],
+    [0, { ...begun, startMs: 0.5 }],
+    [0, {}],
+  ];
+  for (const [file, facts] of wrong) {
+    assert.throws(
+      () => kept.began(file, facts as BegunFile),
+      (error) => isRefusal(error, 'FrameInvalid'),
+    );
+  }
+  kept.began(0, begun);
+  assert.throws(() => kept.began(0, begun), { code: 'FrameInvalid' });
+  for (const facts of [{ bytes: -1 }, { bytes: 1e300 }, { headBytes: 0.5 }, { crc32: 2 ** 32 }, { stopMs: -1 }]) {
+    assert.throws(() => kept.ended(0, { ...ended, ...facts } as EndedFile), { code: 'FrameInvalid' });
+  }
+  await kept.finish();
+  assert.deepEqual(readdirSync(folder).sort(), ['about.json', 'index.json', 'stream-0']);
+});
+
+test('cipher text of a file that has not begun, or has ended, is what the recording fails with', async () => {
+  for (const file of [0, 1]) {
+    const { kept } = await files();
+    kept.began(0, begun);
+    if (file === 0) kept.ended(0, ended);
+    kept.part(file, Buffer.from('late'));
+    await assert.rejects(kept.finish(), { code: 'FrameInvalid' });
+  }
+});
+
+test('archiveFiles have room, and not one more', async () => {
+  const { kept } = await files();
+  for (let file = 0; file < limits.archiveFiles; file += 1) {
+    kept.began(file, begun);
+    kept.ended(file, ended);
+  }
+  assert.throws(() => kept.began(limits.archiveFiles, begun), { code: 'FrameInvalid' });
+  await kept.finish();
+});
