@@ -1,6 +1,7 @@
 /** `cloister serve`: reads the settings, starts the platform, says where it is, and stops it in order. */
 import { asPlatformError } from '@cloister/protocol';
 import { type Config, loadConfig } from '../config.ts';
+import { switchOffCoreDumps } from '../lib/index.ts';
 import { createLogger } from '../log/index.ts';
 import { type Platform, startPlatform } from '../main.ts';
 import { warningsFor } from './known-bad.ts';
@@ -19,6 +20,8 @@ export async function serve(argv: readonly string[]): Promise<void> {
     undefined,
     argv.filter((word) => word !== '--json'),
   );
+  // Before there is anything to be found in one: workers and recorders inherit it.
+  const dumpsOff = await switchOffCoreDumps(process.pid);
   const lan = config.lan ? await prepareLan({ dataDir: config.dataDir }) : undefined;
   const platform = await startPlatform(config, {
     journal: createLogger(process.stderr, { level: config.logLevel }),
@@ -28,25 +31,33 @@ export async function serve(argv: readonly string[]): Promise<void> {
   // Before it says that it is ready: whoever reads that may stop it at once.
   stopOnSignals(platform, config, tell);
   const ms = Math.round(performance.now() - began);
-  if (json) say(JSON.stringify(readyLine(platform, config, ms, lan)));
+  if (json) say(JSON.stringify(readyLine(platform, config, { ms, lan, dumpsOff })));
   else {
-    announce(platform, config, ms);
+    announce(platform, config, { ms, dumpsOff });
     if (lan) await announceLan(lan, new URL(platform.url).port);
   }
 }
 
-function warningsOf({ media }: Platform): string[] {
+interface Started {
+  readonly ms: number;
+  /** Whether a crash leaves no copy of the memory, which has media and keys in it. */
+  readonly dumpsOff: boolean;
+  readonly lan?: Lan;
+}
+
+function warningsOf({ media }: Platform, dumpsOff: boolean): string[] {
   const { node, openssl } = process.versions;
   return [
     ...warningsFor('Node', node),
     ...warningsFor('OpenSSL', openssl),
     ...warningsFor('OpenSSL', media.versions.openssl),
     ...(media.reportsSuites ? [] : ['the media worker does not report SRTP suites; require-aes256 is refused']),
+    ...(dumpsOff ? [] : ['core dumps are not off: a crash may write clear media and keys to a disk; install prlimit']),
   ];
 }
 
 /** What people are told, for programs. The secret is in it when people are shown it too: at the start that made it. */
-function readyLine(platform: Platform, config: Config, ms: number, lan: Lan | undefined): Record<string, unknown> {
+function readyLine(platform: Platform, config: Config, { ms, lan, dumpsOff }: Started): Record<string, unknown> {
   const { url, media, dev } = platform;
   return {
     url,
@@ -59,20 +70,20 @@ function readyLine(platform: Platform, config: Config, ms: number, lan: Lan | un
       mediaWorker: media.versions.worker,
       mediaOpenssl: media.versions.openssl,
     },
-    warnings: warningsOf(platform),
+    warnings: warningsOf(platform, dumpsOff),
     apiKey: dev?.credentials.apiKey ?? null,
     ...(dev?.made ? { apiSecret: dev.credentials.apiSecret } : {}),
     ...(lan ? { addresses: lan.addresses, code: lan.code } : {}),
   };
 }
 
-function announce(platform: Platform, config: Config, ms: number): void {
+function announce(platform: Platform, config: Config, { ms, dumpsOff }: Started): void {
   const { url, media, dev } = platform;
   const { node, openssl } = process.versions;
   const { worker, openssl: workerOpenssl } = media.versions;
   say(`Cloister is ready at ${url} after ${ms} ms (${config.mode})`);
   say(`  Node ${node} with OpenSSL ${openssl}, media worker ${worker} with ${workerOpenssl}`);
-  for (const warning of warningsOf(platform)) say(`  WARNING: ${warning}`);
+  for (const warning of warningsOf(platform, dumpsOff)) say(`  WARNING: ${warning}`);
   say(`  playground  ${url}/playground`);
   if (!dev) return;
   say(`  project     ${dev.credentials.apiKey}`);

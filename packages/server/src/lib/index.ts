@@ -1,5 +1,6 @@
 /** Clock, identifiers, queues and back-off: no word of the domain in here. */
 export { type Cancel, type Clock, ManualClock, systemClock } from './clock.ts';
+export { switchOffCoreDumps } from './core-dumps.ts';
 export { type Ids, systemIds } from './ids.ts';
 export { isLoopback, isWildcard, localAddresses, ofFamily, ownAddressesOf } from './network.ts';
 export {
