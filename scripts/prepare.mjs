@@ -10,7 +10,7 @@ import { ensurePackagesInstalled } from './prepare/packages.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Browsers, servers and independent programs that the tests drive; `ip` and `tc` come with iproute2. */
+/** Browsers, servers and independent programs that the tests drive; `ip` and `tc` come with iproute2. strace and tcpdump watch. */
 const TEST_PACKAGES = [
   'bubblewrap',
   'chromium',
@@ -20,6 +20,8 @@ const TEST_PACKAGES = [
   'openssl',
   'postgresql',
   'python3-cryptography',
+  'strace',
+  'tcpdump',
   'unzip',
   'xxd',
 ];

@@ -35,6 +35,10 @@ export interface ServerOptions {
   /** In production mode, on loopback over HTTPS. */
   readonly production?: boolean;
   readonly mediaWorkers?: number;
+  /** Words before the program: what it is to run under. The program must stay the child that is started. */
+  readonly under?: readonly string[];
+  /** A module that is loaded before the program. */
+  readonly preload?: string;
   /** The line that clients reach it by, to be cut by the test. */
   readonly through?: CuttableLine;
   /** Any further settings, `CLOISTER_…`. */
@@ -64,6 +68,7 @@ export interface Server {
 }
 
 interface Place {
+  readonly command: readonly [string, ...string[]];
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly dataDir: string;
@@ -84,6 +89,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   options.through?.lead(port);
   const production = options.production ? productionFiles(folder) : null;
   return launch({
+    command: commandOf(options),
     dataDir,
     database,
     ...(production && { certificate: production.certificate }),
@@ -100,6 +106,11 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       ...options.env,
     },
   });
+}
+
+function commandOf({ under = [], preload }: ServerOptions): [string, ...string[]] {
+  const program = [process.execPath, ...(preload ? [`--import=${preload}`] : []), ...PROGRAM];
+  return [...under, ...program] as [string, ...string[]];
 }
 
 /** What an operator has before the first start in production: a root key and a certificate. */
@@ -120,7 +131,8 @@ function productionFiles(folder: string) {
 }
 
 async function launch(place: Place): Promise<Server> {
-  const child = spawn(process.execPath, [...PROGRAM, ...place.args], {
+  const [program, ...words] = place.command;
+  const child = spawn(program, [...words, ...place.args], {
     cwd: root,
     env: { ...process.env, ...place.env },
     stdio: ['ignore', 'pipe', 'pipe'],
