@@ -153,6 +153,10 @@ const table = {
     why: 'a tie between clocks moves by this much of the time passed, which nobody hears',
   },
   archiveClockJumpMs: { value: 500, why: 'a tie that is off by more is made anew: that clock was set' },
+  archiveClockLateMs: {
+    value: 500,
+    why: 'all that came for this long is late by more than archiveClockJumpMs: that clock was set back, and is tied anew',
+  },
   archiveAudioFrameSamples: { value: 5760, why: 'the longest Opus packet, 120 ms' },
   archivePipeBytes: {
     value: 8_000_000,

@@ -179,6 +179,50 @@ describe('a painter', () => {
     canvas.free();
   });
 
+  test('turns a picture to the right on its way, whole or cut to fill', () => {
+    const [width, height] = [128, 96];
+    const frame = frameOf(width, height, black);
+    // Its four quarters, from the upper left one on in the order of reading.
+    const quarters: readonly Colour[] = [red, green, tile, [235, 128, 128]];
+    for (const [index, colour] of quarters.entries()) {
+      for (const [plane, value] of colour.entries()) {
+        const shift = plane === 0 ? 0 : 1;
+        const [wide, high, stride] = [(width >> shift) >> 1, (height >> shift) >> 1, frame.linesize[plane] as number];
+        for (let row = 0; row < high; row += 1) {
+          const from = (row + (index >> 1) * high) * stride + (index & 1) * wide;
+          frame.data?.[plane]?.fill(value, from, from + wide);
+        }
+      }
+    }
+    const canvas = new Canvas(200, 160);
+    const painter = new Painter();
+    // Which quarter is where, once it is turned.
+    const order = { 0: [0, 1, 2, 3], 90: [2, 0, 3, 1], 180: [3, 2, 1, 0], 270: [1, 3, 0, 2] } as const;
+    for (const turn of [0, 90, 180, 270, 90, 0] as const) {
+      for (const [fit, into] of [
+        ['contain', box(20, 20, 160, 120)],
+        ['contain', box(0, 0, 60, 150)],
+        ['cover', box(20, 20, 100, 120)],
+      ] as const) {
+        canvas.fill(box(0, 0, 200, 160), tile);
+        painter.draw(frame, canvas, into, fit, turn);
+        const lying = turn % 180 === 90;
+        const { to } = fitted(lying ? { width: height, height: width } : { width, height }, into, fit);
+        const expected = (x: number, y: number) => {
+          if (!within(to, x, y)) return within(into, x, y) ? null : tile;
+          const [right, low] = [x - to.x - to.width / 2, y - to.y - to.height / 2];
+          // Where quarters meet, their colours are mixed.
+          if (Math.abs(right) < 6 || Math.abs(low) < 6) return null;
+          return quarters[order[turn][(low > 0 ? 2 : 0) + (right > 0 ? 1 : 0)] as number] as Colour;
+        };
+        assert.deepEqual(wrong(canvas, expected), [], `${turn} degrees, ${fit}`);
+      }
+    }
+    painter.free();
+    frame.free();
+    canvas.free();
+  });
+
   test('the full range of some encoders becomes the limited one', () => {
     const canvas = new Canvas(64, 64);
     const painter = new Painter();

@@ -1,6 +1,7 @@
 /** The picture that is composed: an I420 frame that is drawn over again and again, and what is drawn onto it. */
 import { Frame, SoftwareScaleContext } from 'node-av';
 import { AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUVJ420P, type AVPixelFormat, SWS_BILINEAR } from 'node-av/constants';
+import type { Turn } from './header-extensions.ts';
 
 /** In pixels; all four even, since colour has half the resolution. */
 export interface Box {
@@ -87,14 +88,28 @@ export class Canvas {
     return { planes, strides: this.#strides };
   }
 
-  /** Copies another canvas of a box's size to where the box is. */
-  paste(other: Canvas, box: Box): void {
+  /** Copies another canvas of a box's size to where the box is, or one of that size on its side, turned to the right. */
+  paste(other: Canvas, box: Box, turn: Turn = 0): void {
     const { planes, strides } = this.at(box);
-    for (const [plane, bytes] of other.#planes.entries()) {
+    for (const [plane, from] of other.#planes.entries()) {
       const shift = plane === 0 ? 0 : 1;
-      const [stride, width] = [other.#strides[plane] as number, box.width >> shift];
-      for (let row = 0; row < box.height >> shift; row += 1) {
-        bytes.copy(planes[plane] as Buffer, row * (strides[plane] as number), row * stride, row * stride + width);
+      const [width, height] = [box.width >> shift, box.height >> shift];
+      const [to, stride, fromStride] = [
+        planes[plane] as Buffer,
+        strides[plane] as number,
+        other.#strides[plane] as number,
+      ];
+      const { first, right, down } = walk(turn, width, height, fromStride);
+      for (let row = 0; row < height; row += 1) {
+        let at = first + row * down;
+        if (turn === 0) {
+          from.copy(to, row * stride, at, at + width);
+          continue;
+        }
+        for (let write = row * stride; write < row * stride + width; write += 1) {
+          to[write] = from[at] as number;
+          at += right;
+        }
       }
     }
   }
@@ -103,6 +118,21 @@ export class Canvas {
     this.frame.free();
   }
 }
+
+/**
+ * Where the samples of a plane that is turned come from: the one for the upper left corner, and the steps to the one for the
+ * right neighbour and for the one below.
+ * @param width and `height` of the turned plane
+ */
+function walk(turn: Turn, width: number, height: number, stride: number) {
+  if (turn === 90) return { first: (width - 1) * stride, right: -stride, down: 1 };
+  if (turn === 180) return { first: (height - 1) * stride + width - 1, right: -1, down: -stride };
+  if (turn === 270) return { first: height - 1, right: stride, down: -1 };
+  return { first: 0, right: 1, down: stride };
+}
+
+/** What lies on its side: width and height change places. */
+const onSide = ({ x, y, width, height }: Box): Box => ({ x: y, y: x, width: height, height: width });
 
 /**
  * The scaler writes rows in blocks of 16 samples: where a width of colour is no multiple of it, it writes over what is to
@@ -119,13 +149,19 @@ export class Painter {
   #aside: Canvas | null = null;
   #for = '';
 
-  /** @returns false where the frame's format cannot be drawn */
-  draw(frame: Frame, canvas: Canvas, box: Box, fit: Fit): boolean {
+  /**
+   * @param turn to the right, on the way to the canvas
+   * @returns false where the frame's format cannot be drawn
+   */
+  draw(frame: Frame, canvas: Canvas, box: Box, fit: Fit, turn: Turn = 0): boolean {
     const planes = frame.data;
     if (!planes || frame.width < 2 || frame.height < 2 || !drawable.has(frame.format)) return false;
-    const { from, to } = fitted(frame, box, fit);
+    const lying = turn === 90 || turn === 270;
+    const { from: shown, to } = fitted(lying ? { width: frame.height, height: frame.width } : frame, box, fit);
+    // It is scaled as it came, and turned when it has its size.
+    const [from, size] = lying ? [onSide(shown), onSide(to)] : [shown, to];
     const before = this.#scaler;
-    const scaler = this.#scale(from, to, frame.format as AVPixelFormat);
+    const scaler = this.#scale(from, size, frame.format as AVPixelFormat, turn);
     // Of another size than before: what is beside it now may still show the older one.
     if (scaler !== before) canvas.fill(box, black);
     const strides = frame.linesize;
@@ -134,19 +170,19 @@ export class Painter {
       return bytes.subarray((from.y >> shift) * (strides[plane] as number) + (from.x >> shift));
     });
     const aside = this.#aside;
-    const target = aside ? aside.at({ x: 0, y: 0, width: to.width, height: to.height }) : canvas.at(to);
+    const target = aside ? aside.at({ x: 0, y: 0, width: size.width, height: size.height }) : canvas.at(to);
     const drawn = scaler.scaleSync(source, strides, 0, from.height, target.planes, target.strides) >= 0;
-    if (drawn && aside) canvas.paste(aside, to);
+    if (drawn && aside) canvas.paste(aside, to, turn);
     return drawn;
   }
 
-  #scale(from: Box, to: Box, format: AVPixelFormat): SoftwareScaleContext {
-    const sizes = `${from.width}x${from.height} ${to.width}x${to.height} ${format}`;
+  #scale(from: Box, to: Box, format: AVPixelFormat, turn: Turn): SoftwareScaleContext {
+    const sizes = `${from.width}x${from.height} ${to.width}x${to.height} ${format} ${turn}`;
     if (this.#scaler && sizes === this.#for) return this.#scaler;
     this.free();
     const scaler = new SoftwareScaleContext();
     scaler.getContext(from.width, from.height, format, to.width, to.height, AV_PIX_FMT_YUV420P, SWS_BILINEAR);
-    if (to.width % scalerPixels !== 0) this.#aside = new Canvas(to.width, to.height);
+    if (turn !== 0 || to.width % scalerPixels !== 0) this.#aside = new Canvas(to.width, to.height);
     this.#scaler = scaler;
     this.#for = sizes;
     return scaler;

@@ -9,11 +9,13 @@ import { type ComposedStream, Composition, type Placed } from './composition.ts'
 import { Output } from './output.ts';
 import {
   audioPayloadType,
+  captureTime,
   type Publishing,
   publish,
   reports,
   type Sent,
   videoPayloadType,
+  withExtension,
 } from './recorder-fixtures.ts';
 
 const red: Colour = [81, 90, 240];
@@ -174,6 +176,19 @@ test('every stream is where the layout has it, with its colour and its tone', as
   assert.equal(loudness(recording.sound(0, recordedAt(-100))), 0);
 });
 
+/** When the picture became red and the sound loud, in milliseconds of the recording. */
+async function changedAt(session: Session): Promise<{ sound: number; apart: number }> {
+  const recording = await session.run(1800);
+  const shown = recording.pictures.find(({ ms, at }) => ms > recordedAt(500) && isColour(at(96, 48), red));
+  const samples = recording.sound(0, recordedAt(1800));
+  const loud = samples.findIndex(
+    (_, index) => index % 48 === 0 && loudness(samples.subarray(index, index + 96)) > 0.08,
+  );
+  assert.ok(shown && loud > 0);
+  assert.equal(recording.durationMs, Math.round((recording.pictures.length * 1000) / 30));
+  return { sound: loud / 48, apart: shown.ms - loud / 48 };
+}
+
 test('sound and picture that change at once do so in the recording within 40 ms, however late their packets are', async () => {
   const changing = streamOf(
     (at) => (at < 1000 ? green : red),
@@ -194,17 +209,73 @@ test('sound and picture that change at once do so in the recording within 40 ms,
   session.send('a', 0, changing, ({ kind }, index) =>
     kind === 'video' ? 90 + (index % 4) * 20 : 10 + (index % 3) * 30,
   );
-  const recording = await session.run(1800);
-  const shown = recording.pictures.find(({ ms, at }) => ms > recordedAt(500) && isColour(at(96, 48), red));
-  const samples = recording.sound(0, recordedAt(1800));
-  const loud = samples.findIndex(
-    (_, index) => index % 48 === 0 && loudness(samples.subarray(index, index + 96)) > 0.08,
-  );
-  assert.ok(shown && loud > 0);
-  const apart = shown.ms - loud / 48;
+  const { apart, sound } = await changedAt(session);
   assert.ok(Math.abs(apart) <= 40, `the picture comes ${apart} ms after the sound`);
   // Ten milliseconds on the way at least.
-  assert.ok(Math.abs(loud / 48 - recordedAt(1010)) <= 40, `${loud / 48}`);
+  assert.ok(Math.abs(sound - recordedAt(1010)) <= 40, `${sound}`);
+});
+
+test('capture times put sound and picture on one line, whatever reports say', async () => {
+  const changing = streamOf(
+    (at) => (at < 1000 ? green : red),
+    (at) => (at < 1000 ? 0 : 1000),
+    2000,
+  );
+  const session = await Session.open({ rate: 30 });
+  session.add('a');
+  session.place(['a', everywhere]);
+  const extensions = { captureTime: 10, orientation: null };
+  for (const [kind, track] of [
+    ['video', { mimeType: 'video/VP8', clockRate: 90_000, payloadType: videoPayloadType, extensions }],
+    ['audio', { mimeType: 'audio/opus', clockRate: 48_000, payloadType: audioPayloadType, extensions }],
+  ] as const) {
+    session.composition.track('a', kind, track);
+  }
+  const { ntpMs } = reports;
+  for (const ms of [5, 505, 1005]) {
+    session.at(ms, () => session.composition.senderReport('a', 'audio', ntpMs + ms - 300, reports.audio + ms * 48));
+    session.at(ms, () =>
+      session.composition.senderReport('a', 'video', ntpMs + ms, (reports.video + ms * 90) % 2 ** 32),
+    );
+  }
+  const stamped = changing.map((each, index) =>
+    index % 10 === 0 ? { ...each, packet: withExtension(each.packet, 10, captureTime(ntpMs + each.at)) } : each,
+  );
+  session.send('a', 0, stamped, ({ kind }, index) =>
+    kind === 'video' ? 90 + (index % 4) * 20 : 10 + (index % 3) * 30,
+  );
+  const { apart, sound } = await changedAt(session);
+  assert.ok(Math.abs(apart) <= 40, `the picture comes ${apart} ms after the sound`);
+  assert.ok(Math.abs(sound - recordedAt(1010)) <= 40, `${sound}`);
+});
+
+test('a phone that is held upright is upright, until it is turned', async () => {
+  const session = await Session.open();
+  session.add('a');
+  session.place(['a', everywhere, 'contain']);
+  session.composition.track('a', 'video', {
+    mimeType: 'video/VP8',
+    clockRate: 90_000,
+    payloadType: videoPayloadType,
+    extensions: { captureTime: null, orientation: 8 },
+  });
+  // As browsers do it: in the last packet of each picture that is to be turned.
+  const held = redTone.map((each) =>
+    each.kind === 'video' && each.at < 1000 ? { ...each, packet: withExtension(each.packet, 8, Buffer.of(1)) } : each,
+  );
+  session.send('a', 0, held);
+  const recording = await session.run(2000);
+  // 4:3 in 192x96: lying it is 128 pixels wide, upright 72.
+  for (const [ms, x, colour] of [
+    [500, 96, red],
+    [500, 64, red],
+    [500, 48, black],
+    [1500, 48, red],
+    [1500, 144, red],
+    [1500, 20, black],
+  ] as const) {
+    seen(recording, ms, x, 48, colour);
+  }
 });
 
 test('a stream that leaves and comes again; a layout that changes', async () => {

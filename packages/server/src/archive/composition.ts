@@ -6,12 +6,13 @@
 
 import type { MediaKind } from '@cloister/protocol';
 import { limits } from '@cloister/protocol';
+import { parseRtp } from '../lib/index.ts';
 import { type Box, black, Canvas, type Fit, tile } from './canvas.ts';
 import { depacketizers } from './depacketize.ts';
+import { captureTimeOf, type ExtensionIds, turnOf } from './header-extensions.ts';
 import { JitterBuffer } from './jitter-buffer.ts';
 import { audioFrame, audioRate, type Output } from './output.ts';
 import { Picture } from './picture.ts';
-import { parseRtp } from './rtp-packet.ts';
 import { Offset, TrackClock } from './track-clock.ts';
 import { Voice } from './voice.ts';
 
@@ -32,6 +33,8 @@ export interface ComposedTrack {
   readonly mimeType: string;
   readonly clockRate: number;
   readonly payloadType: number;
+  /** Header extensions that are read; absent: none. */
+  readonly extensions?: ExtensionIds;
 }
 
 export interface CompositionOptions<Stream extends ComposedStream> {
@@ -79,10 +82,11 @@ export class Composition<Stream extends ComposedStream> {
     this.#canvas = options.hasVideo ? new Canvas(options.width, options.height) : null;
   }
 
-  /** Milliseconds of output so far. */
+  /** Whole milliseconds of output so far. */
   get durationMs(): number {
     const { frameRate, hasVideo } = this.#options;
-    return hasVideo ? (this.#pictures * 1000) / frameRate : (this.#sounds * audioFrame * 1000) / audioRate;
+    const seconds = hasVideo ? this.#pictures / frameRate : (this.#sounds * audioFrame) / audioRate;
+    return Math.round(seconds * 1000);
   }
 
   add(stream: Stream): void {
@@ -148,7 +152,10 @@ export class Composition<Stream extends ComposedStream> {
     const lane = this.#sources.get(streamId)?.lanes.get(kind);
     if (!lane) return;
     const packet = parseRtp(bytes);
-    if (packet && packet.payloadType === lane.track.payloadType) lane.buffer.push(packet, at);
+    if (!packet || packet.payloadType !== lane.track.payloadType) return;
+    lane.buffer.push(packet, at);
+    const captured = captureTimeOf(extension(packet.extensions, lane.track.extensions?.captureTime));
+    if (captured !== null) lane.clock.captured(captured, packet.timestamp);
   }
 
   senderReport(streamId: string, kind: MediaKind, ntpMs: number, rtpTimestamp: number): void {
@@ -201,8 +208,9 @@ export class Composition<Stream extends ComposedStream> {
     let fresh = false;
     let broken = false;
     const { shown } = source.picture;
-    for (const { data } of lane.buffer.take(time)) {
-      const decoded = source.picture.decode(data);
+    for (const { data, extensions } of lane.buffer.take(time)) {
+      const turn = turnOf(extension(extensions, lane.track.extensions?.orientation));
+      const decoded = source.picture.decode(data, turn);
       if (decoded === null) broken = true;
       else fresh ||= decoded;
     }
@@ -266,6 +274,10 @@ export class Composition<Stream extends ComposedStream> {
     this.#options.output.sound(this.#left, this.#right);
     this.#sounds += 1;
   }
+}
+
+function extension(extensions: ReadonlyMap<number, Buffer>, id: number | null | undefined): Buffer | undefined {
+  return id == null ? undefined : extensions.get(id);
 }
 
 function overlap(a: Box, b: Box): boolean {

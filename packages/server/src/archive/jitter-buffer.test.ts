@@ -164,6 +164,73 @@ describe('loss', () => {
   });
 });
 
+describe('a publisher that begins anew with lower numbers', () => {
+  test('with timestamps that go on it is heard at once, behind what it had sent before', () => {
+    const track = new Track(null);
+    for (let index = 0; index < 30; index += 1) track.push(5000 + index, index * 20, `a${index}`);
+    assert.equal(track.take(400).length, 21);
+    for (let index = 30; index < 60; index += 1) track.push(100 + index, index * 20, `b${index}`);
+    const rest = track.take(2000);
+    assert.deepEqual([rest[0], rest[8], rest[9], rest.length], ['a21 420', 'a29 580', 'b30 600', 39]);
+  });
+
+  test('with lower timestamps it is heard as soon as they are believed', () => {
+    const track = new Track(null);
+    for (let index = 0; index < 500; index += 1)
+      track.push(5000 + index, 1_000_000 + index * 20, 'a', { at: index * 20 });
+    track.take(9500);
+    const heard: number[] = [];
+    for (let index = 0; index < 200; index += 1) {
+      const at = 10_000 + index * 20;
+      track.push(10 + index, index * 20, `${index}`, { at });
+      for (const unit of track.take(at - 500)) if (!unit.startsWith('a')) heard.push(Number(unit.split(' ')[0]));
+    }
+    const lost = limits.archiveClockLateMs / 20;
+    assert.ok((heard[0] as number) <= lost + 1, `the first one is ${heard[0]}`);
+    assert.deepEqual(
+      heard,
+      heard.map((_, index) => (heard[0] as number) + index),
+    );
+    assert.ok((heard.at(-1) as number) >= 174);
+  });
+
+  test('what it had sent before is not held up by timestamps that are believed now', () => {
+    const track = new Track(null);
+    for (let index = 0; index < 500; index += 1)
+      track.push(5000 + index, 1_000_000 + index * 20, 'a', { at: index * 20 });
+    track.take(9900);
+    for (let index = 0; index < 100; index += 1) track.push(10 + index, index * 20, 'b', { at: 10_000 + index * 20 });
+    assert.equal(
+      track.take(12_000).join(' ').replace(/ \d+/g, ''),
+      'aaaa'.split('').concat(Array(75).fill('b')).join(' '),
+    );
+  });
+
+  test('a picture needs a key frame then, and one that was cut does not hold it up', () => {
+    const track = new Track();
+    track.push(5000, 0, 'K0');
+    track.push(5001, 10, 'P1', part);
+    assert.deepEqual(track.take(5), ['K0 0']);
+    track.push(7, 20, 'P2');
+    track.push(8, 30, 'K3');
+    assert.deepEqual(track.take(30), ['K3 30']);
+  });
+
+  test('numbers wrap as ever, and it may begin anew again', () => {
+    const track = new Track(null);
+    let [ms, from] = [0, 0xfff0];
+    for (let round = 0; round < 5; round += 1) {
+      const sent: string[] = [];
+      for (let index = 0; index < 40; index += 1, ms += 20) {
+        track.push(from + index, ms, `${round}`);
+        sent.push(`${round} ${ms}`);
+      }
+      assert.deepEqual(track.take(ms - 1), sent);
+      from = (from + 0xe000) & 0xffff;
+    }
+  });
+});
+
 test('archiveJitterPackets wait for one that is missing; with one more all of them are given up', () => {
   for (const depacketize of [textual, null]) {
     const track = new Track(depacketize);

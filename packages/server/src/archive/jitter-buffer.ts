@@ -3,8 +3,8 @@
  * as an argument: what is due is decided by when it was captured.
  */
 import { limits } from '@cloister/protocol';
+import type { RtpPacket } from '../lib/index.ts';
 import type { Depacketize } from './depacketize.ts';
-import type { RtpPacket } from './rtp-packet.ts';
 import type { TrackClock } from './track-clock.ts';
 
 /** A picture, or a piece of sound, as its decoder takes it. */
@@ -24,12 +24,19 @@ interface Held {
   readonly timestamp: number;
 }
 
+/** Numbers between two runs of a publisher: more than come out of order. */
+const gap = 1000;
+
 export class JitterBuffer {
   readonly #clock: TrackClock;
   readonly #depacketize: Depacketize | null;
   /** By sequence number without its wrap. */
   readonly #held = new Map<number, Held>();
   #highest: number | null = null;
+  /** Added to sequence numbers: a publisher that begins anew, lower, goes on behind what it sent before. */
+  #shift = 0;
+  /** Until when it was taken out. */
+  #taken: number | null = null;
   #next: number | null = null;
   #needsKey: boolean;
 
@@ -48,9 +55,12 @@ export class JitterBuffer {
   /** @param at when it came, in the recording's milliseconds */
   push(packet: RtpPacket, at: number): void {
     const timestamp = this.#clock.packet(packet.timestamp, at);
-    const sequence = this.#extend(packet.sequence);
+    let sequence = this.#extend(packet.sequence) + this.#shift;
     this.#next ??= sequence;
-    if (sequence < this.#next) return;
+    if (sequence < this.#next) {
+      if (!this.#isNew(timestamp)) return;
+      sequence = this.#beginAnew(packet.sequence);
+    }
     this.#held.set(sequence, { packet, timestamp });
     if (this.#held.size > limits.archiveJitterPackets) this.#giveUp();
   }
@@ -60,6 +70,7 @@ export class JitterBuffer {
    * that refers to a lost one is not given out.
    */
   take(until: number): Unit[] {
+    this.#taken = until;
     const due: Unit[] = [];
     while (this.#next !== null) {
       // Padding to measure the network with: it has a number, and nothing in it.
@@ -74,15 +85,17 @@ export class JitterBuffer {
       }
       const [first] = run as [Held, ...Held[]];
       const time = this.#clock.time(first.timestamp);
-      if (time === null || time > until) break;
-      if (!this.#whole(run)) {
-        if (!this.#laterIsDue(first.timestamp, until)) break;
+      if (time === null) break;
+      // What comes before what is due is due as well, though its clock should say otherwise since.
+      const whole = this.#whole(run);
+      if ((time > until || !whole) && !this.#anotherIsDue(this.#next + run.length, first.timestamp, until)) break;
+      if (!whole) {
         this.#drop(run.length);
         this.#lose();
         continue;
       }
       this.#drop(run.length);
-      const unit = this.#unit(run, time);
+      const unit = this.#unit(run, Math.min(time, until));
       if (unit) due.push(unit);
     }
     return due;
@@ -118,11 +131,30 @@ export class JitterBuffer {
     return this.#held.has((this.#next ?? 0) + run.length);
   }
 
-  #laterIsDue(timestamp: number, until: number): boolean {
-    for (const held of this.#held.values()) {
-      if (held.timestamp > timestamp && (this.#clock.time(held.timestamp) ?? until + 1) <= until) return true;
+  /** By number, not by timestamp: one that begins anew may have lower ones. */
+  #anotherIsDue(from: number, than: number, until: number): boolean {
+    for (const [sequence, { timestamp }] of this.#held) {
+      if (sequence < from || timestamp === than) continue;
+      if ((this.#clock.time(timestamp) ?? until + 1) <= until) return true;
     }
     return false;
+  }
+
+  /**
+   * Whether a packet with a number that is over was captured after all that was taken out: what comes too late was not, since
+   * something behind it was due by then.
+   */
+  #isNew(timestamp: number): boolean {
+    const time = this.#clock.time(timestamp);
+    return this.#taken !== null && time !== null && time > this.#taken;
+  }
+
+  /** Lets numbers go on behind the highest one from this one on, with a gap: what lies between is lost. */
+  #beginAnew(sequence: number): number {
+    const before = (this.#highest ?? 0) + this.#shift;
+    this.#highest = sequence;
+    this.#shift = before + gap - sequence;
+    return sequence + this.#shift;
   }
 
   /** The next packet is missing: goes on behind the gap once that is due. @returns whether it went on */
@@ -147,7 +179,7 @@ export class JitterBuffer {
 
   #giveUp(): void {
     this.#held.clear();
-    this.#next = (this.#highest ?? 0) + 1;
+    this.#next = (this.#highest ?? 0) + this.#shift + 1;
     this.#lose();
   }
 

@@ -12,6 +12,7 @@ import type {
   TapSink,
 } from '../core/index.ts';
 import type { Cancel, Clock } from '../lib/index.ts';
+import { extensionIdsOf } from './header-extensions.ts';
 import type { Facts, Keeping } from './keeping.ts';
 import { type Placement, placeStreams } from './layout.ts';
 import type { RecorderOptions, Seal } from './messages.ts';
@@ -187,7 +188,7 @@ export class LiveRecording implements Recording {
     const { streamId } = source.stream;
     const recorder = this.#recorder;
     return {
-      track: (kind, { mimeType, clockRate, payloadType }) => {
+      track: (kind, { mimeType, clockRate, payloadType, headerExtensions }) => {
         this.#lanes += 1;
         source.lanes.set(kind, this.#lanes);
         recorder.order({
@@ -195,7 +196,7 @@ export class LiveRecording implements Recording {
           streamId,
           kind,
           lane: this.#lanes,
-          track: { mimeType, clockRate, payloadType },
+          track: { mimeType, clockRate, payloadType, extensions: extensionIdsOf(headerExtensions) },
         });
       },
       trackEnded: (kind) => {

@@ -3,6 +3,7 @@
  * comes with every message from the server; a recorder has no clock of its own.
  */
 import { limits, type MediaKind, PlatformError } from '@cloister/protocol';
+import type { ExtensionIds } from './header-extensions.ts';
 import type { Container } from './output.ts';
 import type { FileContainer } from './remuxer.ts';
 
@@ -48,7 +49,13 @@ export type Order =
       readonly type: 'track';
       readonly streamId: string;
       readonly kind: MediaKind;
-      readonly track: { readonly mimeType: string; readonly clockRate: number; readonly payloadType: number };
+      readonly track: {
+        readonly mimeType: string;
+        readonly clockRate: number;
+        readonly payloadType: number;
+        /** Of a track without any, absent. */
+        readonly extensions?: ExtensionIds;
+      };
       /** By which its packets name it. */
       readonly lane: number;
     }

@@ -8,6 +8,7 @@ import {
   type AVCodecID,
 } from 'node-av/constants';
 import { type Box, type Canvas, type Fit, Painter } from './canvas.ts';
+import type { Turn } from './header-extensions.ts';
 
 /** By mime type in lower case. */
 export const pictureCodecs: Readonly<Record<string, AVCodecID>> = {
@@ -24,6 +25,8 @@ export class Picture {
   #spare = new Frame();
   #context: CodecContext | null = null;
   #shown = false;
+  /** How the frame is to be turned. */
+  #turn: Turn = 0;
 
   constructor() {
     this.#packet.alloc();
@@ -61,7 +64,7 @@ export class Picture {
   }
 
   /** @returns whether there is a new picture; null where it could not be decoded and a key frame is needed */
-  decode(data: Buffer): boolean | null {
+  decode(data: Buffer, turn: Turn = 0): boolean | null {
     if (!this.#context) return null;
     this.#packet.unref();
     this.#packet.data = data;
@@ -73,12 +76,13 @@ export class Picture {
       fresh = true;
     }
     this.#shown ||= fresh;
+    if (fresh) this.#turn = turn;
     return fresh;
   }
 
   /** @returns whether it was drawn */
   draw(canvas: Canvas, box: Box, fit: Fit): boolean {
-    return this.#shown && this.#painter.draw(this.#frame, canvas, box, fit);
+    return this.#shown && this.#painter.draw(this.#frame, canvas, box, fit, this.#turn);
   }
 
   close(): void {

@@ -43,6 +43,27 @@ function rtp(payloadType: number, marker: boolean, sequence: number, timestamp: 
   return Buffer.concat([head, payload]);
 }
 
+/** The same packet with a header extension in the form with one byte (RFC 8285, 4.2). */
+export function withExtension(packet: Buffer, id: number, data: Uint8Array): Buffer {
+  const words = Math.ceil((1 + data.length) / 4);
+  const extension = Buffer.alloc(4 + words * 4);
+  extension.writeUInt16BE(0xbede, 0);
+  extension.writeUInt16BE(words, 2);
+  extension.writeUInt8((id << 4) | (data.length - 1), 4);
+  extension.set(data, 5);
+  const whole = Buffer.concat([packet.subarray(0, 12), extension, packet.subarray(12)]);
+  whole.writeUInt8(whole.readUInt8(0) | 0x10, 0);
+  return whole;
+}
+
+/** An absolute capture time, as its header extension has it. @param ms of the publisher's clock, since 1900 */
+export function captureTime(ms: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt32BE(Math.floor(ms / 1000), 0);
+  bytes.writeUInt32BE(Math.floor(((ms % 1000) * 2 ** 32) / 1000), 4);
+  return bytes;
+}
+
 function drain(context: CodecContext, packet: Packet): Buffer[] {
   const out: Buffer[] = [];
   while (context.receivePacketSync(packet) >= 0) {

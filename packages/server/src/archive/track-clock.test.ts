@@ -66,17 +66,119 @@ test('a tie that is off by archiveClockJumpMs is followed slowly; by more, at on
   assert.equal(after(jump + 1), -(jump + 1));
 });
 
-test('a clock that was set back is believed when the window has forgotten what it said before', () => {
-  const windowMs = limits.archiveClockWindowSeconds * 1000;
+test('a clock that was set back is believed when all that came for archiveClockLateMs was too late', () => {
   const offset = new Offset();
   for (let at = 0; at <= 20_000; at += 100) offset.observe(at, at);
-  for (let at = 20_100; at <= 20_000 + windowMs; at += 100) offset.observe(at, at - 60_000);
+  const late = limits.archiveClockLateMs;
+  assert.equal(offset.observe(20_100, 20_100 - 60_000), false);
+  offset.observe(20_300, 20_300 - 60_020);
+  assert.equal(offset.observe(20_100 + late - 1, 20_099 + late - 60_010), false);
   assert.equal(offset.value, 0);
-  offset.observe(20_100 + windowMs, windowMs - 39_900);
+  assert.equal(offset.observe(20_100 + late, 20_100 + late - 60_030), true);
   assert.equal(offset.value, 60_000);
   // A publisher that slept for longer than the window: nothing of before counts.
   offset.observe(200_000, 100_000);
   assert.equal(offset.value, 100_000);
+});
+
+test('packets that a network held up and then gave out at once are late, and nothing more', () => {
+  const offset = new Offset();
+  for (let at = 0; at <= 20_000; at += 20) offset.observe(at, at - 10);
+  for (let theirs = 20_020; theirs <= 23_000; theirs += 20) offset.observe(23_010, theirs);
+  offset.observe(23_030, 23_020);
+  assert.equal(offset.value, 10);
+});
+
+test('a way that became longer is followed, and back at once for archiveClockWindowSeconds', () => {
+  const windowMs = limits.archiveClockWindowSeconds * 1000;
+  const seen = (after: number) => {
+    const offset = new Offset();
+    for (let at = 0; at <= 20_000; at += 100) offset.observe(at, at - 10);
+    for (let at = 20_100; at <= 20_100 + limits.archiveClockLateMs; at += 100) offset.observe(at, at - 700);
+    assert.equal(offset.value, 700);
+    const at = 20_100 + limits.archiveClockLateMs + after;
+    offset.observe(at, at - 300);
+    return offset.value as number;
+  };
+  assert.equal(seen(windowMs - 1), 300);
+  assert.ok(seen(windowMs) > 600);
+});
+
+/** A publisher's sound and picture over some seconds, with what happens to its clock and to its timestamps. */
+class Publisher {
+  readonly shared = new Offset();
+  readonly sound = new TrackClock(1000, this.shared);
+  readonly picture = new TrackClock(1000, this.shared);
+  /** Added to its clock, and to the timestamps of its sound. */
+  clock = 1_700_000_000_000;
+  stamps = 0;
+  /** How far the times of the packets that came were from the truth at worst. */
+  worst = { sound: 0, picture: 0 };
+
+  /** Sound with a report at each fifth second, a picture with one at each second and a half. */
+  run(fromMs: number, toMs: number, more: (ms: number) => void = () => {}): void {
+    for (let ms = fromMs; ms < toMs; ms += 20) {
+      more(ms);
+      const sound = this.sound.packet(ms + this.stamps, ms + 10);
+      const picture = this.picture.packet(ms, ms + 10);
+      if (ms % 5000 === 0) this.sound.report(this.clock + ms, ms + this.stamps);
+      if (ms % 1500 === 0) this.picture.report(this.clock + ms, ms);
+      const off = (clock: TrackClock, unwrapped: number) => Math.abs((clock.time(unwrapped) as number) - ms - 10);
+      this.worst.sound = Math.max(this.worst.sound, off(this.sound, sound));
+      this.worst.picture = Math.max(this.worst.picture, off(this.picture, picture));
+    }
+  }
+}
+
+test('a publisher whose clock is set goes on as before, though its tracks learn of it at different times', () => {
+  for (const by of [-60_000, -600, 600, 60_000]) {
+    const publisher = new Publisher();
+    publisher.run(0, 21_000);
+    publisher.clock += by;
+    publisher.run(21_000, 60_000);
+    // Once more, and with another track that knows nothing of what was before.
+    publisher.clock += by;
+    publisher.run(60_000, 80_000);
+    const late = new TrackClock(1000, publisher.shared);
+    late.packet(5, 80_010);
+    late.report(publisher.clock + 80_000, 5);
+    assert.ok(Math.abs((late.time(5) as number) - 80_010) < 1, `set by ${by}`);
+    assert.deepEqual(publisher.worst, { sound: 0, picture: 0 }, `set by ${by}`);
+  }
+});
+
+test('timestamps that begin anew are believed within archiveClockLateMs, and the other track is not touched', () => {
+  for (const by of [-1_000_000, -700, 700, 1_000_000]) {
+    const publisher = new Publisher();
+    publisher.run(0, 21_000);
+    publisher.stamps += by;
+    publisher.run(21_000, 21_040 + limits.archiveClockLateMs);
+    publisher.worst.sound = 0;
+    publisher.run(21_040 + limits.archiveClockLateMs, 60_000);
+    assert.deepEqual(publisher.worst, { sound: 0, picture: 0 }, `moved by ${by}`);
+  }
+});
+
+test('capture times are preferred to reports, for archiveClockWindowSeconds after the last one', () => {
+  const windowMs = limits.archiveClockWindowSeconds * 1000;
+  const shared = new Offset();
+  const [clock, other] = [new TrackClock(1000, shared), new TrackClock(1000, shared)];
+  // Reports that are wrong by 200 ms, and another track that says how the publisher's clock is.
+  const run = (from: number, to: number, captured: boolean) => {
+    for (let ms = from; ms <= to; ms += 20) {
+      other.packet(ms, ms + 10);
+      if (ms % 1000 === 0) other.report(5_000_000 + ms, ms);
+      clock.packet(ms, ms + 90);
+      if (captured) clock.captured(5_000_000 + ms, ms);
+      clock.report(5_000_200 + ms, ms);
+    }
+  };
+  run(0, 20_000, true);
+  assert.equal(Math.round(clock.time(20_000) as number), 20_010);
+  run(20_020, 20_000 + windowMs, false);
+  assert.equal(Math.round(clock.time(20_000 + windowMs) as number), 20_010 + windowMs);
+  run(20_020 + windowMs, 20_020 + windowMs, false);
+  assert.ok((clock.time(20_020 + windowMs) as number) > 20_200 + windowMs);
 });
 
 /** Network delays of a packet: ten milliseconds at least, mostly little more, sometimes much. */

@@ -3,10 +3,10 @@ import { describe, test } from 'node:test';
 import { limits } from '@cloister/protocol';
 import fc from 'fast-check';
 import { times } from '../../../../tests/sample.ts';
+import { parseRtp } from '../lib/index.ts';
 import { seed } from './archive-fixtures.ts';
 import { hertzOf, loudness } from './codec-fixtures.ts';
 import { publish } from './recorder-fixtures.ts';
-import { parseRtp } from './rtp-packet.ts';
 import { Placer, Ring, Voice } from './voice.ts';
 
 const rate = 48_000;

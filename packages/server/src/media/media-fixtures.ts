@@ -142,6 +142,28 @@ export function numberOf(packet: Uint8Array): number {
   return Buffer.from(packet).readUInt32BE(packet.length - 4);
 }
 
+/** Header extensions that a source may write, under the ids that mediasoup prefers. */
+export const extensionIds = { level: 6, orientation: 8, captureTime: 10 } as const;
+
+const sourceExtensions = {
+  audio: [
+    { uri: 'urn:ietf:params:rtp-hdrext:ssrc-audio-level', id: extensionIds.level },
+    { uri: 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time', id: extensionIds.captureTime },
+  ],
+  video: [
+    { uri: 'urn:3gpp:video-orientation', id: extensionIds.orientation },
+    { uri: 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time', id: extensionIds.captureTime },
+  ],
+} as const;
+
+/** RFC 8285, 4.2: one byte before each, filled up to words. */
+function extended(extensions: readonly (readonly [id: number, data: Uint8Array])[]): Buffer[] {
+  if (extensions.length === 0) return [];
+  const elements = Buffer.concat(extensions.flatMap(([id, data]) => [Buffer.of((id << 4) | (data.length - 1)), data]));
+  const words = Math.ceil(elements.length / 4);
+  return [Buffer.of(0xbe, 0xde, 0, words), elements, Buffer.alloc(words * 4 - elements.length)];
+}
+
 /** Where packets of one track are written. */
 export class Source {
   readonly producer: Producer;
@@ -162,25 +184,23 @@ export class Source {
   write({
     bytes = [80],
     keyFrame = true,
-    level,
+    extensions = [],
   }: {
     bytes?: number[];
     keyFrame?: boolean;
-    level?: number;
+    extensions?: readonly (readonly [id: number, data: Uint8Array])[];
   } = {}): Buffer[] {
     this.#sequence += 1;
     return this.#encodings.map(({ ssrc }, index) => {
       const header = Buffer.alloc(12);
-      header[0] = level === undefined ? 0x80 : 0x90;
+      header[0] = extensions.length === 0 ? 0x80 : 0x90;
       header[1] = 0x80 | this.#payloadType;
       header.writeUInt16BE(this.#sequence & 0xffff, 2);
       const timestamp = this.#sequence * (this.producer.kind === 'audio' ? 960 : 3000);
       header.writeUInt32BE(timestamp + index * layerTimestampGap, 4);
       header.writeUInt32BE(ssrc, 8);
-      // RFC 6464 in a one-byte extension (RFC 8285) under the id that mediasoup prefers.
-      const extension = level === undefined ? [] : [Buffer.from([0xbe, 0xde, 0, 1, 0x60, 0x80 | level, 0, 0])];
       const payload = this.#payload(bytes[index] ?? bytes[0] ?? 80, keyFrame);
-      const packet = Buffer.concat([header, ...extension, payload]);
+      const packet = Buffer.concat([header, ...extended(extensions), payload]);
       this.producer.send(packet);
       return packet;
     });
@@ -253,8 +273,7 @@ export class FarWorker {
       rtpParameters: {
         mid: `${base}`,
         codecs: [{ ...codec, payloadType, parameters: codec.parameters ?? {} }],
-        headerExtensions:
-          kind === 'audio' ? [{ uri: 'urn:ietf:params:rtp-hdrext:ssrc-audio-level', id: 6, parameters: {} }] : [],
+        headerExtensions: sourceExtensions[kind].map((each) => ({ ...each, parameters: {} })),
         encodings,
         rtcp: { cname: 'far' },
       },

@@ -3,7 +3,16 @@ import { after, before, test } from 'node:test';
 import { limits, type MediaKind, PlatformError } from '@cloister/protocol';
 import type { WebRtcTransport } from 'mediasoup/types';
 import { systemClock } from '../lib/index.ts';
-import { FarClient, FarWorker, freePorts, silentJournal, startPlane, until, workerBin } from './media-fixtures.ts';
+import {
+  extensionIds,
+  FarClient,
+  FarWorker,
+  freePorts,
+  silentJournal,
+  startPlane,
+  until,
+  workerBin,
+} from './media-fixtures.ts';
 import type { Plane } from './plane.ts';
 import { createMediaPlane } from './plane.ts';
 import type { Room } from './room.ts';
@@ -288,7 +297,7 @@ test('speakers are told loudest first', async () => {
     const source = await far.source('audio');
     await client.publish(streamId, source);
     await client.peer.allowStream(streamId);
-    stops.push(source.run(20, { level }));
+    stops.push(source.run(20, { extensions: [[extensionIds.level, Buffer.of(0x80 | level)]] }));
   }
   for (const [client, streamId] of [
     [quiet, 'loud'],

@@ -4,10 +4,10 @@ import { after, before, test } from 'node:test';
 import { limits, type MediaKind, PlatformError, type RtpParameters } from '@cloister/protocol';
 import type { Consumer } from 'mediasoup/types';
 import type { StreamTap, TapSink, TapTrack } from '../core/index.ts';
-import { FarClient, FarWorker, numberOf, type Source, startPlane, until } from './media-fixtures.ts';
+import { parseRtp, type RtpPacket } from '../lib/index.ts';
+import { extensionIds, FarClient, FarWorker, numberOf, type Source, startPlane, until } from './media-fixtures.ts';
 import type { Plane } from './plane.ts';
 import type { Room } from './room.ts';
-import { type RtpHeader, readRtp } from './rtp-packet.ts';
 
 let plane: Plane;
 let far: FarWorker;
@@ -26,7 +26,7 @@ const bytes = [100, 300, 900];
 const openRoom = (): Promise<Room> => plane.openRoom(`room ${rooms++}`);
 const code = (wanted: string) => (error: unknown) => error instanceof PlatformError && error.code === wanted;
 
-type Packet = RtpHeader & { readonly bytes: Uint8Array; readonly number: number };
+type Packet = RtpPacket & { readonly bytes: Uint8Array; readonly number: number };
 type Report = Parameters<TapSink['senderReport']>[1];
 
 /** A sink that keeps what it was told. */
@@ -49,9 +49,9 @@ class Kept implements TapSink {
     this.told.push(`${kind} ${paused ? 'muted' : 'unmuted'}`);
   }
   packet(kind: MediaKind, bytes: Uint8Array): void {
-    const header = readRtp(bytes);
-    assert.ok(header);
-    this.packets[kind].push({ ...header, bytes, number: numberOf(bytes) });
+    const read = parseRtp(bytes);
+    assert.ok(read);
+    this.packets[kind].push({ ...read, bytes, number: numberOf(bytes) });
   }
   senderReport(kind: MediaKind, report: Report): void {
     this.reports[kind].push({ ...report, after: this.packets[kind].length });
@@ -112,11 +112,7 @@ function keepWriting(source: Source, onWritten: (packets: Buffer[]) => void): ()
   return () => clearInterval(timer);
 }
 
-const payload = (bytes: Uint8Array): Buffer => {
-  const header = readRtp(bytes);
-  assert.ok(header);
-  return Buffer.from(bytes.subarray(header.payloadStart, header.payloadEnd));
-};
+const payload = (bytes: Uint8Array): Buffer | undefined => parseRtp(bytes)?.payload;
 
 test('sound and picture arrive whole and in the order in which they were sent, and no transport but a direct one is made', async () => {
   const { room, publisher, audio, video, end } = await publishing();
@@ -156,8 +152,8 @@ test('sound and picture arrive whole and in the order in which they were sent, a
     for (const [index, packet] of sink.packets[kind].entries()) {
       const sent = written.get(packet.number);
       assert.ok(sent);
-      assert.deepEqual(payload(packet.bytes), payload(sent));
-      const { timestamp, marker } = readRtp(sent) as RtpHeader;
+      assert.deepEqual(packet.payload, payload(sent));
+      const { timestamp, marker } = parseRtp(sent) as RtpPacket;
       assert.deepEqual({ timestamp: packet.timestamp, marker: packet.marker }, { timestamp, marker });
       assert.deepEqual([packet.ssrc, packet.payloadType], [told.ssrc, told.payloadType]);
       assert.equal(packet.number, first.number + index);
@@ -169,20 +165,33 @@ test('sound and picture arrive whole and in the order in which they were sent, a
   end();
 });
 
-test('the extensions that say something of the media come along, under the ids that were told', async () => {
-  const { room, publisher, audio, end } = await publishing();
+test('extensions that say something of the media come along under the ids that were told, and subscribers keep theirs', async () => {
+  const { room, publisher, audio, video, end } = await publishing();
   await publisher.peer.allowStream('stream');
   const { sink } = await tapped(room);
-  const stop = audio.run(5, { level: 42 });
-  await sink.more('audio', 5);
-  stop();
-  const level = sink.tracks.audio[0]?.headerExtensions.find(({ uri }) => uri.endsWith('ssrc-audio-level'));
-  assert.ok(level);
-  // One-byte form (RFC 8285): the id and a length of one, then the level with the bit for speech (RFC 6464).
-  const bytes = Buffer.from(sink.packets.audio.at(-1)?.bytes ?? []);
-  assert.ok(bytes.includes(Buffer.from([level.id << 4, 0x80 | 42])));
-  assert.ok(sink.tracks.video[0]?.headerExtensions.some(({ uri }) => uri.endsWith('abs-capture-time')));
+  const captured = Buffer.from('ed0000008000000000000000ffffffff', 'hex');
+  const { level, captureTime, orientation } = extensionIds;
+  const sent = {
+    audio: [[level, Buffer.of(0x80 | 42)] as const, [captureTime, captured.subarray(0, 8)] as const],
+    video: [[orientation, Buffer.of(0b11)] as const, [captureTime, captured] as const],
+  };
+  const stops = [audio.run(5, { extensions: sent.audio }), video.run(5, { extensions: sent.video })];
+  await Promise.all([sink.more('audio', 5), sink.more('video', 5)]);
+  for (const stop of stops) stop();
+  const read = (kind: MediaKind, name: string) => {
+    const id = sink.tracks[kind][0]?.headerExtensions.find(({ uri }) => uri.endsWith(name))?.id ?? 0;
+    return sink.packets[kind].at(-1)?.extensions.get(id)?.toString('hex');
+  };
+  assert.equal(read('audio', 'ssrc-audio-level'), 'aa');
+  assert.equal(read('audio', 'abs-capture-time'), captured.toString('hex', 0, 8));
+  assert.equal(read('video', 'abs-capture-time'), captured.toString('hex'));
+  assert.equal(read('video', 'video-orientation'), '03');
   assert.ok(!sink.tracks.video[0]?.headerExtensions.some(({ uri }) => uri.includes('transport-wide-cc')));
+  const viewer = await FarClient.join(room, far, 'viewer');
+  await viewer.connect('receive');
+  const offer = (await viewer.subscribe('stream')).find(({ kind }) => kind === 'video');
+  assert.ok(offer?.rtpParameters.headerExtensions?.some(({ uri }) => uri === 'urn:3gpp:video-orientation'));
+  viewer.close();
   end();
 });
 
@@ -290,11 +299,11 @@ test('the layer follows the size that is shown, the publisher hears what is want
     const size = () => sink.packets.video.at(-1);
     await until(() => {
       const last = size();
-      return last && last.payloadEnd - last.payloadStart === bytes[wanted];
+      return last && last.payload.length === bytes[wanted];
     }, `layer ${wanted}`);
     const before = sink.packets.video.length;
     await sink.more('video', 20);
-    const sizes = sink.packets.video.slice(before).map(({ payloadStart, payloadEnd }) => payloadEnd - payloadStart);
+    const sizes = sink.packets.video.slice(before).map(({ payload }) => payload.length);
     assert.ok(
       sizes.every((each) => each === bytes[wanted]),
       sizes.join(),
@@ -333,12 +342,12 @@ test("reports are the publisher's own, in the timestamps of the packets, whateve
   const stopAudio = audio.run(10);
   const stopVideo = keepWriting(video, (packets) => {
     for (const [index, packet] of packets.entries()) {
-      cameIn.set(numberOf(packet) * 10 + index, (readRtp(packet) as RtpHeader).timestamp);
+      cameIn.set(numberOf(packet) * 10 + index, (parseRtp(packet) as RtpPacket).timestamp);
     }
   });
   // What mediasoup took off the timestamps of a packet.
   const lost = (packet: Packet): number => {
-    const layer = bytes.indexOf(packet.payloadEnd - packet.payloadStart);
+    const layer = bytes.indexOf(packet.payload.length);
     return ((cameIn.get(packet.number * 10 + layer) ?? Number.NaN) - packet.timestamp) >>> 0;
   };
   const seen = new Set<number>();
@@ -351,7 +360,7 @@ test("reports are the publisher's own, in the timestamps of the packets, whateve
     const size = bytes[layer];
     const { last, own } = await until(async () => {
       const last = sink.packets.video.at(-1);
-      if (!last || last.payloadEnd - last.payloadStart !== size) return undefined;
+      if (!last || last.payload.length !== size) return undefined;
       // The newest report that was handed over, as it came in: the clock says which one it was.
       const handed = sink.reports.video.at(-1);
       const own = room
@@ -505,7 +514,7 @@ test('what is no media of the track does not reach the sink', async () => {
   };
   // Padding alone (RFC 3550, 5.1), as probes are; another payload type, as retransmissions have; another SSRC; rubbish.
   change((packet) => {
-    const padded = Buffer.concat([packet.subarray(0, whole.payloadStart), Buffer.from([0, 0, 0, 4])]);
+    const padded = Buffer.concat([packet.subarray(0, packet.length - whole.payload.length), Buffer.from([0, 0, 0, 4])]);
     padded[0] = (padded[0] ?? 0) | 0x20;
     return padded;
   });

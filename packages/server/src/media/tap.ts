@@ -6,13 +6,13 @@
 import { type MediaKind, PlatformError } from '@cloister/protocol';
 import type { Consumer, DirectTransport, RtpCapabilities } from 'mediasoup/types';
 import type { StreamTap, TapSink, TapTrack } from '../core/index.ts';
+import { parseRtp } from '../lib/index.ts';
 import type { Capacity } from './capacity.ts';
 import { Gate } from './gate.ts';
 import { LayerClock } from './layer-clock.ts';
 import { chooseLayers } from './layers.ts';
 import { checked } from './refusal.ts';
 import type { RoomRouter } from './room-router.ts';
-import { readRtp } from './rtp-packet.ts';
 import type { PublishedStream, StreamUser } from './stream.ts';
 import { packetsOf } from './subscription.ts';
 import type { SenderReport, Track, TrackListener } from './track.ts';
@@ -231,12 +231,11 @@ export class Tap implements StreamTap, StreamUser {
 
   #onPacket(track: Track, consumer: Consumer, clock: LayerClock | null, packet: Uint8Array): void {
     if (this.#entries.get(track.kind)?.consumer !== consumer) return;
-    const header = readRtp(packet);
-    if (!header || header.ssrc !== consumer.rtpParameters.encodings?.[0]?.ssrc) return;
-    const report = clock?.packet(header.timestamp);
+    const read = parseRtp(packet);
+    if (!read || read.ssrc !== consumer.rtpParameters.encodings?.[0]?.ssrc) return;
+    const report = clock?.packet(read.timestamp);
     if (report) this.#report(report);
-    const isMedia =
-      header.payloadEnd > header.payloadStart && header.payloadType === consumer.rtpParameters.codecs[0]?.payloadType;
+    const isMedia = read.payload.length > 0 && read.payloadType === consumer.rtpParameters.codecs[0]?.payloadType;
     // What is on its way when the publisher mutes, or the leg is dropped, ends here.
     if (isMedia && this.wants(track.kind) && !track.muted && !track.closed) this.#sink?.packet(track.kind, packet);
   }

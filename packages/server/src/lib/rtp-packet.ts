@@ -18,8 +18,9 @@ const fixedBytes = 12;
 const noExtensions: ReadonlyMap<number, Buffer> = new Map();
 
 /** @returns null for what is no whole RTP packet */
-export function parseRtp(bytes: Buffer): RtpPacket | null {
-  if (bytes.length < fixedBytes) return null;
+export function parseRtp(packet: Uint8Array): RtpPacket | null {
+  if (packet.length < fixedBytes) return null;
+  const bytes = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
   const first = bytes.readUInt8(0);
   const second = bytes.readUInt8(1);
   if (first >> 6 !== 2) return null;
