@@ -73,5 +73,23 @@ await say(amara, 'Hello! Can you both see and hear me?', [jonas]);
 await say(jonas, 'Yes, loud and clear.', [amara]);
 await take(amara, 'call-dark', 3, { scheme: 'dark' });
 
+await amara.show({ scheme: 'light' });
+await amara.press('Archives');
+await amara.press('Start recording');
+await amara.says('Stop recording');
+// Long enough to have a length.
+await amara.page.waitForFunction(
+  (from) => Date.now() - from > 12_000,
+  { polling: 500 },
+  await amara.page.evaluate(() => Date.now()),
+);
+await amara.press('Stop recording');
+await amara.page.waitForSelector('.archive[data-status="available"]');
+await amara.press('Start recording');
+await amara.says('Stop recording');
+await amara.page.waitForFunction(() => !document.querySelector('.banner'));
+await amara.page.evaluate(() => (document.activeElement as HTMLElement).blur());
+await take(amara, 'archives', 3, { scheme: 'light' });
+
 await browser.close();
 await server.stop();

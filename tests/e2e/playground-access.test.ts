@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launchBrowser, type TestBrowser } from '../rig/browser.ts';
-import { type Look, Visitor } from '../rig/playground.ts';
+import { Visitor } from '../rig/playground.ts';
 import { type Server, startServer } from '../rig/server.ts';
 
 let server: Server;
@@ -16,23 +16,6 @@ after(async () => {
   await browser?.close();
   await server?.stop();
 });
-
-const looks: Look[] = [
-  { scheme: 'light' },
-  { scheme: 'dark' },
-  { scheme: 'light', width: 360, height: 740 },
-  { scheme: 'dark', width: 360, height: 740 },
-];
-
-/** Axe finds nothing, and nothing is wider than the window. */
-async function assertClean(visitor: Visitor, where: string): Promise<void> {
-  for (const look of looks) {
-    await visitor.show(look);
-    assert.deepEqual(await visitor.faults(), [], `${where}, ${JSON.stringify(look)}`);
-    assert.equal(await visitor.overflows(), false, `${where} is too wide, ${JSON.stringify(look)}`);
-  }
-  await visitor.show({});
-}
 
 test('joining, muting, chatting and leaving by keyboard alone', async () => {
   const visitor = await Visitor.open(browser, server.url);
@@ -88,36 +71,36 @@ test('every focus can be seen', async () => {
 test('the join page has no fault, with a session to join and without', async () => {
   const visitor = await Visitor.open(browser, server.url);
   await visitor.ready();
-  await assertClean(visitor, 'the join page');
+  await visitor.assertClean('the join page');
   await visitor.choose('One that exists');
   await visitor.says('Session id or link');
   await visitor.press('Join');
-  await assertClean(visitor, 'the join page with its fields refused');
+  await visitor.assertClean('the join page with its fields refused');
   await visitor.close();
 });
 
 test('the call has no fault, with each of its panels', async () => {
   const ana = await Visitor.open(browser, server.url);
   const link = await ana.join('Ana');
-  await assertClean(ana, 'the call of one');
+  await ana.assertClean('the call of one');
   const ben = await Visitor.open(browser, link);
   await ben.join('Ben');
   await ana.sees('Ben', 1);
-  await assertClean(ana, 'the call of two');
+  await ana.assertClean('the call of two');
   await ana.page.locator('#open-security').click();
   await ana.says('All 4 legs have AES-256');
-  await assertClean(ana, 'the encryption panel');
+  await ana.assertClean('the encryption panel');
   await ana.press('People 2');
-  await assertClean(ana, 'the people panel');
+  await ana.assertClean('the people panel');
   await ben.press('Chat');
   await ben.fill('Message', 'Hello');
   await ben.page.keyboard.press('Enter');
   await ben.says('Hello');
-  await assertClean(ben, 'the chat panel');
+  await ben.assertClean('the chat panel');
   await ben.press('Stop camera');
-  await assertClean(ben, 'the call with the camera off');
+  await ben.assertClean('the call with the camera off');
   await ben.press('Leave');
-  await assertClean(ben, 'the end of the call');
+  await ben.assertClean('the end of the call');
   await Promise.all([ana.close(), ben.close()]);
 });
 

@@ -1,4 +1,5 @@
 /** A person at the playground: works it by what is written on it, as people and screen readers do. */
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { KeyInput, Page } from 'puppeteer-core';
@@ -33,6 +34,14 @@ export interface Look {
   readonly width?: number;
   readonly height?: number;
 }
+
+/** Light and dark, in a large window and on a phone. */
+const looks: readonly Look[] = [
+  { scheme: 'light' },
+  { scheme: 'dark' },
+  { scheme: 'light', width: 360, height: 740 },
+  { scheme: 'dark', width: 360, height: 740 },
+];
 
 export class Visitor {
   readonly page: Page;
@@ -90,6 +99,14 @@ export class Visitor {
     await this.page.keyboard.press('a');
     await this.page.keyboard.up('Control');
     await this.page.keyboard.type(text);
+  }
+
+  /** Chooses one of a list that opens, by its name. */
+  async select(label: string, option: string): Promise<void> {
+    const field = `//*[contains(@class, "field")][*[text()=${JSON.stringify(label)}]]`;
+    await this.page.locator(`::-p-xpath(${field}/button)`).click();
+    await this.page.locator(`aria/${option}[role="option"]`).click();
+    await this.page.waitForFunction(() => !document.querySelector('[role="listbox"]'));
   }
 
   /** Chooses one of a few, by its name. */
@@ -181,6 +198,16 @@ export class Visitor {
         nodes.map((node) => `${id}: ${node.html.slice(0, 160)} ${node.failureSummary}`),
       );
     });
+  }
+
+  /** Axe finds nothing, and nothing is wider than the window, in every look. */
+  async assertClean(where: string): Promise<void> {
+    for (const look of looks) {
+      await this.show(look);
+      assert.deepEqual(await this.faults(), [], `${where}, ${JSON.stringify(look)}`);
+      assert.equal(await this.overflows(), false, `${where} is too wide, ${JSON.stringify(look)}`);
+    }
+    await this.show({});
   }
 
   /** Whether something is wider than the window. */

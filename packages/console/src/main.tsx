@@ -4,6 +4,7 @@ import './styles/kit.css';
 import './styles/entrance.css';
 import './styles/call.css';
 import './styles/panel.css';
+import './styles/archives.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Playground } from './playground/playground.tsx';

@@ -5,6 +5,8 @@ interface Props {
   text: string;
   /** What is copied, such as `link`. */
   what: string;
+  /** What helps where the browser does not let a page copy. */
+  otherwise?: string;
   words?: 'shown' | 'hidden-on-phone';
   tone?: 'plain' | 'quiet' | 'primary';
 }
@@ -13,7 +15,13 @@ interface Props {
 const SAID_MS = 2500;
 
 /** Copies text and says so, also to screen readers. */
-export function CopyButton({ text, what, words = 'shown', tone = 'plain' }: Props) {
+export function CopyButton({
+  text,
+  what,
+  otherwise = 'Copy it from the address bar',
+  words = 'shown',
+  tone = 'plain',
+}: Props) {
   const [outcome, setOutcome] = useState<'none' | 'copied' | 'failed'>('none');
   useEffect(() => {
     if (outcome === 'none') return;
@@ -24,7 +32,7 @@ export function CopyButton({ text, what, words = 'shown', tone = 'plain' }: Prop
     Promise.resolve(navigator.clipboard?.writeText(text) ?? Promise.reject(new Error('no clipboard')))
       .then(() => setOutcome('copied'))
       .catch(() => setOutcome('failed'));
-  const said = { none: `Copy ${what}`, copied: 'Copied', failed: 'Copy it from the address bar' };
+  const said = { none: `Copy ${what}`, copied: 'Copied', failed: otherwise };
   return (
     <>
       <Button tone={tone} icon={outcome === 'copied' ? 'check' : 'link'} words={words} onPress={copy}>

@@ -32,6 +32,26 @@ test('a session id is encoded in the address of its record', async () => {
   assert.equal(sent[0]?.path, '/cloister/v1/playground/security?sessionId=a%26b%3Dc');
 });
 
+test('archives are named with their session, and started as wished', async () => {
+  const { api, sent } = apiWith(...Array.from({ length: 5 }, () => Response.json({ path: '/x' })));
+  const wish = { resolution: '640x480', layout: { type: 'pip' }, hasAudio: true, hasVideo: true };
+  await api.archives('a&b');
+  await api.startArchive('a', wish);
+  await api.layOutArchive('a', 'id/..', 'bestFit');
+  await api.stopArchive('a', 'id');
+  assert.equal(await api.archiveLink('a', 'id'), '/x');
+  assert.deepEqual(
+    sent.map(({ path, init }) => `${init.method} ${path} ${init.body ?? ''}`),
+    [
+      'GET /cloister/v1/playground/archives?sessionId=a%26b ',
+      `POST /cloister/v1/playground/archives ${JSON.stringify({ sessionId: 'a', ...wish })}`,
+      'PUT /cloister/v1/playground/archives/id%2F../layout {"sessionId":"a","layout":{"type":"bestFit"}}',
+      'POST /cloister/v1/playground/archives/id/stop {"sessionId":"a"}',
+      'POST /cloister/v1/playground/archives/id/link {"sessionId":"a"}',
+    ],
+  );
+});
+
 test('a log-in answers with nothing', async () => {
   const { api, sent } = apiWith(new Response(null, { status: 204 }));
   assert.equal(await api.logIn('key', 'secret'), undefined);

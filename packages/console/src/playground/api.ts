@@ -1,5 +1,5 @@
 /** The server's playground routes: one function a route, every failure an error with a name. */
-import type { SecurityRecord } from '@cloister/protocol';
+import type { PlaygroundArchive, PlaygroundArchives, SecurityRecord } from '@cloister/protocol';
 
 export type Role = 'subscriber' | 'publisher' | 'moderator';
 
@@ -20,6 +20,14 @@ export interface Ticket {
   readonly sessionId: string;
 }
 
+/** What an archive is started with. */
+export interface ArchiveWish {
+  readonly resolution: string;
+  readonly layout: { readonly type: string };
+  readonly hasAudio: boolean;
+  readonly hasVideo: boolean;
+}
+
 /** A refusal of the server (`name` is its code), or `Unreachable` where there was no answer that could be read. */
 export class ApiError extends Error {
   readonly status: number;
@@ -37,6 +45,12 @@ export interface Api {
   createSession(): Promise<string>;
   createToken(sessionId: string, role: Role, name: string): Promise<Ticket>;
   security(sessionId: string): Promise<SecurityRecord>;
+  archives(sessionId: string): Promise<PlaygroundArchives>;
+  startArchive(sessionId: string, wish: ArchiveWish): Promise<PlaygroundArchive>;
+  stopArchive(sessionId: string, archiveId: string): Promise<PlaygroundArchive>;
+  layOutArchive(sessionId: string, archiveId: string, type: string): Promise<PlaygroundArchive>;
+  /** The path of a new link, which is good for some minutes. */
+  archiveLink(sessionId: string, archiveId: string): Promise<string>;
   /** Where `logIn` is `account`. @throws `AuthenticationFailed` for a wrong key or secret, `RateLimited` */
   logIn(accountKey: string, accountSecret: string): Promise<void>;
   /** Where `logIn` is `code`; it may be typed in groups. @throws `AuthenticationFailed` for a wrong one, `RateLimited` */
@@ -46,7 +60,7 @@ export interface Api {
 type Fetch = (path: string, init: RequestInit) => Promise<Response>;
 
 export function createApi(fetch: Fetch): Api {
-  const call = async <Answer>(method: 'GET' | 'POST', path: string, body?: object): Promise<Answer> => {
+  const call = async <Answer>(method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<Answer> => {
     const response = await fetch(`/cloister/v1/${path}`, {
       method,
       credentials: 'same-origin',
@@ -58,12 +72,19 @@ export function createApi(fetch: Fetch): Api {
     if (!response.ok) throw await errorOf(response);
     return (response.status === 204 ? undefined : await response.json()) as Answer;
   };
+  const archive = (archiveId: string, what: string) => `playground/archives/${encodeURIComponent(archiveId)}/${what}`;
   return {
     info: () => call('GET', 'playground'),
     createSession: async () =>
       (await call<{ sessionId: string }>('POST', 'playground/sessions', { mediaMode: 'routed' })).sessionId,
     createToken: (sessionId, role, name) => call('POST', 'playground/tokens', { sessionId, role, name }),
     security: (sessionId) => call('GET', `playground/security?${new URLSearchParams({ sessionId })}`),
+    archives: (sessionId) => call('GET', `playground/archives?${new URLSearchParams({ sessionId })}`),
+    startArchive: (sessionId, wish) => call('POST', 'playground/archives', { sessionId, ...wish }),
+    stopArchive: (sessionId, id) => call('POST', archive(id, 'stop'), { sessionId }),
+    layOutArchive: (sessionId, id, type) => call('PUT', archive(id, 'layout'), { sessionId, layout: { type } }),
+    archiveLink: async (sessionId, id) =>
+      (await call<{ path: string }>('POST', archive(id, 'link'), { sessionId })).path,
     logIn: (accountKey, accountSecret) => call('POST', 'login', { accountKey, accountSecret }),
     logInWithCode: (code) => call('POST', 'login', { code: ungrouped(code) }),
   };

@@ -15,16 +15,19 @@ const icons: Readonly<Record<Standing, IconName>> = {
 interface Props {
   /** Null until the record was read once. */
   summary: Summary | null;
+  /** Whether the call is being recorded. */
+  recorded: boolean;
   panelOpen: boolean;
   onSecurity: () => void;
 }
 
-/** Whose page this is, how well the call is protected, and the link for others. */
-export function CallHeader({ summary, panelOpen, onSecurity }: Props) {
+/** Whose page this is, whether it is recorded, how well it is protected, and the link for others. */
+export function CallHeader({ summary, recorded, panelOpen, onSecurity }: Props) {
   const standing = summary?.standing ?? 'waiting';
   return (
     <header className="page-header">
       <Brand />
+      <RecordedSign recorded={recorded} />
       <Button
         id="open-security"
         className={`standing standing-${standing}`}
@@ -37,5 +40,22 @@ export function CallHeader({ summary, panelOpen, onSecurity }: Props) {
       </Button>
       <CopyButton text={location.href} what="link" words="hidden-on-phone" tone="quiet" />
     </header>
+  );
+}
+
+/** In sight of everybody for as long as it lasts; screen readers are told when it comes. */
+function RecordedSign({ recorded }: { recorded: boolean }) {
+  return (
+    <p className="recorded" role="status" data-recorded={recorded}>
+      {recorded && (
+        <>
+          <span className="recorded-dot" aria-hidden="true" />
+          <span>
+            <span className="visually-hidden">This call is being recorded: </span>
+            <span className="recorded-word">Recording</span>
+          </span>
+        </>
+      )}
+    </p>
   );
 }

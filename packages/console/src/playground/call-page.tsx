@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import { useStore } from '../kit/use-store.ts';
+import { ArchivesPanel } from './archives-panel.tsx';
 import { CallBanners } from './call-banners.tsx';
 import { CallHeader } from './call-header.tsx';
 import { tilesOf } from './call-state.ts';
@@ -33,6 +34,7 @@ export function CallPage({ room }: { room: Room }) {
     <div className="page call" data-panel={panel !== null}>
       <CallHeader
         summary={security.record ? summaryOf(security.rows) : null}
+        recorded={call.archives.length > 0}
         panelOpen={panel === 'security'}
         onSecurity={() => toggle('security')}
       />
@@ -45,6 +47,7 @@ export function CallPage({ room }: { room: Room }) {
         <SidePanel name={panel} key={panel} onClose={close}>
           {panel === 'chat' && <Chat call={room.call} />}
           {panel === 'people' && <People room={room} />}
+          {panel === 'archives' && <ArchivesPanel room={room} />}
           {panel === 'security' && <SecurityPanel security={security} />}
         </SidePanel>
       )}

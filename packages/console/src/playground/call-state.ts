@@ -38,7 +38,12 @@ export interface CallState {
   readonly connectionId: string | null;
   /** Why joining failed, or why the call is over. */
   readonly problem: Problem | null;
-  readonly may: { readonly publish: boolean; readonly mute: boolean; readonly disconnect: boolean };
+  readonly may: {
+    readonly publish: boolean;
+    readonly mute: boolean;
+    readonly disconnect: boolean;
+    readonly archive: boolean;
+  };
   readonly people: readonly Person[];
   readonly remote: readonly RemoteTile[];
   readonly chat: readonly ChatLine[];
@@ -51,6 +56,8 @@ export interface CallState {
   readonly speaking: ReadonlySet<string>;
   readonly ownLegs: readonly SecurityLeg[];
   readonly soundBlocked: boolean;
+  /** Ids of the archives that this call is being recorded into. */
+  readonly archives: readonly string[];
   /** Something that just happened, for eyes and for screen readers. */
   readonly notice: { readonly id: number; readonly text: string; readonly tone: 'info' | 'problem' } | null;
 }
@@ -60,7 +67,7 @@ export const idleCall: CallState = {
   sessionId: null,
   connectionId: null,
   problem: null,
-  may: { publish: false, mute: false, disconnect: false },
+  may: { publish: false, mute: false, disconnect: false, archive: false },
   people: [],
   remote: [],
   chat: [],
@@ -72,6 +79,7 @@ export const idleCall: CallState = {
   speaking: new Set(),
   ownLegs: [],
   soundBlocked: false,
+  archives: [],
   notice: null,
 };
 

@@ -45,7 +45,7 @@ test('a role that may not publish sends nothing', async () => {
     fake.session.capabilities = { publish: 0, forceDisconnect: 0, forceMute: 0 };
   });
   assert.equal(call.state.get().publishing, 'off');
-  assert.deepEqual(call.state.get().may, { publish: false, mute: false, disconnect: false });
+  assert.deepEqual(call.state.get().may, { publish: false, mute: false, disconnect: false, archive: false });
 });
 
 test('a relayed session is joined, its publishing refused and the reason said', async () => {
@@ -57,6 +57,20 @@ test('a relayed session is joined, its publishing refused and the reason said', 
   assert.equal(call.state.get().publishing, 'off');
   assert.match(call.state.get().notice?.text ?? '', /relayed/);
   assert.equal(media.state.get().status, 'off');
+});
+
+test('who is recorded knows it until the last archive has stopped, and is told of that', async () => {
+  const { call, session } = await joined();
+  assert.equal(call.state.get().may.archive, true);
+  session.emit('archiveStarted', { id: 'first' });
+  session.emit('archiveStarted', { id: 'second' });
+  assert.deepEqual(call.state.get().archives, ['first', 'second']);
+  session.emit('archiveStopped', { id: 'first' });
+  assert.deepEqual(call.state.get().archives, ['second']);
+  assert.equal(call.state.get().notice, null);
+  session.emit('archiveStopped', { id: 'second' });
+  assert.deepEqual(call.state.get().archives, []);
+  assert.equal(call.state.get().notice?.text, 'The recording has ended.');
 });
 
 test('a stream follows its publisher until it ends', async () => {

@@ -58,10 +58,12 @@ export class Call {
       return;
     }
     const { publish, forceMute, forceDisconnect } = session.capabilities;
+    // OpenTok has no such capability: archives are the application's, which is this page here, and its moderators'.
+    const archive = forceMute === 1;
     this.state.set({
       phase: 'connected',
       connectionId: session.connection?.connectionId ?? null,
-      may: { publish: publish === 1, mute: forceMute === 1, disconnect: forceDisconnect === 1 },
+      may: { publish: publish === 1, mute: forceMute === 1, disconnect: forceDisconnect === 1, archive },
     });
     if (session.connection) this.#arrive(session.connection);
     await this.publish();
@@ -111,6 +113,8 @@ export class Call {
       this.#say('The connection is back.');
     });
     session.on('sessionDisconnected', ({ reason }) => current() && this.#end(reason));
+    session.on('archiveStarted', ({ id }) => current() && this.#archived(id, true));
+    session.on('archiveStopped', ({ id }) => current() && this.#archived(id, false));
     session.on('signal', ({ type, data, from }) => {
       if (current() && /^(signal:)?chat$/.test(type ?? '')) this.#hear(from, data ?? '');
     });
@@ -196,6 +200,13 @@ export class Call {
       remote: remote.filter((tile) => tile.streamId !== streamId),
       ownLegs: ownLegs.filter((leg) => leg.streamId !== streamId),
     });
+  }
+
+  /** The start is said by its sign, for as long as it lasts. */
+  #archived(id: string, recorded: boolean): void {
+    const others = this.state.get().archives.filter((each) => each !== id);
+    this.state.set({ archives: recorded ? [...others, id] : others });
+    if (!recorded && others.length === 0) this.#say('The recording has ended.');
   }
 
   #hear(from: OtConnection | null, text: string): void {

@@ -72,6 +72,8 @@ export interface OtSession
     sessionReconnecting: object;
     sessionReconnected: object;
     sessionDisconnected: { reason: string };
+    archiveStarted: { id: string };
+    archiveStopped: { id: string };
     signal: { type?: string; data?: string; from: OtConnection | null };
     'cloister:leg': { leg: SecurityLeg };
     'cloister:speakers': { levels: { streamId: string; level: number }[] };

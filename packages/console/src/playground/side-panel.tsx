@@ -1,7 +1,7 @@
 import { type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react';
 import { Button } from '../kit/button.tsx';
 
-export const panelTitles = { chat: 'Chat', people: 'People', security: 'Encryption' } as const;
+export const panelTitles = { chat: 'Chat', people: 'People', archives: 'Archives', security: 'Encryption' } as const;
 export type PanelName = keyof typeof panelTitles;
 
 /** A panel beside the call, or over it on a phone. Takes the focus, and Escape closes it. */

@@ -15,7 +15,7 @@ interface Props {
 
 /** The tools of a call, in one row that arrow keys and the tab key reach. */
 export function Toolbar({ room, panel, onPanel, unread }: Props) {
-  const { people, publishing } = useStore(room.call.state);
+  const { people, publishing, archives, may } = useStore(room.call.state);
   const bar = useRef<HTMLDivElement>(null);
   // When the call begins, and when the button that had the focus made way for others.
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is published decides which buttons there are
@@ -39,6 +39,17 @@ export function Toolbar({ room, panel, onPanel, unread }: Props) {
         <Tool id="open-people" icon="people" expanded={panel === 'people'} onPress={() => onPanel('people')}>
           People <span className="tool-count">{people.length}</span>
         </Tool>
+        {may.archive && (
+          <Tool
+            id="open-archives"
+            icon="record"
+            tone={archives.length > 0 ? 'recording' : 'on'}
+            expanded={panel === 'archives'}
+            onPress={() => onPanel('archives')}
+          >
+            Archives
+          </Tool>
+        )}
         <Tool icon="leave" tone="leave" onPress={() => room.call.leave()}>
           Leave
         </Tool>
@@ -99,7 +110,7 @@ function OwnTools({ room }: { room: Room }) {
 interface ToolProps {
   id?: string;
   icon: IconName;
-  tone?: 'on' | 'off' | 'active' | 'leave';
+  tone?: 'on' | 'off' | 'active' | 'recording' | 'leave';
   expanded?: boolean;
   isDisabled?: boolean;
   busy?: boolean;

@@ -55,6 +55,10 @@ const known: Readonly<Record<string, Problem>> = {
     title: 'Your role does not allow this',
     text: 'Join again with a role that does.',
   },
+  LogInRequired: {
+    title: 'Your log-in has ended',
+    text: 'Leave the call, load the page again and log in.',
+  },
   SessionNotFound: {
     title: 'There is no such session here',
     text: 'Check the link or the session id, or start a new session.',

@@ -1,69 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { limits } from '@cloister/protocol';
-import type { FastifyInstance } from 'fastify';
-import { type TestPlatform, testPlatform } from '../../../../tests/core/platform.ts';
-import { createHttpServer } from '../http.ts';
-import { adminRoutes } from './index.ts';
-
-interface Served {
-  readonly platform: TestPlatform;
-  readonly app: FastifyInstance;
-  readonly accountSecret: string;
-  call(
-    method: 'GET' | 'POST' | 'PATCH',
-    url: string,
-    options?: { body?: unknown; cookie?: string; host?: string },
-  ): Promise<{ status: number; body: Record<string, unknown>; cookie: string }>;
-  close(): Promise<void>;
-}
-
-/** Our own routes over the real rules. OpenTok's credential is checked elsewhere: here the header says who asks. */
-async function serve(mode: 'development' | 'production', lanCode: string | null = null): Promise<Served> {
-  const platform = await testPlatform();
-  const app = createHttpServer(null);
-  const attempts = new Map<string, number>();
-  await adminRoutes(app, {
-    core: platform.core,
-    auth: {
-      project: async () => {},
-      account: async (request) => String(request.headers['x-account']),
-    },
-    limiter: {
-      take: (_scope, subject) => {
-        attempts.set(subject, (attempts.get(subject) ?? 0) + 1);
-        return (attempts.get(subject) ?? 0) > 5 ? { ok: false, retryAfterSeconds: 1 } : { ok: true };
-      },
-    },
-    journal: { record() {} },
-    clientAddress: () => '192.0.2.1',
-    mode,
-    lanCode,
-    projectId: () => platform.projectId,
-    makeToken: ({ sessionId, role }) => `token for ${sessionId} as ${role}`,
-    folders: { client: import.meta.dirname, console: import.meta.dirname },
-    healthy: () => true,
-  });
-  return {
-    platform,
-    app,
-    accountSecret: await platform.core.accounts.secretOf(platform.accountId),
-    async call(method, url, { body, cookie, host = '127.0.0.1:8080' } = {}) {
-      const headers = { host, 'x-account': platform.accountId, ...(cookie && { cookie }) };
-      const answer = await app.inject({ method, url, headers, ...(body !== undefined && { payload: body as object }) });
-      const text = answer.payload;
-      return {
-        status: answer.statusCode,
-        body: text.startsWith('{') ? JSON.parse(text) : {},
-        cookie: String(answer.headers['set-cookie'] ?? ''),
-      };
-    },
-    async close() {
-      await app.close();
-      await platform.close();
-    },
-  };
-}
+import { type Served, serve } from './admin-fixture.ts';
 
 describe('the playground in development', () => {
   let served: Served;

@@ -8,7 +8,7 @@ const contentSecurityPolicy = [
   "script-src 'self'",
   "style-src 'self'",
   "img-src 'self' data: blob:",
-  'media-src blob: mediastream:',
+  "media-src 'self' blob: mediastream:",
   "connect-src 'self' ws: wss:",
   "base-uri 'none'",
   "form-action 'none'",

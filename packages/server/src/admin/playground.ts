@@ -1,11 +1,12 @@
-/** What the playground asks of the server: a session, a token for it, and the security record. */
+/** What the playground asks of the server: a session, a token for it, the security record, and its archives. */
 import { isIP } from 'node:net';
 import { PlatformError } from '@cloister/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { type Core, type Project, roles } from '../core/index.ts';
+import { roles } from '../core/index.ts';
 import { parseBody } from './body.ts';
-import { type LoggedIn, loggedIn } from './login.ts';
+import { archiveRoutes } from './playground-archives.ts';
+import { projectFor, requireProject, type VisitorDeps, visitor } from './visitor.ts';
 
 const sessionWish = z.object({ mediaMode: z.enum(['routed', 'relayed']).default('routed') });
 const tokenWish = z.object({
@@ -18,13 +19,7 @@ const securityQuery = z.object({ sessionId: z.string().max(512) });
 /** How long a token of the playground lives. */
 const tokenSeconds = 3600;
 
-export interface PlaygroundDeps {
-  readonly core: Core;
-  readonly mode: 'development' | 'production';
-  /** The code of a start with `--lan`: then everybody has to type it. */
-  readonly lanCode: string | null;
-  /** The project of the first start, in development. */
-  projectId(): string | null;
+export interface PlaygroundDeps extends VisitorDeps {
   makeToken(token: {
     apiKey: string;
     secret: string;
@@ -71,6 +66,7 @@ export function playgroundRoutes(app: FastifyInstance, deps: PlaygroundDeps): vo
     const project = await requireProject(deps, request);
     return deps.core.calls.security(project.id, parseBody(securityQuery, request.query).sessionId);
   });
+  archiveRoutes(app, deps);
 }
 
 /**
@@ -83,32 +79,4 @@ function refuseForeignName(request: FastifyRequest): void {
   throw new PlatformError('BadRequest', {
     why: `in development the playground answers under an address or localhost, not under ${name}`,
   });
-}
-
-/** Who may come in by this request: an account in production, somebody with the code with `--lan`, otherwise anybody. */
-function visitor({ core, mode, lanCode }: PlaygroundDeps, request: FastifyRequest): LoggedIn | 'anybody' | null {
-  if (mode === 'development' && lanCode === null) return 'anybody';
-  const who = loggedIn(core, request);
-  return mode === 'production' && who !== null && !('accountId' in who) ? null : who;
-}
-
-/** The project to make calls with: the account's first one that is active, in development rather that of the first start. */
-async function projectFor(deps: PlaygroundDeps, request: FastifyRequest): Promise<Project | null> {
-  const { core } = deps;
-  const who = visitor(deps, request);
-  if (who === null) return null;
-  const accounts =
-    deps.mode === 'production' && who !== 'anybody' && 'accountId' in who
-      ? [who.accountId]
-      : (await core.accounts.list()).map(({ id }) => id);
-  const lists = await Promise.all(accounts.map((id) => core.projects.list(id)));
-  const active = lists.flat().filter(({ status }) => status === 'ACTIVE');
-  return active.find(({ id }) => id === deps.projectId()) ?? active[0] ?? null;
-}
-
-async function requireProject(deps: PlaygroundDeps, request: FastifyRequest): Promise<Project> {
-  const project = await projectFor(deps, request);
-  if (project) return project;
-  if (visitor(deps, request) === null) throw new PlatformError('LogInRequired');
-  throw new PlatformError('WrongState', { why: 'there is no active project to make a call with' });
 }

@@ -1,0 +1,31 @@
+/** What the server tells the playground of the archives of a session. */
+export interface PlaygroundArchive {
+  readonly archiveId: string;
+  readonly status: 'started' | 'paused' | 'stopped' | 'available' | 'uploaded' | 'expired' | 'failed' | 'deleted';
+  /** Why it ended; constant words. */
+  readonly reason: string;
+  /** Such as `640x480`; null where the tracks stay apart. */
+  readonly resolution: string | null;
+  readonly hasAudio: boolean;
+  readonly hasVideo: boolean;
+  /** The type of its layout; null unless it is recorded now, and composed. */
+  readonly layout: string | null;
+  /** Begun by its session (`archiveMode: always`): it stops with it, and not before. */
+  readonly automatic: boolean;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly durationMs: number;
+  /** Of what a download gives. */
+  readonly sizeBytes: number;
+  /** The name of its file, whose ending says what it is. */
+  readonly fileName: string;
+  /** What opening it needs beside the private key; null where this server opens it for a download. */
+  readonly sealed: { readonly password: string; readonly sha256: string } | null;
+}
+
+export interface PlaygroundArchives {
+  /** Of the certificate that the project's archives are sealed to from now on; null: to none. Hexadecimal. */
+  readonly certificateSha256: string | null;
+  /** Newest first. */
+  readonly archives: readonly PlaygroundArchive[];
+}
