@@ -20,6 +20,7 @@ const TEST_PACKAGES = [
   'openssl',
   'postgresql',
   'python3-cryptography',
+  'python3-swift',
   'strace',
   'tcpdump',
   'unzip',

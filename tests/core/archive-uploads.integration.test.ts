@@ -1,59 +1,183 @@
 /** Where an archive goes once it is whole, by the storage of its project. The way into a bucket is a double. */
 import assert from 'node:assert/strict';
-import { after, before, it } from 'node:test';
+import { after, before, beforeEach, it } from 'node:test';
 import { PlatformError } from '@cloister/protocol';
-import type { Actor, StorageTarget } from '../../packages/server/src/core/index.ts';
+import {
+  type Actor,
+  closeFormerArchives,
+  type RecordingResult,
+  type ResumedUpload,
+  type UploadEnd,
+  type UploadOrder,
+  type Uploads,
+} from '../../packages/server/src/core/index.ts';
 import { type TestPlatform, testPlatform } from './platform.ts';
 
 const actor: Actor = { kind: 'system' };
 const config = { accessKey: 'key', secretKey: 'secret', bucket: 'recordings' };
 
-let platform: TestPlatform;
-const sent: { target: StorageTarget; name: string }[] = [];
-let refusal: PlatformError | null = null;
+/** Uploads that the test ends. */
+class UploadsDouble implements Uploads {
+  readonly orders: UploadOrder[] = [];
+  readonly results: RecordingResult[] = [];
+  readonly abandoned: string[] = [];
+  stopped = 0;
+  room: PlatformError | null = null;
+  end: () => Promise<UploadEnd> = async () => 'uploaded';
+  resumed: ResumedUpload | null = null;
 
+  requireRoom() {
+    if (this.room) throw this.room;
+  }
+  async begin(order: UploadOrder) {
+    this.orders.push(order);
+  }
+  async finish(_id: string, result: RecordingResult) {
+    this.results.push(result);
+    return this.end();
+  }
+  async resume() {
+    return this.resumed;
+  }
+  async abandon(id: string) {
+    this.abandoned.push(id);
+  }
+  stop() {
+    this.stopped += 1;
+  }
+}
+
+const uploads = new UploadsDouble();
+let platform: TestPlatform;
 before(async () => {
-  const upload = async (_id: string, target: StorageTarget, name: string) => {
-    sent.push({ target, name });
-    if (refusal) throw refusal;
-  };
-  platform = await testPlatform('enterprise', { uploads: { upload } });
+  platform = await testPlatform('enterprise', { uploads });
 });
 after(() => platform.close());
+beforeEach(() => {
+  uploads.orders.length = 0;
+  uploads.end = async () => 'uploaded';
+  uploads.resumed = null;
+});
 
-/** An archive that is started and stopped under a storage with this fallback, once its end is recorded. */
-async function archived(fallback: string | null) {
+/** An archive that is started under a storage with this fallback. */
+async function started(fallback: string | null) {
   const { core, projectId } = platform;
   if (fallback !== null) await core.storages.put(actor, projectId, { type: 's3', config, fallback });
   const session = await platform.session();
   await platform.publish(await platform.enter(session));
-  const { archive } = await core.archives.start(actor, projectId, { sessionId: session.id });
-  await core.archives.stop(actor, projectId, archive.id);
+  return (await core.archives.start(actor, projectId, { sessionId: session.id })).archive;
+}
+
+/** The same, stopped, once it has reached a last state and that is in the store. */
+async function archived(fallback: string | null) {
+  const { core, projectId } = platform;
+  const { id } = await started(fallback);
+  await core.archives.stop(actor, projectId, id);
+  return lastState(id);
+}
+
+async function lastState(id: string) {
+  const { core, recordings } = platform;
   for (;;) {
-    const { archive: now } = await core.archives.get(projectId, archive.id);
-    if (now.status !== 'stopped') return now;
+    const archive = await core.store.archives.get(id);
+    if (!archive) throw new Error('it is gone');
+    const underWay = archive.status === 'uploaded' && !recordings.removed.includes(id);
+    if (archive.status !== 'started' && archive.status !== 'stopped' && !underWay) return archive;
+    await core.recorder.flush();
   }
 }
 
+const refused = () => Promise.reject(new PlatformError('UploadFailed', { why: 'there is no such bucket' }));
+
 it('without a storage it stays with us', async () => {
   const archive = await archived(null);
-  assert.deepEqual([archive.status, archive.kept, sent.length], ['available', true, 0]);
+  assert.deepEqual([archive.status, archive.kept, uploads.orders.length], ['available', true, 0]);
 });
 
-it('with one it is uploaded under its name, and what we had of it goes', async () => {
+it('STO9 with one it goes there from its start on, under its name, and what we had of it goes once that is in the record', async () => {
   const archive = await archived('none');
-  assert.deepEqual([archive.status, archive.kept], ['uploaded', false]);
-  const [call] = sent.splice(0);
-  assert.equal(call?.name, `${platform.projectId}/${archive.id}/archive.mp4`);
-  assert.deepEqual(call?.target, { type: 's3', ...config, endpoint: null, sse: 'none' });
-  await platform.core.archives.remove(actor, platform.projectId, archive.id);
+  assert.equal(archive.status, 'uploaded');
+  const [order] = uploads.orders;
+  assert.equal(order?.name, `${platform.projectId}/${archive.id}/archive.mp4`);
+  const { type, bucket } = order.target as { type: string; bucket: string };
+  assert.deepEqual([type, bucket, order.fallback], ['s3', 'recordings', 'none']);
+  assert.equal(uploads.results.at(-1)?.sha256, archive.sha256);
   assert.ok(platform.recordings.removed.includes(archive.id));
+  await platform.core.archives.remove(actor, platform.projectId, archive.id);
 });
 
-it('that fails it is kept where the fallback says so, and has failed where it does not', async () => {
-  refusal = new PlatformError('DestinationFailed', { destination: 'recordings', why: 'it did not answer' });
-  const kept = await archived('opentok');
-  assert.deepEqual([kept.status, kept.reason, kept.kept], ['available', 'the upload failed', true]);
-  const failed = await archived('none');
-  assert.deepEqual([failed.status, failed.reason, failed.kept], ['failed', 'the upload failed', true]);
+it('STO9 another storage of the project changes nothing for it', async () => {
+  const { core, projectId } = platform;
+  const { id } = await started('none');
+  await core.storages.put(actor, projectId, { type: 's3', config, fallback: 'opentok' });
+  uploads.end = refused;
+  await core.archives.stop(actor, projectId, id);
+  assert.equal((await lastState(id)).status, 'failed');
+});
+
+it('STO10 that fails it is kept where the fallback says so, and has failed where it does not; both can be downloaded', async () => {
+  uploads.end = refused;
+  for (const [fallback, status] of [
+    ['opentok', 'available'],
+    ['none', 'failed'],
+  ] as const) {
+    const archive = await archived(fallback);
+    const reason = 'the upload failed: there is no such bucket';
+    assert.deepEqual([archive.status, archive.reason, archive.kept], [status, reason, true]);
+    assert.ok(platform.core.archiveLinks.pathOf(archive));
+    assert.equal(platform.recordings.removed.includes(archive.id), false);
+  }
+});
+
+it('STO12 with too much that waits already none is started', async () => {
+  uploads.room = new PlatformError('UploadsWaiting', { bytes: 1 });
+  await assert.rejects(started('opentok'), { code: 'UploadsWaiting' });
+  uploads.room = null;
+});
+
+it('whose recording fails it is taken back', async () => {
+  const { id } = await started('none');
+  platform.recordings.all.get(id)?.observer.failed('the recorder failed', null);
+  assert.equal((await lastState(id)).status, 'failed');
+  assert.ok(uploads.abandoned.includes(id));
+});
+
+it('that is under way when the server ends goes on after the next start, and one that was not whole is taken back', async () => {
+  const { core, projectId } = platform;
+  const left = await started('none');
+  // What is left is what the next start finds.
+  uploads.end = async () => 'left';
+  await core.archives.stop(actor, projectId, left.id);
+  const cut = await started('none');
+  await core.recorder.flush();
+  assert.equal((await core.store.archives.get(left.id))?.status, 'stopped');
+  const end = Promise.withResolvers<UploadEnd>();
+  uploads.resumed = { result: uploads.results.at(-1)!, fallback: 'none', end: end.promise };
+  await closeFormerArchives(core, platform.recordings, await core.store.archives.unfinished());
+  assert.equal((await core.store.archives.get(left.id))?.status, 'stopped');
+  assert.equal((await lastState(cut.id)).status, 'failed');
+  assert.ok(uploads.abandoned.includes(cut.id));
+  end.resolve('uploaded');
+  const archive = await lastState(left.id);
+  assert.deepEqual([archive.status, archive.sha256], ['uploaded', uploads.results.at(-1)?.sha256]);
+});
+
+it('of a project that is removed is given up, and its files go', async () => {
+  const { core, accountId } = platform;
+  const { project } = await core.projects.create(actor, accountId, {});
+  await core.storages.put(actor, project.id, { type: 's3', config, fallback: 'none' });
+  const session = await core.sessions.create(actor, project.id, {
+    mediaMode: 'routed',
+    archiveMode: 'manual',
+    e2ee: false,
+  });
+  await platform.publish(await platform.enter(session));
+  const end = Promise.withResolvers<UploadEnd>();
+  uploads.end = () => end.promise;
+  const { archive } = await core.archives.start(actor, project.id, { sessionId: session.id });
+  await core.archives.stop(actor, project.id, archive.id);
+  await core.projects.remove(actor, project.id);
+  assert.ok(uploads.abandoned.includes(archive.id));
+  end.resolve('left');
+  while (!platform.recordings.removed.includes(archive.id)) await core.recorder.flush();
 });

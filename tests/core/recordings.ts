@@ -84,6 +84,10 @@ export class RecordingsDouble implements Recordings {
     return { stream: stream(), sizeBytes: bytes.length };
   }
 
+  async settled(archiveId: string) {
+    return this.files.get(archiveId)?.length ?? 0;
+  }
+
   async remove(archiveId: string) {
     this.removed.push(archiveId);
     this.files.delete(archiveId);

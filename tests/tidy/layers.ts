@@ -16,6 +16,7 @@ export const SERVER_LAYERS: Readonly<Record<string, readonly string[]>> = {
   usage: ['core', 'lib'],
   audit: ['core', 'lib'],
   evidence: ['core', 'lib', 'audit', 'zones', 'archive'],
+  storage: ['core', 'lib'],
   store: ['core', 'lib'],
   admin: ['core', 'lib'],
 };
@@ -54,6 +55,8 @@ export const OUTSIDE_FILES: Readonly<Record<string, readonly string[]>> = {
 export const OWNERS: Readonly<Record<string, string>> = {
   mediasoup: 'media',
   'node-av': 'archive',
+  '@aws-sdk/client-s3': 'storage',
+  '@azure/storage-blob': 'storage',
   'drizzle-orm': 'store',
   pg: 'store',
   '@electric-sql/pglite': 'store',

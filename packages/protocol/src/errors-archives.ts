@@ -24,6 +24,22 @@ export const archiveErrors = {
     fault: 'caller',
   },
 
+  // Uploads
+  UploadFailed: {
+    status: 502,
+    opentok: 502,
+    message: 'The archive could not be uploaded: {why}',
+    help: 'Correct the storage of the project for the archives to come; what was recorded of this one is kept for a while, and docs/guides/archives.md says how to get it.',
+    fault: 'destination',
+  },
+  UploadsWaiting: {
+    status: 503,
+    opentok: 503,
+    message: 'Archives of {bytes} bytes wait for their upload, which is all that this server keeps of them',
+    help: 'Make the storage of the projects reachable again: uploads go on by themselves. An archive of a project without a storage can be started.',
+    fault: 'platform',
+  },
+
   // Sealed archives
   CertificateRefused: {
     status: 400,

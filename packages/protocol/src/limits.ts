@@ -257,6 +257,35 @@ const table = {
   },
   storageWordChars: { value: 512, why: 'one value of the storage of a project' },
 
+  // Archives: uploads
+  uploadPartBytes: {
+    value: 5 * 1024 * 1024,
+    why: 'S3 takes no smaller part but the last; a larger one would wait longer to be sent and to be sent again',
+  },
+  uploadParts: {
+    value: 10_000,
+    why: 'S3: parts of one object; an archive that would have more is sent anew in larger ones',
+  },
+  uploadLookSeconds: { value: 2, why: 'how often a recording is asked whether it has another part' },
+  uploadRequestSeconds: { value: 120, why: 'one part over a line of 350 kbit/s' },
+  uploadAnswerBytes: { value: 64 * 1024, why: 'an answer of a storage; an error of S3 has some 500 bytes' },
+  uploadFirstWaitSeconds: { value: 1, why: 'the first try after one that failed' },
+  uploadWaitSecondsMax: { value: 300, why: 'the longest wait between two tries: a storage that is back is noticed' },
+  uploadSeconds: {
+    value: 24 * 3600,
+    why: 'how long after its end an archive is tried: a storage may be away overnight',
+  },
+  uploadRefusals: {
+    value: 3,
+    why: 'tries after its end of an archive that the storage refuses: a wrong key does not become right',
+  },
+  uploadsInFlight: { value: 8, why: 'parts that are sent at the same time, each of them in memory' },
+  uploadsInFlightPerProject: { value: 4, why: 'a storage that is slow leaves room for those of other projects' },
+  uploadWaitingBytes: {
+    value: 100_000_000_000,
+    why: 'what waits for its upload on our disk: 150 hours of archives at 1.5 Mbit/s',
+  },
+
   // Log-ins
   loginSeconds: { value: 8 * 3600, why: 'a working day' },
 

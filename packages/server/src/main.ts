@@ -10,7 +10,7 @@ import { PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
 import { adminRoutes, type KeyAdmin, openOperatorSocket, operatorSocket } from './admin/index.ts';
-import { openRecordings } from './archive/index.ts';
+import { archiveFolder, openRecordings } from './archive/index.ts';
 import type { Config } from './config.ts';
 import {
   type ArchiveTimes,
@@ -30,6 +30,7 @@ import { isWildcard, ownAddressesOf, systemClock, systemIds } from './lib/index.
 import { createMediaPlane } from './media/index.ts';
 import { createRestAuth, createWebhooks, makeClientToken, opentokRoutes } from './opentok/index.ts';
 import { Gateway, signallingPath } from './signalling/index.ts';
+import { openUploads } from './storage/index.ts';
 import { type OpenedStore, openPgliteStore, openPostgresStore } from './store/index.ts';
 
 export interface Platform {
@@ -178,6 +179,15 @@ async function openGround(
     keys,
     journal,
   });
+  const uploads = openUploads({
+    folderOf: (archiveId) => archiveFolder(config.dataDir, archiveId),
+    spool: recordings,
+    wire: egress,
+    keys,
+    clock,
+    ids,
+    journal,
+  });
   const archiveTimes = archiveTimesOf(config);
   const core = createCore({
     clock,
@@ -190,6 +200,7 @@ async function openGround(
     audit: noAudit,
     site,
     recordings,
+    uploads,
     archiveTimes,
   });
   late.core = core;

@@ -191,6 +191,23 @@ test('the time limit covers a silent receiver and a resolver that does not answe
   await assert.rejects(checking, failsWith('DestinationFailed', /in time/));
 });
 
+test('a request that is broken off fails at once, and one that is already is not made', async (t) => {
+  const arrived = Promise.withResolvers<void>();
+  let requests = 0;
+  const port = await httpReceiver(t, () => {
+    requests += 1;
+    arrived.resolve();
+  });
+  const stop = new AbortController();
+  const wish = { ...get(`http://receiver.test:${port}/`), timeoutMs: 60_000, signal: stop.signal };
+  const broken = assert.rejects(egressWith().request(wish), failsWith('DestinationFailed', /broken off/));
+  await arrived.promise;
+  stop.abort();
+  await broken;
+  await assert.rejects(egressWith().request(wish), failsWith('DestinationFailed', /broken off/));
+  assert.equal(requests, 1);
+});
+
 test('a body that comes a byte at a time does not stretch the time limit', async (t) => {
   const port = await httpReceiver(t, (_request, response) => {
     const drip = setInterval(() => response.write('x'), 10);

@@ -23,7 +23,7 @@ import {
 
 export interface EgressRequest {
   readonly url: string;
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD';
   /** `host`, `connection`, `content-length` and `transfer-encoding` are the egress's own and are ignored here. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
@@ -31,6 +31,8 @@ export interface EgressRequest {
   readonly timeoutMs: number;
   /** Bytes of the answer's body that are read; the rest is not waited for. */
   readonly answerBytes: number;
+  /** Breaks it off: the request then fails as one that got no answer. */
+  readonly signal?: AbortSignal;
 }
 
 export interface EgressAnswer {
@@ -103,7 +105,7 @@ export function createEgress(deps: EgressDeps): Egress {
   return {
     async request(request) {
       const destination = parseDestination(request.url);
-      const deadline = createDeadline(deps.clock, request.timeoutMs, destination.label);
+      const deadline = createDeadline(deps.clock, request.timeoutMs, destination.label, request.signal);
       try {
         const endpoint = await Promise.race([endpointOf(destination), deadline.passed]);
         return await Promise.race([
@@ -163,19 +165,24 @@ interface Deadline {
   end(): void;
 }
 
-function createDeadline(clock: Clock, ms: number, label: string): Deadline {
+function createDeadline(clock: Clock, ms: number, label: string, given?: AbortSignal): Deadline {
   const abort = new AbortController();
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => undefined); // It may reject when nobody waits any more.
-  const cancel = clock.after(ms, () => {
-    reject(failed(label, 'it gave no complete answer in time'));
+  const over = (why: string) => {
+    reject(failed(label, why));
     abort.abort();
-  });
+  };
+  const cancel = clock.after(ms, () => over('it gave no complete answer in time'));
+  const breakOff = () => over('it was broken off');
+  if (given?.aborted) breakOff();
+  given?.addEventListener('abort', breakOff, { once: true });
   return {
     passed: promise,
     signal: abort.signal,
     end() {
       cancel();
+      given?.removeEventListener('abort', breakOff);
       abort.abort();
     },
   };

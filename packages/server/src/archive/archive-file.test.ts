@@ -54,6 +54,20 @@ test('a file that was cut ends with the block of the last length that has one', 
   assert.deepEqual(await recover(folder), recovered);
 });
 
+test('settled is what a crash leaves as it is: what has its mark on the disk, and not one byte more', async () => {
+  const folder = path.join(root, 'settled');
+  const file = await ArchiveFile.create(folder, opentok);
+  file.append(Buffer.alloc(752, 7));
+  file.mark(0, block(2));
+  assert.equal(file.settled, 0);
+  file.append(Buffer.alloc(752, 8));
+  // All that was given is written, and the second part has no mark.
+  await file.abandon();
+  assert.equal(file.settled, 752);
+  const stored = await readFile(path.join(folder, 'archive'));
+  assert.deepEqual(stored.subarray(0, file.settled), Buffer.alloc(752, 7));
+});
+
 test('a file of which nothing was closed gives nothing to open', async () => {
   const file = await ArchiveFile.create(path.join(root, 'nothing'), opentok);
   assert.equal(await file.abandon(), null);

@@ -43,6 +43,7 @@ export class ArchiveFile {
   readonly #mark: FileHandle;
   readonly #hash = createHash('sha256');
   #size = 0;
+  #settled = 0;
   #written: Promise<void> = Promise.resolve();
   #failure: unknown = null;
 
@@ -69,6 +70,11 @@ export class ArchiveFile {
     return this.#size;
   }
 
+  /** Bytes that stay as they are whatever happens: after a crash the file goes on to its closing block from there. */
+  get settled(): number {
+    return this.#settled;
+  }
+
   /** What a write failed with; nothing is written after it. */
   get failure(): unknown {
     return this.#failure;
@@ -87,11 +93,15 @@ export class ArchiveFile {
 
   /** What all that was appended holds, and the block that would end the file after it. */
   mark(durationMs: number, closing: Buffer | null): void {
+    const size = this.#size;
     const bytes = Buffer.alloc(markBytes.head + (closing ? markBytes.closing : 0));
-    bytes.writeBigUInt64BE(BigInt(this.#size), 0);
+    bytes.writeBigUInt64BE(BigInt(size), 0);
     bytes.writeBigUInt64BE(BigInt(Math.round(durationMs)), 8);
     closing?.copy(bytes, markBytes.head);
-    this.#then(() => this.#mark.write(bytes, 0, bytes.length, 0));
+    this.#then(async () => {
+      await this.#mark.write(bytes, 0, bytes.length, 0);
+      this.#settled = size;
+    });
   }
 
   /** All is on the disk. @returns the SHA-256 of the file, base64. @throws what a write failed with */

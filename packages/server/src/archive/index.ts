@@ -6,7 +6,7 @@ export { openOpenTokArchive } from './opentok-open.ts';
 export { createOpenTokSealer, type OpenTokSealer, partBytes } from './opentok-seal.ts';
 export { type LayoutStream, mixedVoices, type VoiceStream } from './priority.ts';
 export { byPlatform, byPrivateKey, toCertificates, toPlatform, type UnwrapKey, type WrapKey } from './recipients.ts';
-export { openRecordings, type RecordingsDeps } from './recordings.ts';
+export { archiveFolder, openRecordings, type RecordingsDeps } from './recordings.ts';
 export { createArchiveSealer, createArchiveSealerWith, openSealedArchive } from './sealed-archive.ts';
 export { type Extent, openSealedRanges, type Ranges, type SealedReader } from './sealed-ranges.ts';
 export type { Random, Sealer } from './sealer.ts';

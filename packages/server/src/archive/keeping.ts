@@ -15,6 +15,8 @@ export interface Keeping {
   readonly told: Pick<RecorderTold, 'cipherText' | 'sealed' | 'files'>;
   /** What a write failed with; nothing is written after it. */
   readonly failure: unknown;
+  /** Bytes of a download that are there and stay as they are, while it is recorded; null where reading it tells. */
+  readonly settled: number | null;
   /** A stream as it is now. */
   describe(stream: RecordedStream): void;
   /** The recorder is ready. @param password of OpenTok's format, otherwise empty */
@@ -36,6 +38,9 @@ export function keepComposed(file: ArchiveFile, toCertificate: boolean, measure:
     },
     get failure() {
       return file.failure;
+    },
+    get settled() {
+      return toCertificate ? file.settled : null;
     },
     describe: () => {},
     keyWrapped: (password) => file.keyWrapped(password),
@@ -59,6 +64,8 @@ export function keepIndividual(
     get failure() {
       return files.failure;
     },
+    // What stands before its members is known at the end.
+    settled: 0,
     describe: (stream) => files.describe(stream),
     keyWrapped: () => {},
     began: (at) => files.recordingBegan(at),

@@ -83,6 +83,29 @@ async function* recordingBytes(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
 
+test('what is settled while it is recorded is there in the end as it was, in either format', async () => {
+  const [one, two] = ['00000000-0000-4000-8000-000000000007', '00000000-0000-4000-8000-000000000008'];
+  for (const [id, certificate] of [
+    [one, null],
+    [two, makeOwner().pem],
+  ] as const) {
+    const watched = watch();
+    const running = recordings();
+    const recording = await running.start(order(id, { certificate }), watched);
+    const tap = new FixtureTap();
+    recording.add(stream, tap);
+    await tap.played.promise;
+    const seen = await running.settled(id);
+    const early = seen > 0 ? (await read(id, { start: 0, end: seen - 1 })).bytes : Buffer.alloc(0);
+    recording.stop();
+    const { result } = await watched.over;
+    const { bytes } = await read(id);
+    assert.deepEqual(early, bytes.subarray(0, seen));
+    assert.ok(seen <= bytes.length, `${seen} of ${bytes.length}`);
+    assert.equal(await running.settled(id), result?.sizeBytes);
+  }
+});
+
 test('a stream that is chosen without its sound is recorded without it', async () => {
   const loudest = async (id: string, hasAudio: boolean) => {
     const watched = watch();

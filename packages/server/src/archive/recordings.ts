@@ -31,12 +31,16 @@ export interface RecordingsDeps {
 
 const idPattern = /^[0-9a-f-]{36}$/;
 
+/** The folder of an archive. @throws PlatformError `ArchiveNotFound` for what is no id */
+export function archiveFolder(dataDir: string, archiveId: string): string {
+  if (!idPattern.test(archiveId)) throw new PlatformError('ArchiveNotFound', { archiveId });
+  return path.join(dataDir, 'archives', archiveId);
+}
+
 export function openRecordings(deps: RecordingsDeps): Recordings {
-  const root = path.join(deps.dataDir, 'archives');
-  const folderOf = (archiveId: string) => {
-    if (!idPattern.test(archiveId)) throw new PlatformError('ArchiveNotFound', { archiveId });
-    return path.join(root, archiveId);
-  };
+  const folderOf = (archiveId: string) => archiveFolder(deps.dataDir, archiveId);
+  /** What is being recorded. */
+  const growing = new Map<string, Keeping>();
 
   const recordings: Recordings = {
     checkStylesheet: (stylesheet) => void parseStylesheet(stylesheet),
@@ -49,7 +53,9 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
       const seal = await sealOf(deps.keys, order);
       const measure = async () => measured(await recordings.open(order.archiveId));
       const keeping = await keepingOf(deps, { order, format: seal.format, folder: folderOf(order.archiveId), measure });
-      return new LiveRecording({ order, seal, keeping, sandbox, observer, ...deps });
+      growing.set(order.archiveId, keeping);
+      const telling = tellingEnd(observer, () => growing.delete(order.archiveId));
+      return new LiveRecording({ order, seal, keeping, sandbox, observer: telling, ...deps });
     },
 
     async recover(archiveId) {
@@ -83,6 +89,9 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
       }
     },
 
+    settled: async (archiveId) =>
+      growing.get(archiveId)?.settled ?? (await wholeBytes(recordings.open(archiveId, { start: 0, end: 0 }))),
+
     remove: (archiveId) => removeStored(folderOf(archiveId)),
   };
   return recordings;
@@ -93,6 +102,33 @@ async function measured({ stream, sizeBytes }: { stream: AsyncIterable<Uint8Arra
   const hash = createHash('sha256');
   for await (const part of stream) hash.update(part);
   return sizeBytes === 0 ? null : { sizeBytes, sha256: hash.digest('base64') };
+}
+
+/** The same observer; the end is told to another one first. */
+function tellingEnd(observer: RecordingObserver, over: () => void): RecordingObserver {
+  return {
+    began: (at) => observer.began(at),
+    ended: (result) => {
+      over();
+      observer.ended(result);
+    },
+    failed: (why, kept) => {
+      over();
+      observer.failed(why, kept);
+    },
+  };
+}
+
+/** What there is of a file, of one in our own format in whole chunks, which never change. */
+async function wholeBytes(opened: ReturnType<Recordings['open']>): Promise<number> {
+  try {
+    const { stream, sizeBytes } = await opened;
+    for await (const part of stream) part.fill(0);
+    return sizeBytes;
+  } catch (error) {
+    if (error instanceof PlatformError && error.code === 'ArchiveCut') return 0; // Its header is not there yet.
+    throw error;
+  }
 }
 
 type DataKeys = RecordingsDeps['keys'];

@@ -6,6 +6,7 @@ import { become, fileNameOf, isRecording, mayBecome } from './archive.ts';
 import { ArchiveRun, type ArchiveStream, type RunOwner } from './archive-run.ts';
 import { ArchiveSession } from './archive-session.ts';
 import type { ArchiveTimes } from './archive-times.ts';
+import { uploadOutcome } from './archive-upload.ts';
 import { type ArchivePlan, type ArchiveWish, planArchive } from './archive-wish.ts';
 import type { Calls } from './calls.ts';
 import { requireUsable } from './certificate.ts';
@@ -15,7 +16,15 @@ import type { Foundation } from './foundation.ts';
 import { checkLayout, type Layout } from './layout.ts';
 import { requireEntitled } from './plan.ts';
 import type { Projects } from './project.ts';
-import type { RecordingOrder, RecordingResult, Recordings, Uploads } from './recordings.ts';
+import type {
+  RecordingOrder,
+  RecordingResult,
+  Recordings,
+  ResumedUpload,
+  UploadEnd,
+  UploadOrder,
+  Uploads,
+} from './recordings.ts';
 import type { Sessions } from './session.ts';
 import type { Storages } from './storage.ts';
 
@@ -56,6 +65,8 @@ export class Archives implements RunOwner {
   readonly #sessions = new Map<string, ArchiveSession>();
   /** Archives that are recorded or on their way to where they are kept. */
   readonly #live = new Map<string, Ending>();
+  /** Archives of a former run that are on their way, with their projects. */
+  readonly #resumed = new Map<string, string>();
   #cancelSweep: Cancel = () => {};
   #stopping = false;
 
@@ -204,10 +215,14 @@ export class Archives implements RunOwner {
     }
   }
 
-  /** Stops what is recorded and waits for its files, but not longer than `archiveStopSeconds`. */
+  /**
+   * Stops what is recorded and waits for its files, but not longer than `archiveStopSeconds`. Uploads are not waited for:
+   * they go on after the next start.
+   */
   async close(): Promise<void> {
     this.#stopping = true;
     this.#cancelSweep();
+    this.#parts.uploads?.stop();
     for (const { run } of this.#live.values()) run.stop(system, 'the server stopped');
     const all = Promise.all([...this.#live.values()].map(({ done }) => done));
     let cancel: Cancel = () => {};
@@ -237,10 +252,17 @@ export class Archives implements RunOwner {
 
   async #settle(ending: Ending, kept: RecordingResult | null, failure: string | null): Promise<void> {
     const { run, storage } = ending;
+    const { recordings, uploads } = this.#parts;
     try {
-      if (ending.discard) await this.#parts.recordings?.remove(run.archive.id);
-      else if (failure === null && storage && this.#parts.uploads) await this.#upload(run, storage, kept);
-      else run.become(system, failure === null ? 'available' : 'failed', this.#facts(kept, failure));
+      if (failure === null && kept && storage && uploads && !ending.discard) {
+        await this.#upload(ending, storage, uploads.finish(run.archive.id, kept), kept);
+      } else {
+        if (!ending.discard) {
+          run.become(system, failure === null ? 'available' : 'failed', this.#facts(kept, failure));
+        }
+        if (storage) await uploads?.abandon(run.archive.id);
+      }
+      if (ending.discard) await recordings?.remove(run.archive.id);
     } catch (error) {
       this.#deps.journal.record('error', 'the end of an archive was not recorded', {
         archiveId: run.archive.id,
@@ -255,21 +277,55 @@ export class Archives implements RunOwner {
     }
   }
 
-  async #upload(run: ArchiveRun, storage: Storage, result: RecordingResult | null): Promise<void> {
-    const { projectId, id } = run.archive;
-    const facts = this.#facts(result, null);
+  async #upload(
+    ending: Ending,
+    { fallback }: Storage,
+    end: Promise<UploadEnd>,
+    result: RecordingResult,
+  ): Promise<void> {
+    const { run } = ending;
+    const outcome = await uploadOutcome(this.#deps, run.archive, fallback, end);
+    if (!outcome || ending.discard) return;
+    run.become(system, outcome.status, { ...this.#facts(result, null), ...outcome.change });
+    await this.#arrived(run.archive);
+  }
+
+  /** The upload is over, one way or the other: what is not needed any more goes, once that is durable. */
+  async #arrived(archive: Archive): Promise<void> {
+    await this.#deps.recorder.flush();
+    if (archive.status === 'uploaded') await this.#release(archive);
+    else await this.#parts.uploads?.abandon(archive.id);
+  }
+
+  /**
+   * Goes on with the upload of an archive that a former run recorded whole.
+   * @returns whether there is one; what it had sent of any other is taken away
+   */
+  async resume(archive: Archive): Promise<boolean> {
+    const { uploads } = this.#parts;
+    const resumed = archive.status === 'stopped' ? await uploads?.resume(archive.id) : null;
+    if (resumed) void this.#goOn(archive, resumed);
+    else await uploads?.abandon(archive.id);
+    return Boolean(resumed);
+  }
+
+  async #goOn(before: Archive, { fallback, result, end }: ResumedUpload): Promise<void> {
+    const { clock, journal, recorder } = this.#deps;
+    const { id, projectId, sessionId } = before;
+    this.#resumed.set(id, projectId);
     try {
-      const target = this.#parts.storages.targetOf(storage);
-      await this.#parts.uploads!.upload(id, target, `${projectId}/${id}/${fileNameOf(run.archive)}`);
+      const outcome = await uploadOutcome(this.#deps, before, fallback, end);
+      if (!outcome || !this.#resumed.has(id)) return;
+      const { status, change } = outcome;
+      const archive = become(before, status, clock.now(), { ...this.#facts(result, null), ...change });
+      recorder.record(system, { type: `archive.${status}`, projectId, sessionId, archive });
+      await this.#arrived(archive);
     } catch (error) {
       const code = error instanceof PlatformError ? error.code : 'Internal';
-      this.#deps.journal.record('error', 'an archive could not be uploaded', { projectId, archiveId: id, code });
-      const reason = 'the upload failed';
-      run.become(system, storage.fallback === 'opentok' ? 'available' : 'failed', { ...facts, reason });
-      return;
+      journal.record('error', 'the end of an archive was not recorded', { archiveId: id, code });
+    } finally {
+      this.#resumed.delete(id);
     }
-    run.become(system, 'uploaded', { ...facts, kept: false });
-    await this.#parts.recordings?.remove(id);
   }
 
   #facts(result: RecordingResult | null, failure: string | null): Partial<Archive> {
@@ -318,11 +374,13 @@ export class Archives implements RunOwner {
     const recording = await recordings.start(orderOf(archive, plan), run);
     const { projectId, sessionId } = archive;
     try {
+      if (storage) await this.#parts.uploads?.begin(this.#uploadOf(archive, storage));
       await recorder.change(actor, { type: 'archive.started', projectId, sessionId, archive }, (event) =>
         store.archives.create(archive, event),
       );
     } catch (error) {
       recording.stop();
+      if (storage) await this.#parts.uploads?.abandon(archive.id);
       await recordings.remove(archive.id).catch(() => {});
       throw error;
     }
@@ -331,6 +389,13 @@ export class Archives implements RunOwner {
     followed.runs.add(run);
     run.begin(recording, followed.home && followed.home.connections.size > 0 ? followed.home : null);
     return run;
+  }
+
+  #uploadOf(archive: Archive, storage: Storage): UploadOrder {
+    const { id: archiveId, projectId } = archive;
+    const name = `${projectId}/${archiveId}/${fileNameOf(archive)}`;
+    const { storages } = this.#parts;
+    return { archiveId, projectId, target: storages.targetOf(storage), fallback: storage.fallback, name };
   }
 
   #newArchive(session: Session, plan: ArchivePlan, storage: Storage | null, automatic: boolean): Archive {
@@ -374,6 +439,7 @@ export class Archives implements RunOwner {
       requireUsable(storage.certificate, this.#deps.clock.now());
     }
     if (storage.fallback === 'none' && !this.#parts.uploads) throw new PlatformError('UploadMissing');
+    this.#parts.uploads?.requireRoom();
     return storage;
   }
 
@@ -465,11 +531,18 @@ export class Archives implements RunOwner {
 
   /** Files go before their project: once it is gone, nothing knows of them. */
   async #removeAll(projectId: string): Promise<void> {
-    const { recordings } = this.#parts;
+    const { recordings, uploads } = this.#parts;
     const ending = [...this.#live.values()].filter(({ run }) => run.archive.projectId === projectId);
     for (const each of ending) {
       each.discard = true;
       each.run.stop(system, 'the project was removed');
+      await uploads?.abandon(each.run.archive.id);
+    }
+    const resumed = [...this.#resumed].filter(([, owner]) => owner === projectId);
+    for (const [id] of resumed) {
+      this.#resumed.delete(id);
+      await uploads?.abandon(id);
+      await recordings?.remove(id);
     }
     if (!recordings) return;
     for (const { id } of await this.#deps.store.archives.kept(projectId)) await recordings.remove(id);

@@ -119,14 +119,20 @@ export type StorageTarget =
       readonly bucket: string;
       /** null: Amazon's. */
       readonly endpoint: string | null;
-      readonly sse: 's3' | 'none';
+      /** null: found out. */
+      readonly region: string | null;
+      /** What the bucket is to encrypt with, and has to confirm: keys of its own, or one of a key service. */
+      readonly sse: 's3' | 'kms' | 'none';
+      /** Of `kms`: its id or ARN. */
+      readonly kmsKeyId: string | null;
+      readonly kmsEncryptionContext: Readonly<Record<string, string>> | null;
     }
   | {
       readonly type: 'azure';
       readonly accountName: string;
       readonly accountKey: string;
       readonly container: string;
-      /** null: the public cloud's. */
+      /** With a port where it is not 443; null: the public cloud's. */
       readonly domain: string | null;
     };
 

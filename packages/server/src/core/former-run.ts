@@ -7,6 +7,7 @@
  */
 import { asPlatformError, limits } from '@cloister/protocol';
 import { become } from './archive.ts';
+import type { Archives } from './archives.ts';
 import type { Archive } from './entities.ts';
 import type { Event } from './event.ts';
 import type { Foundation } from './foundation.ts';
@@ -38,18 +39,25 @@ export async function closeFormerRun(deps: Foundation): Promise<void> {
 }
 
 /**
- * Closes its archives: they fail, and what was sealed of them is brought to an end, measured and kept as long as that of any
- * other. That takes as long as reading them does, so no start waits for it; until then they are as they were left. One that
- * cannot be closed now is closed at the next start.
+ * Closes its archives. Those that were whole go on to their storage. The others fail, and what was sealed of them is brought to
+ * an end, measured and kept as long as that of any other. That takes as long as reading them does, so no start waits for it;
+ * until then they are as they were left. One that cannot be closed now is closed at the next start.
  * @param left those that were unfinished at the start
  */
 export async function closeFormerArchives(
-  deps: Foundation,
+  deps: Foundation & { readonly archives: Archives },
   recordings: Pick<Recordings, 'recover'> | null,
   left: readonly Archive[],
 ): Promise<void> {
   const { store, journal } = deps;
+  const cut: Archive[] = [];
   for (const before of left) {
+    if (!(await deps.archives.resume(before).catch(() => false))) cut.push(before);
+  }
+  if (cut.length < left.length) {
+    journal.record('info', 'uploads of a former run go on', { count: left.length - cut.length });
+  }
+  for (const before of cut) {
     try {
       await store.outbox.append([failed(deps, before, (await recordings?.recover(before.id)) ?? null)]);
     } catch (error) {
@@ -57,8 +65,8 @@ export async function closeFormerArchives(
       journal.record('error', 'an archive of a former run could not be closed', { archiveId: before.id, code });
     }
   }
-  if (left.length === 0) return;
-  journal.record('warn', 'a former run ended while archives were recorded; they have failed', { count: left.length });
+  if (cut.length === 0) return;
+  journal.record('warn', 'a former run ended while archives were recorded; they have failed', { count: cut.length });
 }
 
 function failed({ recorder, clock }: Foundation, before: Archive, kept: RecordingResult | null): Event {

@@ -105,8 +105,8 @@ export interface Store {
     /** Started, paused and stopped ones, oldest first: while none runs, those that a killed run left. */
     unfinished(): Promise<Archive[]>;
     /**
-     * Those with a file that is not to be kept any longer: deleted and expired ones, and those that ended at or before
-     * `until`; oldest first.
+     * Those with a file that is not to be kept any longer: deleted, expired and uploaded ones, and those that ended at or
+     * before `until`; oldest first.
      */
     outlived(until: number, limit: number): Promise<Archive[]>;
     /** Of one project, those that may have a file with us. */

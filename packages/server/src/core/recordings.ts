@@ -2,7 +2,7 @@
  * The ports through which `core` records a session and stores what was recorded. A recorder fills the first; nothing here
  * knows how it captures, composes, encodes or seals.
  */
-import type { StorageTarget } from './entities.ts';
+import type { Storage, StorageTarget } from './entities.ts';
 import type { Layout } from './layout.ts';
 import type { StreamTap } from './media-plane.ts';
 
@@ -90,12 +90,48 @@ export interface Recordings {
     archiveId: string,
     range?: { start: number; end: number },
   ): Promise<{ stream: AsyncIterable<Uint8Array>; sizeBytes: number }>;
+  /** How many bytes of what `open` gives are there and will not change, while it is recorded too. */
+  settled(archiveId: string): Promise<number>;
   /** Removes what was recorded, for good; nothing happens where nothing is there. */
   remove(archiveId: string): Promise<void>;
 }
 
-/** The way of a finished recording into a customer's storage. */
+/** Where one archive goes. */
+export interface UploadOrder {
+  readonly archiveId: string;
+  readonly projectId: string;
+  readonly target: StorageTarget;
+  readonly fallback: Storage['fallback'];
+  /** Its name in the bucket. */
+  readonly name: string;
+}
+
+/** How an upload ended. `left`: the server stops, or the archive is not wanted any more; nothing is to be recorded. */
+export type UploadEnd = 'uploaded' | 'left';
+
+/** An upload that a former run began, of an archive that it recorded whole. */
+export interface ResumedUpload {
+  readonly result: RecordingResult;
+  readonly fallback: Storage['fallback'];
+  /** As `finish` has it. */
+  readonly end: Promise<UploadEnd>;
+}
+
+/**
+ * The way of archives into a customer's storage. Parts go up while an archive is recorded, as it is stored where it is sealed
+ * to a certificate, otherwise opened; what has arrived is remembered over restarts.
+ */
 export interface Uploads {
-  /** Sends the file as it is stored, under `name`. @throws PlatformError `DestinationRefused`, `DestinationFailed` */
-  upload(archiveId: string, target: StorageTarget, name: string): Promise<void>;
+  /** @throws PlatformError `UploadsWaiting` while too much waits for its upload already */
+  requireRoom(): void;
+  /** An archive is recorded from now on: it goes there, whatever storage its project has later. @throws what the disk says */
+  begin(order: UploadOrder): Promise<void>;
+  /** The recording is over and whole. @throws PlatformError `UploadFailed`, once nothing more is tried */
+  finish(archiveId: string, result: RecordingResult): Promise<UploadEnd>;
+  /** @returns null where nothing is to go on: there is no upload of it, or the archive was not whole */
+  resume(archiveId: string): Promise<ResumedUpload | null>;
+  /** Nothing more goes up, and what did is taken away, if the storage lets us. Its files may go when this resolves. */
+  abandon(archiveId: string): Promise<void>;
+  /** Ends what is under way; all of it goes on after the next start. */
+  stop(): void;
 }

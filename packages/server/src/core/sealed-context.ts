@@ -11,6 +11,8 @@ export const sealedContext = {
   archiveName: () => 'session.archiveName',
   archive: (archiveId: string) => `archive.name:${archiveId}`,
   storageTarget: (projectId: string) => `storage.target:${projectId}`,
+  /** The same, in the file of an archive that goes there. */
+  uploadTarget: (archiveId: string) => `archive.uploadTarget:${archiveId}`,
   callbackUrl: (callbackId: string) => `callback.url:${callbackId}`,
   deliveryUrl: (deliveryId: string) => `delivery.url:${deliveryId}`,
   deliveryBody: (deliveryId: string) => `delivery.body:${deliveryId}`,

@@ -6,15 +6,47 @@ import { seed, times } from '../../../../tests/sample.ts';
 import { storageTargetOf } from './storage.ts';
 
 const s3 = { accessKey: 'AKIA', secretKey: 'se/cret+', bucket: 'recordings' };
+const plain = { region: null, sse: 'none', kmsKeyId: null, kmsEncryptionContext: null } as const;
 const azure = { accountName: 'clinic', accountKey: 'a2V5', container: 'recordings' };
 const refused = (type: string, config: Record<string, string | undefined>, why: RegExp) =>
   assert.throws(() => storageTargetOf({ type, config }), { code: 'BadRequest', message: why });
 
 describe('the target of a storage', () => {
   it('is a bucket of S3, with the usual endpoint where none is named', () => {
-    assert.deepEqual(storageTargetOf({ type: 's3', config: s3 }), { type: 's3', ...s3, endpoint: null, sse: 'none' });
-    const own = storageTargetOf({ type: 's3', config: { ...s3, endpoint: 'https://s3.example.org/', sse: 's3' } });
-    assert.deepEqual(own, { type: 's3', ...s3, endpoint: 'https://s3.example.org', sse: 's3' });
+    assert.deepEqual(storageTargetOf({ type: 's3', config: s3 }), { type: 's3', ...s3, endpoint: null, ...plain });
+    const wish = { endpoint: 'https://s3.example.org/', region: 'eu-central-1', sse: 's3' };
+    const own = storageTargetOf({ type: 's3', config: { ...s3, ...wish } });
+    assert.deepEqual(own, { type: 's3', ...s3, ...plain, ...wish, endpoint: 'https://s3.example.org' });
+  });
+
+  it('is encrypted there with a key of a key service, named by id or ARN, in a context of strings', () => {
+    const kms = { ...s3, sse: 'kms', kmsKeyId: 'arn:aws:kms:eu-central-1:123456789012:key/1234-abcd' };
+    const context = { clinic: 'north' };
+    assert.deepEqual(storageTargetOf({ type: 's3', config: kms, kmsEncryptionContext: context }), {
+      ...{ type: 's3', ...s3, endpoint: null, region: null },
+      ...{ sse: 'kms', kmsKeyId: kms.kmsKeyId, kmsEncryptionContext: context },
+    });
+    refused('s3', { ...kms, kmsKeyId: undefined }, /config.kmsKeyId is missing/);
+    for (const kmsKeyId of ['alias/archives', 'arn:aws:kms:eu-central-1:123456789012:alias/archives']) {
+      refused('s3', { ...kms, kmsKeyId }, /not an alias/);
+    }
+    refused('s3', { ...s3, kmsKeyId: 'key' }, /need config.sse kms/);
+    const size = limits.storageWordChars - JSON.stringify({ a: '' }).length;
+    const inContext = (value: unknown) => () =>
+      storageTargetOf({ type: 's3', config: kms, kmsEncryptionContext: value });
+    inContext({ a: 'x'.repeat(size) })();
+    for (const wrong of ['text', ['a'], { a: 1 }, { a: 'x'.repeat(size + 1) }, { a: '\n' }]) {
+      assert.throws(inContext(wrong), { code: 'BadRequest', message: /kmsEncryptionContext/ });
+    }
+  });
+
+  it('is reached over TLS, or on this machine', () => {
+    for (const endpoint of ['http://127.0.0.1:9000', 'http://localhost:9000', 'http://[::1]:9000']) {
+      storageTargetOf({ type: 's3', config: { ...s3, endpoint } });
+    }
+    for (const endpoint of ['http://s3.example.org', 'http://10.0.0.1:9000', 'http://localhost.example.org']) {
+      refused('s3', { ...s3, endpoint }, /config.endpoint must be https/);
+    }
   });
 
   it('is a container of Azure', () => {
@@ -34,7 +66,9 @@ describe('the target of a storage', () => {
       refused('azure', { ...azure, [name]: '' }, new RegExp(`config.${name} is missing`));
     }
     refused('s3', { ...s3, bucket: 'Not A Bucket' }, /config.bucket is not a bucket/);
-    refused('s3', { ...s3, sse: 'kms' }, /config.sse must be s3 or none/);
+    refused('s3', { ...s3, sse: 'c' }, /config.sse must be s3, kms or none/);
+    refused('s3', { ...s3, region: 'Frankfurt' }, /config.region is not a region/);
+    refused('s3', { ...s3, endpoint: 'https://example.org/?a=b' }, /holds a query/);
     refused('s3', { ...s3, endpoint: 'ftp://example.org' }, /config.endpoint is not a URL/);
     refused('s3', { ...s3, endpoint: 'https://u:p@example.org' }, /holds a user or a password/);
     refused('azure', { ...azure, accountKey: 'no base64!' }, /config.accountKey is not a accountKey/);

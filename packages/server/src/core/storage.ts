@@ -1,5 +1,6 @@
 /** Where a project wants its archives stored, and what they are sealed to (OpenTok; compat 2.5). */
 import { limits, PlatformError } from '@cloister/protocol';
+import { isLoopback } from '../lib/index.ts';
 import type { Accounts } from './account.ts';
 import { fingerprintOf, readCertificate } from './certificate.ts';
 import type { Storage, StorageTarget } from './entities.ts';
@@ -14,6 +15,8 @@ import { sealedContext } from './sealed-context.ts';
 export interface StorageWish {
   readonly type: string;
   readonly config: Readonly<Record<string, string | undefined>>;
+  /** As it came out of JSON. */
+  readonly kmsEncryptionContext?: unknown;
   readonly fallback?: string;
   /** PEM, or base64 of it; none seals with the project's data key. */
   readonly certificate?: string;
@@ -83,24 +86,25 @@ export class Storages {
   }
 }
 
+type Word = (name: string, form: RegExp) => string;
+
 /** @throws PlatformError `BadRequest` that names the field */
-export function storageTargetOf({ type, config }: StorageWish): StorageTarget {
-  const word = (name: string, form: RegExp): string => {
+export function storageTargetOf({ type, config, kmsEncryptionContext }: StorageWish): StorageTarget {
+  const word: Word = (name, form) => {
     const value = config[name];
     if (value === undefined || value === '') throw bad(`config.${name} is missing`);
     if (value.length > limits.storageWordChars || !form.test(value)) throw bad(`config.${name} is not a ${name}`);
     return value;
   };
   if (type === 's3') {
-    const sse = config.sse ?? 'none';
-    if (sse !== 's3' && sse !== 'none') throw bad('config.sse must be s3 or none');
     return {
       type,
       accessKey: word('accessKey', /^[\x21-\x7e]+$/),
       secretKey: word('secretKey', /^[\x21-\x7e]+$/),
       bucket: word('bucket', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/),
       endpoint: config.endpoint ? endpointOf(config.endpoint) : null,
-      sse,
+      region: config.region ? word('region', /^[a-z0-9-]{1,64}$/) : null,
+      ...encryptionOf(config, word, kmsEncryptionContext),
     };
   }
   if (type === 'azure') {
@@ -109,16 +113,50 @@ export function storageTargetOf({ type, config }: StorageWish): StorageTarget {
       accountName: word('accountName', /^[a-z0-9]{3,24}$/),
       accountKey: word('accountKey', /^[A-Za-z0-9+/]+={0,2}$/),
       container: word('container', /^[a-z0-9](-?[a-z0-9]){2,62}$/),
-      domain: config.domain ? word('domain', /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/) : null,
+      domain: config.domain ? word('domain', /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/) : null,
     };
   }
   throw bad('type must be s3 or azure');
+}
+
+function encryptionOf(
+  config: StorageWish['config'],
+  word: Word,
+  context: unknown,
+): Pick<Extract<StorageTarget, { type: 's3' }>, 'sse' | 'kmsKeyId' | 'kmsEncryptionContext'> {
+  const sse = config.sse ?? 'none';
+  if (sse !== 's3' && sse !== 'kms' && sse !== 'none') throw bad('config.sse must be s3, kms or none');
+  if (sse !== 'kms') {
+    if (config.kmsKeyId || context) throw bad('config.kmsKeyId and config.kmsEncryptionContext need config.sse kms');
+    return { sse, kmsKeyId: null, kmsEncryptionContext: null };
+  }
+  const kmsKeyId = word('kmsKeyId', /^[A-Za-z0-9:/_-]+$/);
+  // What an answer confirms is the key; an alias may lead to another one by then.
+  if (/(^|:)alias\//.test(kmsKeyId)) throw bad('config.kmsKeyId must be the id or the ARN of a key, not an alias');
+  return { sse, kmsKeyId, kmsEncryptionContext: contextOf(context) };
+}
+
+function contextOf(value: unknown): Readonly<Record<string, string>> | null {
+  if (value === undefined || value === null) return null;
+  const isText = (each: unknown) => typeof each === 'string' && /^[\x20-\x7e]*$/.test(each);
+  if (typeof value !== 'object' || Array.isArray(value) || !Object.entries(value).flat().every(isText)) {
+    throw bad('config.kmsEncryptionContext must be an object of strings in ASCII');
+  }
+  if (JSON.stringify(value).length > limits.storageWordChars) {
+    throw bad(`config.kmsEncryptionContext is longer than ${limits.storageWordChars} characters`);
+  }
+  return value as Readonly<Record<string, string>>;
 }
 
 function endpointOf(text: string): string {
   const url = text.length <= limits.storageWordChars ? URL.parse(text) : null;
   if (url?.protocol !== 'https:' && url?.protocol !== 'http:') throw bad('config.endpoint is not a URL');
   if (url.username || url.password) throw bad('config.endpoint holds a user or a password');
+  if (url.search || url.hash) throw bad('config.endpoint holds a query');
+  // An archive that has no certificate is clear on its way.
+  if (url.protocol === 'http:' && !isLoopback(url.hostname.replace(/^\[|\]$/g, ''))) {
+    throw bad('config.endpoint must be https, unless it is on this machine');
+  }
   return url.href.replace(/\/$/, '');
 }
 

@@ -54,6 +54,14 @@ describe('the storage of a project', () => {
       certificate: null,
     });
     assert.equal((await put({ type: 's3', config })).json().fallback, 'opentok');
+    const kms = { bucket: 'recordings', region: 'eu-central-1', sse: 'kms', kmsKeyId: 'key-1' };
+    const third = await put({ ...s3, config: { ...config, ...kms, kmsEncryptionContext: { clinic: 'north' } } });
+    assert.deepEqual(third.json().config, {
+      accessKey: mask,
+      secretKey: mask,
+      ...kms,
+      kmsEncryptionContext: { clinic: 'north' },
+    });
     const stored = await rest.core.store.storages.get(rest.projectId);
     assert.doesNotMatch(JSON.stringify(stored), /marker/i);
     assert.equal(rest.core.storages.targetOf(stored!).type, 's3');
@@ -117,7 +125,7 @@ describe('the storage of a project', () => {
     });
     const set = (body: object) => own.call('PUT', path, { body });
     assert.equal((await set(s3)).statusCode, 200);
-    const ours = await set({ ...s3, config: { ...config, endpoint: 'http://10.0.0.1:9000' } });
+    const ours = await set({ ...s3, config: { ...config, endpoint: 'https://10.0.0.1:9000' } });
     assert.deepEqual([ours.statusCode, ours.headers['cloister-error']], [400, 'DestinationRefused']);
     const azure = { accountName: 'clinic', accountKey: 'a2V5', container: 'recordings', domain: 'blob.internal' };
     assert.match((await set({ type: 'azure', config: azure })).json().message, /https:\/\/clinic\.blob\.internal/);

@@ -9,7 +9,9 @@ const names = [
   'secretKey',
   'bucket',
   'endpoint',
+  'region',
   'sse',
+  'kmsKeyId',
   'accountName',
   'accountKey',
   'container',
@@ -24,6 +26,7 @@ export const putStorage: Handler = async (call) => {
   const { storage, target } = await call.core.storages.put(projectActor(call), call.issuer, {
     type: requiredText(fields, 'type'),
     config: Object.fromEntries(names.map((name) => [name, optionalText(config as Fields, name)])),
+    kmsEncryptionContext: (config as Fields).kmsEncryptionContext,
     fallback: optionalText(fields, 'fallback'),
     certificate: optionalText(fields, 'certificate'),
   });
@@ -40,8 +43,17 @@ export const deleteStorage: Handler = async (call) => {
 /** Only what cannot be used is shown. */
 function masked(target: StorageTarget) {
   if (target.type === 's3') {
-    const { bucket, endpoint, sse } = target;
-    return { accessKey: mask, secretKey: mask, bucket, ...(endpoint !== null && { endpoint }), sse };
+    const { bucket, endpoint, region, sse, kmsKeyId, kmsEncryptionContext } = target;
+    return {
+      accessKey: mask,
+      secretKey: mask,
+      bucket,
+      ...(endpoint !== null && { endpoint }),
+      ...(region !== null && { region }),
+      sse,
+      ...(kmsKeyId !== null && { kmsKeyId }),
+      ...(kmsEncryptionContext !== null && { kmsEncryptionContext }),
+    };
   }
   const { accountName, container, domain } = target;
   return { accountName, accountKey: mask, container, ...(domain !== null && { domain }) };

@@ -103,12 +103,14 @@ function lifetimeRules(given: () => Given): void {
     ];
     const expired = await make({ status: 'expired', ...kept, updatedAt: 9000 });
     const uploaded = await make({ status: 'uploaded', updatedAt: 1 });
+    // Its file was to go at once, and is still there.
+    const late = await make({ status: 'uploaded', ...kept, updatedAt: 9001 });
     const own = (all: readonly Archive[]) => all.filter(({ projectId }) => projectId === session.projectId);
     assert.deepEqual(own(await store.archives.unfinished()), open);
-    assert.deepEqual(own(await store.archives.outlived(5000, 100)), [due, failed, expired]);
+    assert.deepEqual(own(await store.archives.outlived(5000, 100)), [due, failed, expired, late]);
     assert.deepEqual((await store.archives.outlived(5000, 1)).length, 1);
-    assert.deepEqual(await store.archives.kept(session.projectId), [due, young, failed, expired]);
-    await store.archives.released(expired.id);
+    assert.deepEqual(await store.archives.kept(session.projectId), [due, young, failed, expired, late]);
+    for (const each of [expired, late]) await store.archives.released(each.id);
     assert.deepEqual(await store.archives.get(expired.id), { ...expired, kept: false });
     assert.deepEqual(own(await store.archives.outlived(5000, 100)), [due, failed]);
     assert.deepEqual([empty.kept, uploaded.kept], [false, false]);

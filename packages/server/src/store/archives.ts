@@ -25,7 +25,8 @@ type Row = typeof archives.$inferSelect;
 /** Which archives have a file that is not to be kept any longer. */
 function outlivedBy(until: number) {
   const ended = and(inArray(archives.status, ['available', 'failed']), lte(archives.updatedAt, until));
-  const over = or(eq(archives.status, 'expired'), ended);
+  // What was uploaded is kept no longer than it takes to remove it.
+  const over = or(inArray(archives.status, ['expired', 'uploaded']), ended);
   return or(eq(archives.status, 'deleted'), and(eq(archives.kept, true), over));
 }
 

@@ -1,0 +1,185 @@
+/** The uploads of this node, by their archives. */
+import { limits, PlatformError } from '@cloister/protocol';
+import type {
+  Journal,
+  Keys,
+  RecordingResult,
+  Recordings,
+  ResumedUpload,
+  StorageTarget,
+  UploadEnd,
+  UploadOrder,
+  Uploads,
+} from '../core/index.ts';
+import type { Clock, Ids } from '../lib/index.ts';
+import type { Bucket } from './bucket.ts';
+import { Slots } from './slots.ts';
+import { Upload } from './upload.ts';
+import { openTarget, readState, removeState, sealTarget, type UploadState, writeState } from './upload-file.ts';
+import type { Wire } from './wire.ts';
+
+/** Makes the way to an object of a target. @param signal ends what is under way */
+export type BucketOf = (target: StorageTarget, name: string, signal: AbortSignal) => Promise<Bucket>;
+
+export interface UploadsDeps {
+  /** The folder of an archive. @throws PlatformError `ArchiveNotFound` */
+  readonly folderOf: (archiveId: string) => string;
+  readonly spool: Pick<Recordings, 'open' | 'settled'>;
+  readonly wire: Wire;
+  readonly keys: Pick<Keys, 'seal' | 'open'>;
+  readonly clock: Clock;
+  readonly ids: Pick<Ids, 'uuid'>;
+  readonly journal: Journal;
+  /** Real storages unless given. */
+  readonly bucketOf?: BucketOf;
+}
+
+interface Running {
+  readonly upload: Upload;
+  readonly target: StorageTarget;
+  readonly stop: AbortController;
+  readonly end: Promise<UploadEnd>;
+}
+
+export function openUploads(deps: UploadsDeps): Uploads {
+  return new NodeUploads(deps);
+}
+
+/** The libraries are loaded when the first archive goes there: they take a part of a second, and memory. */
+function bucketOver(wire: Wire): BucketOf {
+  return async (target, name, signal) => {
+    if (target.type === 's3') {
+      const { S3Bucket } = await import('./s3.ts');
+      return new S3Bucket(target, name, wire, signal);
+    }
+    const { AzureBucket } = await import('./azure.ts');
+    return new AzureBucket(target, name, wire, signal);
+  };
+}
+
+class NodeUploads implements Uploads {
+  readonly #deps: UploadsDeps;
+  readonly #bucketOf: BucketOf;
+  readonly #running = new Map<string, Running>();
+  readonly #slots = new Slots(limits.uploadsInFlight, limits.uploadsInFlightPerProject);
+  #stopped = false;
+
+  constructor(deps: UploadsDeps) {
+    this.#deps = deps;
+    this.#bucketOf = deps.bucketOf ?? bucketOver(deps.wire);
+  }
+
+  requireRoom(): void {
+    let bytes = 0;
+    for (const { upload } of this.#running.values()) bytes += upload.waitingBytes;
+    if (bytes >= limits.uploadWaitingBytes) throw new PlatformError('UploadsWaiting', { bytes });
+  }
+
+  async begin({ archiveId, projectId, target, fallback, name }: UploadOrder): Promise<void> {
+    const { folderOf, keys } = this.#deps;
+    const state: UploadState = {
+      version: 1,
+      projectId,
+      name,
+      fallback,
+      target: sealTarget(keys, projectId, archiveId, target),
+      begun: null,
+      result: null,
+      done: false,
+    };
+    await writeState(folderOf(archiveId), state);
+    this.#start(archiveId, state, target);
+  }
+
+  async finish(archiveId: string, result: RecordingResult): Promise<UploadEnd> {
+    const running = this.#running.get(archiveId);
+    if (!running) return 'left';
+    await running.upload.finish(result);
+    return this.#ended(archiveId, running);
+  }
+
+  async resume(archiveId: string): Promise<ResumedUpload | null> {
+    const { folderOf, keys, journal } = this.#deps;
+    const state = await readState(folderOf(archiveId));
+    if (!state?.result) return null;
+    const { endedAt: _, ...result } = state.result;
+    let target: StorageTarget;
+    try {
+      target = openTarget(keys, archiveId, state);
+    } catch (error) {
+      const code = error instanceof PlatformError ? error.code : 'Internal';
+      journal.record('error', 'an upload of a former run cannot go on', { archiveId, code });
+      return null;
+    }
+    const running = this.#start(archiveId, state, target);
+    return { result, fallback: state.fallback, end: this.#ended(archiveId, running) };
+  }
+
+  async abandon(archiveId: string): Promise<void> {
+    const { folderOf, keys } = this.#deps;
+    const running = this.#running.get(archiveId);
+    this.#running.delete(archiveId);
+    running?.stop.abort();
+    await running?.upload.leave();
+    const state = await readState(folderOf(archiveId));
+    if (!state) return;
+    await removeState(folderOf(archiveId));
+    if (state.begun && !state.done) {
+      // Nobody waits for a storage that may be away. What stays there is in no object.
+      void this.#abort(archiveId, state, running?.target ?? openTarget(keys, archiveId, state));
+    }
+  }
+
+  async #abort(archiveId: string, { projectId, name, begun }: UploadState, target: StorageTarget): Promise<void> {
+    try {
+      const bucket = await this.#bucketOf(target, name, new AbortController().signal);
+      await bucket.abort(begun?.uploadId ?? '');
+    } catch (error) {
+      this.#deps.journal.record('warn', 'parts of an upload that was given up stay with the storage', {
+        projectId,
+        archiveId,
+        why: error instanceof Error ? error.message : 'unknown',
+      });
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const { upload, stop } of this.#running.values()) {
+      void upload.leave();
+      stop.abort();
+    }
+  }
+
+  #start(archiveId: string, state: UploadState, target: StorageTarget): Running {
+    const { folderOf, spool, clock, ids, journal } = this.#deps;
+    const stop = new AbortController();
+    const upload = new Upload(
+      {
+        archiveId,
+        folder: folderOf(archiveId),
+        bucket: () => this.#bucketOf(target, state.name, stop.signal),
+        spool,
+        slots: this.#slots,
+        clock,
+        ids,
+        journal,
+      },
+      state,
+    );
+    if (this.#stopped) void upload.leave();
+    const running: Running = { upload, target, stop, end: upload.run() };
+    // Somebody waits for it only once the archive is whole.
+    running.end.catch(() => {});
+    this.#running.set(archiveId, running);
+    return running;
+  }
+
+  async #ended(archiveId: string, running: Running): Promise<UploadEnd> {
+    try {
+      return await running.end;
+    } finally {
+      if (this.#running.get(archiveId) === running) this.#running.delete(archiveId);
+    }
+  }
+}

@@ -1,0 +1,226 @@
+/** Archives of real calls that go to a customer's bucket: Swift with its S3 layer, killed and started again on the way. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { tempFolder } from '../rig/cleanup.ts';
+import type { Participant } from '../rig/page.ts';
+import { Swift } from '../rig/swift.ts';
+import { eventually } from '../rig/wait.ts';
+import { useStage } from './stage.ts';
+
+interface Archive {
+  readonly id: string;
+  readonly status: string;
+  readonly reason: string;
+  readonly sha256sum: string;
+  readonly password: string;
+  readonly size: number;
+  readonly url: string | null;
+}
+
+const bucket = 'visits-of-a-clinic';
+const UPLOAD_MS = 90_000;
+
+let swift: Swift;
+const stage = useStage({
+  ready: async () => {
+    swift = await Swift.start();
+    await swift.createBucket(bucket);
+  },
+});
+after(() => swift?.kill());
+
+const rest = (method: string, path: string, body?: unknown) =>
+  stage.customer.rest(method, `/v2/project/${stage.customer.credentials.apiKey}${path}`, 'project', body);
+const get = async (id: string) => (await rest('GET', `/archive/${id}`)) as Archive;
+
+/** @param more of the storage */
+function setStorage(more: { config?: object; fallback?: string; certificate?: string } = {}): Promise<unknown> {
+  const config = { ...swift.owner, bucket, endpoint: swift.endpoint, ...more.config };
+  return rest('PUT', '/archive/storage', { type: 's3', fallback: 'none', ...more, config });
+}
+
+/** Publishes noise: a picture that no encoder makes small, so that there are parts within seconds. */
+async function noisy(sessionId: string): Promise<Participant> {
+  const participant = await stage.open();
+  await participant.join(stage.customer.ticket(sessionId));
+  await participant.page.evaluate(() => {
+    const [width, height] = [640, 480];
+    const canvas = Object.assign(document.createElement('canvas'), { width, height });
+    const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+    const picture = context.createImageData(width, height);
+    const pixels = new Uint32Array(picture.data.buffer);
+    let state = 1;
+    const draw = () => {
+      for (let at = 0; at < pixels.length; at += 1) {
+        state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+        pixels[at] = state | 0xff000000;
+      }
+      context.putImageData(picture, 0, 0);
+    };
+    // Ten pictures a second are enough of it, and leave the machine to the others.
+    setInterval(draw, 100);
+    const [videoSource] = canvas.captureStream(10).getVideoTracks();
+    return window.rig.publish({
+      videoSource: videoSource as never,
+      audioSource: window.rig.toneTrack(500) as never,
+    });
+  });
+  return participant;
+}
+
+async function start(): Promise<{ archive: Archive; end: () => Promise<void> }> {
+  const sessionId = await stage.customer.session();
+  const participant = await noisy(sessionId);
+  const archive = (await rest('POST', '/archive', { sessionId, quantizationParameter: 15 })) as Archive;
+  await participant.event('session', 'archiveStarted');
+  const end = async () => {
+    await rest('POST', `/archive/${archive.id}/stop`);
+    await participant.close();
+  };
+  return { archive, end };
+}
+
+/** What the server remembers of an upload. */
+function remembered(id: string) {
+  const text = readFileSync(path.join(stage.server.dataDir, 'archives', id, 'upload.json'), 'utf8');
+  assert.doesNotMatch(text, /owning|test:owner/);
+  return JSON.parse(text) as { begun: { parts: unknown[] } | null; result: unknown };
+}
+
+const parts = (id: string) => remembered(id).begun?.parts.length ?? 0;
+const arrived = (id: string) =>
+  eventually(
+    'a part of the archive',
+    async () => parts(id),
+    (count) => count > 0,
+    UPLOAD_MS,
+  );
+/** The recording has ended, and that is remembered. */
+async function whole(id: string): Promise<void> {
+  await eventually(
+    'the recording is whole',
+    async () => {
+      const { status, reason } = await get(id);
+      assert.equal(status, 'stopped', reason);
+      return remembered(id).result;
+    },
+    (result) => result !== null,
+    UPLOAD_MS,
+  );
+}
+const uploaded = (id: string) =>
+  eventually(
+    'the archive is uploaded',
+    () => get(id),
+    ({ status }) => status === 'uploaded',
+    UPLOAD_MS,
+  );
+
+async function objectOf({ id, size, sha256sum }: Archive, name: string): Promise<Buffer> {
+  const object = await swift.object(bucket, `${stage.customer.credentials.apiKey}/${id}/${name}`);
+  assert.equal(object.length, size);
+  assert.equal(createHash('sha256').update(object).digest('base64'), sha256sum);
+  return object;
+}
+
+function probe(file: string): string {
+  const shown = ['-show_entries', 'format=format_name:stream=codec_name', '-of', 'csv=p=0'];
+  const { stdout, stderr } = spawnSync('ffprobe', ['-v', 'error', ...shown, file], { encoding: 'utf8' });
+  return `${stdout}${stderr}`;
+}
+
+test('STO9 parts go up while it is recorded; the bucket is killed on the way and comes back, and the object is whole', async () => {
+  await setStorage();
+  const { archive, end } = await start();
+  await arrived(archive.id);
+  assert.equal((await get(archive.id)).status, 'started');
+  await swift.kill();
+  await end();
+  await whole(archive.id);
+  assert.equal((await get(archive.id)).status, 'stopped');
+  await swift.start();
+  const after = await uploaded(archive.id);
+  assert.equal(after.url, null);
+  const file = path.join(tempFolder('uploaded'), 'archive.mp4');
+  writeFileSync(file, await objectOf(after, 'archive.mp4'));
+  assert.match(probe(file), /h264[\s\S]*aac[\s\S]*mp4/);
+  await eventually(
+    'nothing of it stays with us',
+    async () => readdirSync(path.join(stage.server.dataDir, 'archives')),
+    (left) => !left.some((name) => name.startsWith(archive.id)),
+  );
+});
+
+test('STO9 sealed to a certificate: the platform is killed on the way, and after its restart the object is the cipher text', async () => {
+  const folder = tempFolder('certificate');
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const [key, cert] = ['key.pem', 'cert.pem'].map((name) => path.join(folder, name)) as [string, string];
+  writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const made = ['req', '-new', '-x509', '-days', '2', '-key', key, '-subj', '/CN=customer', '-out', cert];
+  assert.equal(spawnSync('openssl', made).status, 0);
+  await setStorage({ certificate: readFileSync(cert, 'utf8') });
+  const { archive, end } = await start();
+  await arrived(archive.id);
+  await swift.kill();
+  await end();
+  await whole(archive.id);
+  const before = parts(archive.id);
+  // Another storage by now: it changes nothing for this archive.
+  await setStorage({ config: { bucket: 'another-bucket' } });
+  await stage.server.kill();
+  await swift.start();
+  stage.server = await stage.server.restart();
+  const after = await uploaded(archive.id);
+  assert.ok(before >= 1 && after.password !== '');
+  const sealed = path.join(folder, 'archive.ts');
+  writeFileSync(sealed, await objectOf(after, 'archive.ts'));
+  const [password, out] = [path.join(folder, 'password'), path.join(folder, 'clear.ts')];
+  writeFileSync(password, Buffer.from(after.password, 'base64'));
+  const unwrap = ['pkeyutl', '-decrypt', '-pkeyopt', 'rsa_padding_mode:oaep', '-inkey', key, '-in', password];
+  const blob = spawnSync('openssl', unwrap).stdout;
+  const open = ['enc', '-d', '-aes-256-cbc', '-in', sealed, '-out', out];
+  const opened = spawnSync('openssl', [
+    ...open,
+    '-K',
+    blob.toString('hex', 3, 35),
+    '-iv',
+    blob.toString('hex', 35, 51),
+  ]);
+  assert.equal(opened.status, 0, String(opened.stderr));
+  assert.match(probe(out), /h264[\s\S]*aac[\s\S]*mpegts/);
+});
+
+/** Records a moment under a storage that does not take it. */
+async function refused(config: object): Promise<Archive> {
+  await swift.start();
+  await setStorage({ config });
+  const { archive, end } = await start();
+  await end();
+  return eventually(
+    'the archive has failed',
+    () => get(archive.id),
+    ({ status }) => status === 'failed',
+    UPLOAD_MS,
+  );
+}
+
+test('STO10 a bucket that is not there: the archive has failed, says why, and is not lost', async () => {
+  const failed = await refused({ bucket: 'somebody-elses' });
+  assert.equal(failed.reason, 'the upload failed: there is no such bucket');
+  const answer = await fetch(failed.url as string);
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  assert.equal(createHash('sha256').update(bytes).digest('base64'), failed.sha256sum);
+  assert.doesNotMatch(stage.server.logs(), /owning|somebody-elses/);
+});
+
+test('STO11 a bucket that does not confirm its encryption: nothing was sent', async () => {
+  const failed = await refused({ sse: 's3' });
+  assert.match(failed.reason, /^the upload failed: the storage did not confirm the encryption/);
+  const { apiKey } = stage.customer.credentials;
+  await assert.rejects(swift.object(bucket, `${apiKey}/${failed.id}/archive.mp4`), { name: 'NoSuchKey' });
+  assert.deepEqual(await swift.unfinished(bucket), []);
+});
