@@ -2,50 +2,12 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, it } from 'node:test';
 import { PlatformError } from '@cloister/protocol';
-import {
-  type Actor,
-  closeFormerArchives,
-  type RecordingResult,
-  type ResumedUpload,
-  type UploadEnd,
-  type UploadOrder,
-  type Uploads,
-} from '../../packages/server/src/core/index.ts';
+import { type Actor, closeFormerArchives } from '../../packages/server/src/core/index.ts';
 import { type TestPlatform, testPlatform } from './platform.ts';
+import { UploadsDouble } from './uploads.ts';
 
 const actor: Actor = { kind: 'system' };
 const config = { accessKey: 'key', secretKey: 'secret', bucket: 'recordings' };
-
-/** Uploads that the test ends. */
-class UploadsDouble implements Uploads {
-  readonly orders: UploadOrder[] = [];
-  readonly results: RecordingResult[] = [];
-  readonly abandoned: string[] = [];
-  stopped = 0;
-  room: PlatformError | null = null;
-  end: () => Promise<UploadEnd> = async () => 'uploaded';
-  resumed: ResumedUpload | null = null;
-
-  requireRoom() {
-    if (this.room) throw this.room;
-  }
-  async begin(order: UploadOrder) {
-    this.orders.push(order);
-  }
-  async finish(_id: string, result: RecordingResult) {
-    this.results.push(result);
-    return this.end();
-  }
-  async resume() {
-    return this.resumed;
-  }
-  async abandon(id: string) {
-    this.abandoned.push(id);
-  }
-  stop() {
-    this.stopped += 1;
-  }
-}
 
 const uploads = new UploadsDouble();
 let platform: TestPlatform;

@@ -75,6 +75,7 @@ describe('starting', () => {
       quantizationParameter: null,
       layout: { type: 'bestFit' },
       certificate: null,
+      recipients: [],
     });
     assert.deepEqual([...recording.streams.keys()], [streamId]);
     assert.deepEqual(client.data('archiveStarted'), [{ archive: { archiveId: archive.id, name: 'Visit' } }]);

@@ -9,7 +9,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { FrameReader } from '../../packages/server/src/archive/messages.ts';
-import { parseRtp } from '../../packages/server/src/archive/rtp-packet.ts';
+import { parseRtp } from '../../packages/server/src/lib/index.ts';
 import { type Alteration, alteredBuild } from '../rig/altered.ts';
 import { launchBrowser, type TestBrowser } from '../rig/browser.ts';
 import { type CapturedPacket, captureTraffic } from '../rig/capture.ts';

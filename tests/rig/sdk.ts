@@ -67,7 +67,7 @@ export class Customer {
     await this.rest('PATCH', `/cloister/v1/projects/${this.credentials.apiKey}`, 'account', { policy });
   }
 
-  /** Asks the platform with the credential of the project or of the account. @throws on any status but 2xx */
+  /** Asks the platform with the credential of the project or of the account; → JSON, or the text of anything else. @throws on any status but 2xx */
   async rest(method: string, path: string, as: 'project' | 'account', body?: unknown): Promise<unknown> {
     const { url, apiKey, apiSecret, accountKey, accountSecret } = this.credentials;
     const token = as === 'project' ? restToken(apiKey, apiSecret, as) : restToken(accountKey, accountSecret, as);
@@ -78,7 +78,8 @@ export class Customer {
     });
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
-    return text === '' ? null : JSON.parse(text);
+    const isJson = answer.headers.get('content-type')?.includes('json') ?? false;
+    return isJson ? JSON.parse(text) : text || null;
   }
 }
 

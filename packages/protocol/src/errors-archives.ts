@@ -41,6 +41,34 @@ export const archiveErrors = {
   },
 
   // Sealed archives
+  SealingNotFound: {
+    status: 404,
+    opentok: 404,
+    message: 'This project has not set what its archives are sealed to',
+    help: 'Set it with PUT …/archive-sealing. Without it the certificate of the archive storage is used, where there is one.',
+    fault: 'caller',
+  },
+  ManifestNotFound: {
+    status: 404,
+    opentok: 404,
+    message: 'Archive {archiveId} has no manifest: {why}',
+    help: 'Read the archive until its status is available, uploaded or failed, or wait for the callback that says so.',
+    fault: 'caller',
+  },
+  ManifestRefused: {
+    status: 400,
+    opentok: 400,
+    message: 'The manifest is not verified: {why}',
+    help: 'Fetch the manifest again from …/archives/ID/manifest. If it is the same, do not trust it: the platform did not sign it.',
+    fault: 'caller',
+  },
+  ManifestKeyUnknown: {
+    status: 400,
+    opentok: 400,
+    message: 'The manifest is signed with a key that is not among those of the platform: {keyId}',
+    help: 'Fetch the keys again from /cloister/v1/manifest-keys of the platform that recorded the archive. A key that has leaked is not published any more.',
+    fault: 'caller',
+  },
   CertificateRefused: {
     status: 400,
     opentok: 400,

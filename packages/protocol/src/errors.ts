@@ -182,13 +182,6 @@ const table = {
     help: 'Start the archive with the streamMode `manual` to choose them.',
     fault: 'caller',
   },
-  CertificateInvalid: {
-    status: 400,
-    opentok: 400,
-    message: 'The certificate cannot be used: {why}',
-    help: 'Send one X.509 certificate in PEM, or its base64, that is valid now and has an RSA key of 2048 bits.',
-    fault: 'caller',
-  },
   CertificateNeedsComposed: {
     status: 400,
     opentok: 400,

@@ -250,11 +250,6 @@ const table = {
     why: 'links whose first use was recorded; past it the oldest is recorded again',
   },
   archiveStopSeconds: { value: 3, why: 'how long a stop of the server waits for recordings to end' },
-  certificateChars: { value: 16 * 1024, why: 'a certificate in PEM, or in base64 once more' },
-  certificateKeyBits: {
-    value: 2048,
-    why: 'OpenTok: the RSA key of a certificate; it takes no larger one, and smaller ones are weak',
-  },
   storageWordChars: { value: 512, why: 'one value of the storage of a project' },
 
   // Archives: uploads

@@ -97,7 +97,10 @@ function Player({ path, name, archive, onBroken }: PlayerProps) {
 function HowToOpen({ archive }: { archive: PlaygroundArchive }) {
   const ways = [
     { title: 'With Cloister’s command', what: 'command', text: openCommand(archive) },
-    { title: 'With openssl', what: 'openssl commands', text: opensslCommands(archive) },
+    // Our own format has its key inside, and openssl knows nothing of it.
+    ...(archive.sealed?.password
+      ? [{ title: 'With openssl', what: 'openssl commands', text: opensslCommands(archive) }]
+      : []),
   ];
   return (
     <Disclosure className="earlier">

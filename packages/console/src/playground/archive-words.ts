@@ -89,20 +89,22 @@ export function factsOf({ durationMs, sizeBytes, resolution, hasAudio, hasVideo 
   return [lengthOf(durationMs), weightOf(sizeBytes), ...picture, ...silent].join(' · ');
 }
 
-/** What somebody with the private key types, in the folder of the download. */
+/** What is inside a sealed archive, of either format. */
+const clearName = 'archive-clear.ts';
+
+/** What somebody with the private key types, in the folder of the download. The key of our own format is in the file. */
 export function openCommand({ fileName, sealed }: PlaygroundArchive): string {
-  const clear = fileName.replace(/(\.\w+)$/, '-clear$1');
-  const [password, sha256] = [sealed?.password ?? '', sealed?.sha256 ?? ''];
-  return `npx cloister archive open ${fileName} --key key.pem --password "${password}" --sha256 "${sha256}" --out ${clear}`;
+  const password = sealed?.password ? ` --password "${sealed.password}"` : '';
+  const sha256 = sealed?.sha256 ?? '';
+  return `npx cloister archive open ${fileName} --key key.pem${password} --sha256 "${sha256}" --out ${clearName}`;
 }
 
 /** The same with nothing but openssl, as OpenTok documents it. */
 export function opensslCommands({ fileName, sealed }: PlaygroundArchive): string {
-  const clear = fileName.replace(/(\.\w+)$/, '-clear$1');
   return [
     `openssl enc -base64 -d -A <<< "${sealed?.password ?? ''}" -out password.enc`,
     'openssl pkeyutl -decrypt -pkeyopt rsa_padding_mode:oaep -inkey key.pem -in password.enc -out password.bin',
-    `openssl enc -d -aes-256-cbc -in ${fileName} -out ${clear} \\`,
+    `openssl enc -d -aes-256-cbc -in ${fileName} -out ${clearName} \\`,
     '  -K $(xxd -s 3 -l 32 -c 32 -p password.bin) -iv $(xxd -s 35 -l 16 -c 16 -p password.bin)',
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 /** Our own HTTP API under `/cloister/v1`, the health check and the pages. */
 import type { FastifyInstance } from 'fastify';
 import type { Journal } from '../core/index.ts';
+import { archiveRoutes } from './archives.ts';
 import { answerErrors } from './errors.ts';
 import { type LoginDeps, loginRoutes } from './login.ts';
 import { type PageFolders, pageRoutes } from './pages.ts';
@@ -30,6 +31,7 @@ export async function adminRoutes(app: FastifyInstance, deps: AdminDeps): Promis
       loginRoutes(api, deps);
       await api.register(async (playground) => playgroundRoutes(playground, deps));
       projectRoutes(api, deps);
+      archiveRoutes(api, deps);
     },
     { prefix: '/cloister/v1' },
   );

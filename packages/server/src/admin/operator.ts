@@ -15,6 +15,7 @@ import {
   type Rotation,
   roles,
 } from '../core/index.ts';
+import { sealingView, sealingWish } from './archives.ts';
 import { parseBody } from './body.ts';
 import { answerErrors } from './errors.ts';
 import { inspect } from './projects.ts';
@@ -87,6 +88,7 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   answerErrors(app, deps.journal);
   accounts(app, deps);
   projects(app, deps);
+  sealings(app, deps);
   secrets(app, deps);
   keys(app, deps);
   await app.listen({ path: socket });
@@ -165,6 +167,23 @@ function projects(app: FastifyInstance, { core }: OperatorDeps): void {
   app.get<{ Params: { apiKey: string; sessionId: string } }>('/projects/:apiKey/sessions/:sessionId', async (request) =>
     inspect(core, request.params.apiKey, request.params.sessionId),
   );
+}
+
+function sealings(app: FastifyInstance, { core }: OperatorDeps): void {
+  const route = '/projects/:apiKey/archive-sealing';
+  app.get<{ Params: { apiKey: string } }>(route, async (request) => {
+    const { id } = await core.projects.get(request.params.apiKey);
+    return sealingView(await core.sealings.get(id));
+  });
+  app.put<{ Params: { apiKey: string } }>(route, async (request) => {
+    const wish = parseBody(sealingWish, request.body);
+    return sealingView(await core.sealings.put(actor, request.params.apiKey, wish));
+  });
+  app.delete<{ Params: { apiKey: string } }>(route, async (request) => {
+    const { id } = await core.projects.get(request.params.apiKey);
+    await core.sealings.remove(actor, id);
+    return { apiKey: id, removed: true };
+  });
 }
 
 function secrets(app: FastifyInstance, { core, makeToken }: OperatorDeps): void {

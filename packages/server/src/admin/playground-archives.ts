@@ -33,7 +33,7 @@ export function archiveRoutes(app: FastifyInstance, deps: VisitorDeps): void {
     await core.sessions.get(id, sessionId);
     const { items } = await core.archives.list(id, { sessionId, offset: 0, count: limits.archivesListedDefault });
     return {
-      certificateSha256: await core.storages.sealedTo(id),
+      certificateSha256: await core.sealings.sealedTo(id),
       archives: await Promise.all(items.map(({ archive }) => shown(core, archive))),
     };
   });
@@ -76,7 +76,7 @@ async function named<Wish extends { readonly sessionId: string }>(
 
 async function shown(core: Core, archive: Archive): Promise<PlaygroundArchive> {
   const { id, projectId, status, reason, resolution, hasAudio, hasVideo, automatic } = archive;
-  const { createdAt, durationMs, sizeBytes, certificate, password, sha256 } = archive;
+  const { createdAt, durationMs, sizeBytes, certificate, recipients, password, sha256 } = archive;
   const recorded = status === 'started' || status === 'paused';
   // It may stop in this very moment; then it has no layout any more.
   const layout = recorded ? await core.archives.layout(projectId, id).catch(() => null) : null;
@@ -93,7 +93,7 @@ async function shown(core: Core, archive: Archive): Promise<PlaygroundArchive> {
     durationMs,
     sizeBytes,
     fileName: fileNameOf(archive),
-    sealed: certificate === null ? null : { password, sha256 },
+    sealed: certificate === null && recipients.length === 0 ? null : { password, sha256 },
   };
 }
 

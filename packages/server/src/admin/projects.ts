@@ -97,7 +97,8 @@ export async function inspect(core: Core, apiKey: string, sessionId: string): Pr
   };
 }
 
-async function owned(core: Core, auth: RestAuth, request: FastifyRequest, apiKey: string): Promise<Project> {
+/** The project of the account that asks. @throws PlatformError `ProjectNotFound` */
+export async function owned(core: Core, auth: RestAuth, request: FastifyRequest, apiKey: string): Promise<Project> {
   return core.projects.ofAccount(await auth.account(request), apiKey);
 }
 

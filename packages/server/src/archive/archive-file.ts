@@ -16,11 +16,12 @@ import { z } from 'zod';
 
 export interface About {
   readonly projectId: string;
-  /** `individual`: Cloister's, with a file for each stream. */
-  readonly format: 'opentok' | 'cloister' | 'individual';
+  /** As its `Seal` has it: what is neither `cloister` nor `individual` (a file for each stream) is downloaded as it is stored. */
+  readonly format: 'opentok' | 'recipients' | 'cloister' | 'individual';
 }
 
-const aboutFile = z.strictObject({ projectId: z.string(), format: z.enum(['opentok', 'cloister', 'individual']) });
+const formats = ['opentok', 'recipients', 'cloister', 'individual'] as const;
+const aboutFile = z.strictObject({ projectId: z.string(), format: z.enum(formats) });
 
 const markBytes = { head: 8 + 8, closing: 16 };
 export const ownerOnly = { folder: 0o700, file: 0o600 };

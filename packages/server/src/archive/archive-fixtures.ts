@@ -13,7 +13,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type ErrorCode, PlatformError } from '@cloister/protocol';
-import { type Certificate, readCertificate, type SealFormat } from './certificate.ts';
+import { type Certificate, readCertificate, type SealFormat } from '../core/index.ts';
 import type { Random } from './sealer.ts';
 
 /** What fast-check draws its samples by: the seed of the test run. */
@@ -76,11 +76,11 @@ export async function* inParts(bytes: Uint8Array, ...sizes: readonly number[]): 
   }
 }
 
-/** Everything that a source gives, and the error with which it ended. */
+/** Everything that a source gives, each part good only until the next is asked for, and the error with which it ended. */
 export async function drain(source: AsyncIterable<Uint8Array>): Promise<{ bytes: Buffer; error: unknown }> {
   const parts: Uint8Array[] = [];
   try {
-    for await (const part of source) parts.push(part);
+    for await (const part of source) parts.push(Buffer.from(part));
   } catch (error) {
     return { bytes: Buffer.concat(parts), error };
   }

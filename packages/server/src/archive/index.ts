@@ -1,6 +1,13 @@
 /** The door of the archives: how they are recorded, laid out, sealed and opened. Clear bytes are in memory only. */
-export { type Certificate, readCertificate, type SealFormat } from './certificate.ts';
 export { type Placement, placeStreams, type Rectangle } from './layout.ts';
+export {
+  type Expected,
+  expectedBy,
+  requireExpected,
+  requireSize,
+  type VerifiedManifest,
+  verifyManifest,
+} from './manifest.ts';
 export { type OpenedArchive, type OpenWith, openArchive } from './open.ts';
 export { openOpenTokArchive } from './opentok-open.ts';
 export { createOpenTokSealer, type OpenTokSealer, partBytes } from './opentok-seal.ts';

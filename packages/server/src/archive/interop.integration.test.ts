@@ -8,8 +8,9 @@ import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { tempFolder } from '../../../../tests/rig/cleanup.ts';
 import { readVectors, spoil } from '../../../../tests/vectors/sealed-archive.ts';
+import { readCertificate } from '../core/index.ts';
 import { makeOwner, openssl, packets, randomFrom } from './archive-fixtures.ts';
-import { createArchiveSealer, createOpenTokSealer, readCertificate, toCertificates } from './index.ts';
+import { createArchiveSealer, createOpenTokSealer, toCertificates } from './index.ts';
 
 const folder = tempFolder('archive');
 const at = (name: string) => path.join(folder, name);

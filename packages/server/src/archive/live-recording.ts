@@ -264,7 +264,7 @@ export class LiveRecording implements Recording {
   }
 }
 
-function optionsOf({ order, seal, clock }: Parts): RecorderOptions {
+function optionsOf({ order, seal }: Parts): RecorderOptions {
   const { hasAudio, hasVideo, width, height, maxBitrateBps, quantizationParameter } = order;
   if (order.outputMode === 'individual') {
     // `core` refuses an individual archive whose storage has a certificate.
@@ -272,7 +272,8 @@ function optionsOf({ order, seal, clock }: Parts): RecorderOptions {
     return { container: 'files', hasAudio, hasVideo, seal };
   }
   return {
-    container: seal.format === 'opentok' ? 'mpegts' : 'mp4',
+    // Where a customer holds the key, the container is OpenTok's.
+    container: seal.format === 'cloister' ? 'mp4' : 'mpegts',
     width,
     height,
     frameRate,
@@ -281,6 +282,5 @@ function optionsOf({ order, seal, clock }: Parts): RecorderOptions {
     maxBitrateBps,
     quantizationParameter,
     seal,
-    now: clock.now(),
   };
 }

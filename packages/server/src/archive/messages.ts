@@ -11,6 +11,8 @@ import type { FileContainer } from './remuxer.ts';
 export type Seal =
   /** To a customer's certificate (PEM), in OpenTok's format. */
   | { readonly format: 'opentok'; readonly certificate: string }
+  /** To one or several certificates (PEM) of a customer, in Cloister's format. */
+  | { readonly format: 'recipients'; readonly certificates: readonly string[] }
   /** Under a content key of 32 bytes (base64) that the server made for this archive and wrapped, in Cloister's format. */
   | { readonly format: 'cloister'; readonly contentKey: string; readonly header: object };
 
@@ -33,8 +35,6 @@ export interface ComposedOptions {
   readonly maxBitrateBps: number | null;
   readonly quantizationParameter: number | null;
   readonly seal: Seal;
-  /** Milliseconds since 1970, for the validity of a certificate. */
-  readonly now: number;
 }
 
 export type RecorderOptions = ComposedOptions | SeparateOptions;

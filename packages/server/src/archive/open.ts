@@ -1,8 +1,8 @@
 /** Opens an archive of either format, as it comes. */
 import { createHash, type KeyObject } from 'node:crypto';
 import { PlatformError } from '@cloister/protocol';
-import type { SealFormat } from './certificate.ts';
-import { sameDigest } from './digest.ts';
+import type { SealFormat } from '../core/index.ts';
+import { type Expected, requireExpected } from './manifest.ts';
 import { openOpenTokArchive } from './opentok-open.ts';
 import { byPrivateKey } from './recipients.ts';
 import { magic, openSealedArchive } from './sealed-archive.ts';
@@ -15,14 +15,14 @@ export interface OpenWith {
   readonly privateKey: KeyObject;
   /** OpenTok's format needs it: the archive's `password`. The other has all that it needs in its header. */
   readonly password?: string | undefined;
-  /** SHA-256 of the stored file, where it is known from elsewhere: 32 bytes. */
-  readonly sha256?: Buffer | undefined;
+  /** What the stored file has to be, where that is known from elsewhere. */
+  readonly expected?: Expected | null;
 }
 
 /** An archive whose format is known. */
 export interface OpenedArchive {
   readonly format: SealFormat;
-  /** The clear bytes. */
+  /** The clear bytes; a part is good until the next is asked for. */
   readonly clear: Clear;
 }
 
@@ -57,25 +57,25 @@ async function peek(source: AsyncIterable<Uint8Array>, bytes: number): Promise<P
 }
 
 /**
- * The same as `open` makes of the source; at the end the digest of the source must be this one. An error of `open` says
- * more about what is wrong, and comes first.
+ * The same as `open` makes of the source; at the end the source must have been the file that was expected. An error of
+ * `open` says more about what is wrong, and comes first.
  */
 async function* checked(
   source: AsyncIterable<Uint8Array>,
-  wanted: Buffer,
+  expected: Expected,
   open: (source: AsyncIterable<Uint8Array>) => AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer> {
   const hash = createHash('sha256');
+  let sizeBytes = 0;
   async function* hashed(): AsyncGenerator<Uint8Array> {
     for await (const part of source) {
       hash.update(part);
+      sizeBytes += part.length;
       yield part;
     }
   }
   yield* open(hashed());
-  if (!sameDigest(hash.digest(), wanted)) {
-    throw new PlatformError('ArchiveChanged', { why: 'its SHA-256 is not the one that was given' });
-  }
+  requireExpected({ sizeBytes, sha256: hash.digest() }, expected);
 }
 
 /** The same; at the end, and at the first error, the source is closed. An error may come before it was read at all. */
@@ -101,8 +101,8 @@ function wayFor(first: Buffer, { privateKey, password }: OpenWith): [SealFormat,
 }
 
 /**
- * Finds out the format of an archive and opens it. With `sha256` the whole file is held against it, and `clear` throws
- * `ArchiveChanged` at its end; without, a changed byte is found in Cloister's own format alone.
+ * Finds out the format of an archive and opens it. With `expected` the whole file is held against it, and `clear` throws
+ * at its end where it is another one; without, a changed byte is found in Cloister's own format alone.
  * @param source the file as it was stored; a part of it need be good only until the next is asked for
  * @throws PlatformError `ArchiveUnreadable` when it can only be OpenTok's format and there is no password,
  *   `ArchiveKeyWrong` for a key of another kind; `clear` throws what `openSealedArchive` and `openOpenTokArchive` throw
@@ -111,7 +111,7 @@ export async function openArchive(source: Source, given: OpenWith): Promise<Open
   const { first, all, close } = await peek(source, magic.length);
   try {
     const [format, open] = wayFor(first, given);
-    const clear = given.sha256 ? checked(all(), given.sha256, open) : open(all());
+    const clear = given.expected ? checked(all(), given.expected, open) : open(all());
     return { format, clear: closing(clear, close) };
   } catch (refusal) {
     await close();

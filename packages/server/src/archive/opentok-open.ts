@@ -35,6 +35,18 @@ function unwrap(password: string, privateKey: KeyObject): Buffer {
   throw new PlatformError('ArchiveUnreadable', { why: 'the password is of another version than 1, AES-256, CBC' });
 }
 
+/**
+ * Bytes that are deciphered at a time: so few that what comes out lies in a cache, and in memory that was used before. Memory
+ * that is new costs more than the cipher: the kernel has to clear it.
+ */
+const PIECE_BYTES = 64 * 1024;
+
+/** Gives the memory of a part back at once, where a garbage collector would let much more of it pile up first. */
+function release({ buffer, byteLength }: Buffer): void {
+  // What shares its memory with others (Node's pool) is not ours to take away.
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+}
+
 function finish(decipher: Decipheriv): Buffer {
   try {
     return decipher.final();
@@ -46,7 +58,7 @@ function finish(decipher: Decipheriv): Buffer {
 /**
  * Opens an archive in OpenTok's format, as it comes. **What it gives is not authenticated**: a changed byte becomes 17
  * changed bytes and no error. A cut is seen by the length of the file, by its padding, and since an archive is whole
- * packets of 188 bytes; what came before it has been given then.
+ * packets of 188 bytes; what came before it has been given then. A part that it gives is good until the next is asked for.
  * @param source the cipher text; a part of it need be good only until the next is asked for
  * @param password the archive's, base64
  * @throws PlatformError `ArchiveKeyWrong`, before the first byte; `ArchiveCut`, after the last; `ArchiveUnreadable` for a
@@ -64,9 +76,13 @@ export async function* openOpenTokArchive(
   let [taken, given] = [0, 0];
   for await (const part of source) {
     taken += part.length;
-    const opened = decipher.update(part);
-    given += opened.length;
-    if (opened.length > 0) yield opened;
+    for (let at = 0; at < part.length; at += PIECE_BYTES) {
+      const opened = decipher.update(part.subarray(at, at + PIECE_BYTES));
+      given += opened.length;
+      if (opened.length === 0) continue;
+      yield opened;
+      release(opened);
+    }
   }
   if (taken === 0) throw new PlatformError('ArchiveCut', { why: 'it is empty' });
   if (taken % blockBytes !== 0) {

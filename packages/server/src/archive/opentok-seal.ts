@@ -8,7 +8,7 @@
 import { type Cipheriv, constants, createCipheriv, publicEncrypt, randomBytes } from 'node:crypto';
 import { PlatformError } from '@cloister/protocol';
 import { ByteQueue } from './byte-queue.ts';
-import type { Certificate } from './certificate.ts';
+import type { SealedTo } from './recipients.ts';
 import type { Random, Sealer } from './sealer.ts';
 
 /** What comes before the key in the password: version, algorithm, mode. */
@@ -33,7 +33,7 @@ export interface OpenTokSealer extends Sealer {
 }
 
 /** → the password, and wipes the clear one. */
-function passwordFor({ publicKey }: Certificate, key: Buffer, iv: Buffer): string {
+function passwordFor({ publicKey }: SealedTo, key: Buffer, iv: Buffer): string {
   const clear = Buffer.concat([passwordHead, key, iv]);
   const sealed = publicEncrypt({ key: publicKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' }, clear);
   clear.fill(0);
@@ -48,7 +48,7 @@ class CbcSealer implements OpenTokSealer {
   #cipher: Cipheriv | null;
   readonly #held = new ByteQueue();
 
-  constructor(certificate: Certificate, random: Random) {
+  constructor(certificate: SealedTo, random: Random) {
     this.#key = random(keyBytes);
     this.#last = random(blockBytes);
     this.password = passwordFor(certificate, this.#key, this.#last);
@@ -113,6 +113,6 @@ class CbcSealer implements OpenTokSealer {
  * until `end` or `discard`, which overwrite them; copies inside OpenSSL go when the garbage collector lets them.
  * @param certificate one that was read for this format
  */
-export function createOpenTokSealer(certificate: Certificate, random: Random = randomBytes): OpenTokSealer {
+export function createOpenTokSealer(certificate: SealedTo, random: Random = randomBytes): OpenTokSealer {
   return new CbcSealer(certificate, random);
 }

@@ -7,7 +7,8 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { limits, PlatformError } from '@cloister/protocol';
 import { flattenedDecrypt, GeneralEncrypt } from 'jose';
 import { z } from 'zod';
-import { type Certificate, keyIdOf } from './certificate.ts';
+import type { Certificate } from '../core/index.ts';
+import { sha256 } from './digest.ts';
 import { contentKeyBytes } from './sealed-chunks.ts';
 
 /** Wraps a content key of 32 bytes. What it gives becomes the header of the file, as JSON. */
@@ -18,6 +19,9 @@ export type WrapKey = (contentKey: Buffer) => Promise<object>;
  * @throws PlatformError `ArchiveKeyWrong`, `ArchiveChanged`, `ArchiveUnreadable`
  */
 export type UnwrapKey = (header: unknown) => Promise<Buffer>;
+
+/** Whom an archive is sealed to: what of a certificate is needed for it. */
+export type SealedTo = Pick<Certificate, 'publicKey' | 'fingerprint'>;
 
 const alg = 'RSA-OAEP-256';
 const enc = 'A256GCM';
@@ -41,21 +45,26 @@ function unreadable(why: string): never {
   throw new PlatformError('ArchiveUnreadable', { why });
 }
 
+/** SHA-256 of a public RSA key (DER, SubjectPublicKeyInfo), base64url: who has the private key can work it out too. */
+function keyIdOf(publicKey: KeyObject): string {
+  return sha256(publicKey.export({ type: 'spki', format: 'der' })).toString('base64url');
+}
+
 /**
  * Wraps to one or several certificates; the holder of any of their keys opens the archive.
  * @param certificates from 1 to `archiveRecipients`
  * @throws PlatformError `LimitReached` for more, `CertificateRefused` for none
  */
-export function toCertificates(certificates: readonly Certificate[]): WrapKey {
+export function toCertificates(certificates: readonly SealedTo[]): WrapKey {
   if (certificates.length === 0) throw new PlatformError('CertificateRefused', { why: 'there is none' });
   if (certificates.length > limits.archiveRecipients) {
     throw new PlatformError('LimitReached', { limit: 'archiveRecipients', value: limits.archiveRecipients });
   }
   return (contentKey) => {
     const jwe = new GeneralEncrypt(contentKey).setProtectedHeader({ enc, typ });
-    for (const { publicKey, keyId, fingerprint } of certificates) {
+    for (const { publicKey, fingerprint } of certificates) {
       const x5t = Buffer.from(fingerprint, 'hex').toString('base64url');
-      jwe.addRecipient(publicKey).setUnprotectedHeader({ alg, kid: keyId, 'x5t#S256': x5t });
+      jwe.addRecipient(publicKey).setUnprotectedHeader({ alg, kid: keyIdOf(publicKey), 'x5t#S256': x5t });
     }
     return jwe.encrypt();
   };

@@ -77,7 +77,7 @@ interface Making {
 
 async function composed(options: ComposedOptions): Promise<Making> {
   const digest = new Digest();
-  const { sealer, password, closing } = createSealer(options.seal, options.now);
+  const { sealer, password, closing } = await createSealer(options.seal);
   const { container, width, height, frameRate, hasAudio, hasVideo, maxBitrateBps, quantizationParameter } = options;
   let durationMs = () => 0;
   const output = await Output.open({

@@ -23,7 +23,7 @@ export interface Recorded {
 }
 
 export const options = (seal: Seal): RecorderOptions => ({
-  container: seal.format === 'opentok' ? 'mpegts' : 'mp4',
+  container: seal.format === 'cloister' ? 'mp4' : 'mpegts',
   width: 640,
   height: 480,
   frameRate: 30,
@@ -32,7 +32,6 @@ export const options = (seal: Seal): RecorderOptions => ({
   maxBitrateBps: null,
   quantizationParameter: null,
   seal,
-  now: Date.now(),
 });
 
 const stepMs = 1000 / 30;

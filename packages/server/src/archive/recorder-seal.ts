@@ -1,10 +1,10 @@
 /** The sealers of a recorder, for what the server ordered. */
-import { randomBytes } from 'node:crypto';
-import { limits } from '@cloister/protocol';
-import { type Certificate, readCertificate } from './certificate.ts';
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { limits, PlatformError } from '@cloister/protocol';
 import type { Seal } from './messages.ts';
 import { createOpenTokSealer } from './opentok-seal.ts';
-import { createArchiveSealerWith } from './sealed-archive.ts';
+import { type SealedTo, toCertificates } from './recipients.ts';
+import { createArchiveSealer, createArchiveSealerWith } from './sealed-archive.ts';
 import type { Sealer } from './sealer.ts';
 
 export interface RecorderSealer {
@@ -15,15 +15,27 @@ export interface RecorderSealer {
   closing(): Buffer | null;
 }
 
-/** @param now in milliseconds since 1970, for the certificate's validity. @throws PlatformError `CertificateRefused` */
-export function createSealer(seal: Seal, now: number): RecorderSealer {
-  if (seal.format === 'cloister') {
-    const sealer = createArchiveSealerWith(Buffer.from(seal.contentKey, 'base64'), seal.header);
-    return { sealer, password: '', closing: () => null };
+/** The server has checked it; nothing is recorded where it is something else after all. */
+function sealedTo(pem: string): SealedTo {
+  try {
+    const { publicKey, fingerprint256 } = new X509Certificate(pem);
+    return { publicKey, fingerprint: fingerprint256.replaceAll(':', '').toLowerCase() };
+  } catch (cause) {
+    throw new PlatformError('CertificateRefused', { why: 'it is not a certificate' }, { cause });
   }
-  const certificate: Certificate = readCertificate(seal.certificate, 'opentok', now);
-  const sealer = createOpenTokSealer(certificate);
-  return { sealer, password: sealer.password, closing: () => sealer.closing() };
+}
+
+/** A key that is for certificates is made here, and nobody else ever has it. @throws PlatformError `CertificateRefused` */
+export async function createSealer(seal: Seal): Promise<RecorderSealer> {
+  if (seal.format === 'opentok') {
+    const sealer = createOpenTokSealer(sealedTo(seal.certificate));
+    return { sealer, password: sealer.password, closing: () => sealer.closing() };
+  }
+  const sealer =
+    seal.format === 'recipients'
+      ? await createArchiveSealer(toCertificates(seal.certificates.map(sealedTo)))
+      : createArchiveSealerWith(Buffer.from(seal.contentKey, 'base64'), seal.header);
+  return { sealer, password: '', closing: () => null };
 }
 
 /**

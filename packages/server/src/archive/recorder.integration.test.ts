@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { limits } from '@cloister/protocol';
-import { inParts, makeOwner, type Owner, openssl } from './archive-fixtures.ts';
+import { drain, inParts, isRefusal, makeOwner, type Owner, openssl } from './archive-fixtures.ts';
 import { openArchive } from './open.ts';
 import { toCertificates } from './recipients.ts';
 import { options, type Recorded, RecorderRig } from './recorder-rig.ts';
@@ -43,9 +43,9 @@ const sideBySide = [
 async function decrypted({ cipherText, password }: Pick<Recorded, 'cipherText' | 'password'>): Promise<string> {
   const file = path.join(folder, `${cipherText.length}-${Math.floor(performance.now())}.ts`);
   const { clear } = await openArchive(inParts(cipherText, 65_536), { privateKey: owner.privateKey, password });
-  const parts: Uint8Array[] = [];
-  for await (const part of clear) parts.push(part);
-  await writeFile(file, Buffer.concat(parts));
+  const { bytes, error } = await drain(clear);
+  assert.equal(error, null);
+  await writeFile(file, bytes);
   return file;
 }
 
@@ -169,6 +169,25 @@ test('a recorder that is killed leaves what opens: the closing block ends what w
   const whole = Buffer.concat([cipherText.subarray(0, closing.after), closing.block]);
   const file = await decrypted({ cipherText: whole, password });
   assert.ok(colours(file).filter(({ left }) => like(left, red)).length > 20);
+});
+
+test('killed while it seals to certificates, a recorder leaves what opens up to its last whole chunk and says cut', async () => {
+  const second = makeOwner(3072);
+  const rig = new RecorderRig(options({ format: 'recipients', certificates: [owner.pem, second.pem] }));
+  await rig.opened();
+  rig.place(sideBySide);
+  rig.play({ left: changing }, 9000);
+  await rig.sealed(limits.sealedChunkBytes);
+  rig.recorder.kill();
+  const { cipherText, password, closing } = await rig.end();
+  assert.deepEqual([password, closing], ['', null]);
+  for (const { privateKey } of [owner, second]) {
+    const { format, clear } = await openArchive(inParts(cipherText, 65_536), { privateKey });
+    const { bytes, error } = await drain(clear);
+    assert.equal(format, 'cloister');
+    isRefusal(error, 'ArchiveCut');
+    assert.ok(bytes.length > limits.sealedChunkBytes - 1000 && bytes[0] === 0x47);
+  }
 });
 
 test('what waits for a recorder is bounded: past it packets are dropped and a key frame is asked for', async () => {

@@ -19,7 +19,7 @@ import {
 import { openRecordings } from './recordings.ts';
 
 /** Text under a key of the test, as the project's data key would have it: nothing of it is in what it gives. */
-const sealed = new Map<string, string>();
+export const sealed = new Map<string, string>();
 export const keys = {
   seal: (_project: string | null, context: string, clear: string) => {
     const id = `${context} ${sealed.size}`;
@@ -55,6 +55,7 @@ export const order = (archiveId: string, more: Partial<RecordingOrder> = {}): Re
   quantizationParameter: null,
   layout: { type: 'bestFit' },
   certificate: null,
+  recipients: [],
   ...more,
 });
 

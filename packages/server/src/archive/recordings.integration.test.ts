@@ -6,10 +6,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { makeOwner } from './archive-fixtures.ts';
+import { drain, makeOwner } from './archive-fixtures.ts';
 import { decodeRecording } from './codec-fixtures.ts';
 import { openArchive } from './open.ts';
-import { FixtureTap, order, recordingsIn, stream, watch } from './recordings-fixtures.ts';
+import { FixtureTap, order, recordingsIn, sealed, stream, watch } from './recordings-fixtures.ts';
 
 let dataDir: string;
 before(async () => {
@@ -77,6 +77,37 @@ test('sealed to a certificate: a download is what is stored, and only the privat
   });
   const first = await clear.next();
   assert.equal((first.value as Uint8Array)[0], 0x47);
+});
+
+test('sealed in our own format: each private key opens it, and nobody else has what it is sealed with', async () => {
+  const id = '00000000-0000-4000-8000-000000000007';
+  const owners = [makeOwner(), makeOwner(3072)];
+  const watched = watch();
+  const recipients = owners.map(({ pem }) => pem);
+  const recording = await recordings().start(order(id, { recipients }), watched);
+  const tap = new FixtureTap();
+  recording.add(stream, tap);
+  await tap.played.promise;
+  recording.stop();
+  const { result } = await watched.over;
+  assert.ok(result);
+  const { bytes, size } = await read(id);
+  assert.deepEqual([size, sha256(bytes), ''], [result.sizeBytes, result.sha256, result.password]);
+  assert.deepEqual((await read(id, { start: 0, end: 7 })).bytes.toString(), 'CLOISEAL');
+  const clear: Buffer[] = [];
+  for (const { privateKey } of owners) {
+    const opened = await openArchive(recordingBytes(bytes), { privateKey });
+    assert.equal(opened.format, 'cloister');
+    const { bytes: whole, error } = await drain(opened.clear);
+    assert.equal(error, null);
+    clear.push(whole);
+  }
+  assert.deepEqual(clear[0], clear[1]);
+  assert.ok(clear[0]!.length > 0 && clear[0]!.length % 188 === 0 && clear[0]![0] === 0x47);
+  assert.deepEqual(
+    [...sealed.keys()].filter((context) => context.includes(id)),
+    [],
+  );
 });
 
 async function* recordingBytes(bytes: Buffer): AsyncGenerator<Buffer> {

@@ -46,7 +46,7 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
     checkStylesheet: (stylesheet) => void parseStylesheet(stylesheet),
 
     async start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording> {
-      if (order.outputMode === 'individual' && order.certificate !== null) {
+      if (order.outputMode === 'individual' && (order.certificate !== null || order.recipients.length > 0)) {
         throw new PlatformError('CertificateNeedsComposed');
       }
       const sandbox = await sandboxOf(process.execPath);
@@ -77,7 +77,7 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
         return openIndividual(individualIn(deps.keys, folder, archiveId, about.projectId), range);
       }
       const { handle, sizeBytes } = await openStored(folder);
-      if (about.format === 'opentok') {
+      if (about.format !== 'cloister') {
         const stream = handle.createReadStream(range && { start: range.start, end: range.end });
         return { stream, sizeBytes };
       }
@@ -136,7 +136,9 @@ type DataKeys = RecordingsDeps['keys'];
 const contextOf = (archiveId: string) => `archive ${archiveId} content key`;
 
 /** How an archive is sealed: to its certificate, or under a new content key that the project's data key seals. */
-async function sealOf(keys: DataKeys, { projectId, archiveId, certificate }: RecordingOrder): Promise<Seal> {
+async function sealOf(keys: DataKeys, order: RecordingOrder): Promise<Seal> {
+  const { projectId, archiveId, certificate, recipients } = order;
+  if (recipients.length > 0) return { format: 'recipients', certificates: recipients };
   if (certificate !== null) return { format: 'opentok', certificate };
   const contentKey = randomBytes(contentKeyBytes);
   const wrap = toPlatform((clear) => JSON.stringify(keys.seal(projectId, contextOf(archiveId), clear)));
@@ -173,7 +175,7 @@ async function keepingOf({ keys, clock }: RecordingsDeps, { order, format, folde
     return keepIndividual(files, () => settleIndividual(kept), measure);
   }
   const file = await ArchiveFile.create(folder, { projectId, format });
-  return keepComposed(file, format === 'opentok', measure);
+  return keepComposed(file, format !== 'cloister', measure);
 }
 
 /** The clear bytes of a file in our own format; the handle is closed when they are read to their end, or no longer. */

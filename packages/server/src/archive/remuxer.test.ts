@@ -7,11 +7,11 @@ import {
   FF_ENCODER_LIBX264,
   type FFEncoderCodec,
 } from 'node-av/constants';
+import { parseRtp } from '../lib/index.ts';
 import { decodeRecording, encodeNoise, hertzOf, loudness } from './codec-fixtures.ts';
 import { readKeyFrame } from './key-frame.ts';
 import { publish } from './recorder-fixtures.ts';
 import { type FileUnit, Remuxer } from './remuxer.ts';
-import { parseRtp } from './rtp-packet.ts';
 
 const size = { width: 192, height: 112 };
 

@@ -7,12 +7,12 @@
  * A file has the tracks that it began with. Where a stream gets another codec or one track more, its next file begins.
  */
 import { limits, type MediaKind } from '@cloister/protocol';
+import { parseRtp } from '../lib/index.ts';
 import type { ComposedTrack } from './composition.ts';
 import { depacketizers } from './depacketize.ts';
 import { JitterBuffer } from './jitter-buffer.ts';
 import { type PictureTrack, readKeyFrame } from './key-frame.ts';
 import type { FileContainer, FileUnit } from './remuxer.ts';
-import { parseRtp } from './rtp-packet.ts';
 import { Offset, TrackClock } from './track-clock.ts';
 
 /** A stream as it is now: what it shows and how it sounds. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -64,7 +64,8 @@ function rig(stdin: Uint8Array = Buffer.alloc(0), ask: typeof fetch = fetch) {
   };
   const run = (source: string, words: Partial<OpenWords> = {}) => {
     const all = { key: path.join(folder, 'key.pem'), out: undefined, password: cbc.password, ...words };
-    return openArchiveCommand({ sha256: undefined, passphraseFile: undefined, source, ...all }, deps);
+    const none = { sha256: undefined, manifest: undefined, platformKeys: undefined, passphraseFile: undefined };
+    return openArchiveCommand({ ...none, source, ...all }, deps);
   };
   return { run, stdout, stderr, clock };
 }
@@ -206,6 +207,105 @@ test('nothing is written to a terminal, and progress to nothing else', async () 
 test('a source that is not there, or a folder, is told', async () => {
   await assert.rejects(rig().run(at('nothing')), (error) => isRefusal(error, 'ArchiveUnreadable', /nothing: ENOENT/));
   await assert.rejects(rig().run(folder), (error) => isRefusal(error, 'ArchiveUnreadable', /is a folder/));
+});
+
+const platform = generateKeyPairSync('ed25519');
+const platformKeys = JSON.stringify({ keys: [{ kid: 'k', ...platform.publicKey.export({ format: 'jwk' }) }] });
+
+/** What the platform would sign of this file. */
+function manifestOf(file: Buffer, key = platform.privateKey): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = {
+    ...{ type: 'cloister-archive-manifest', version: 1, archiveId: 'the archive', projectId: '1', sessionId: 's' },
+    ...{ status: 'available', reason: '', outputMode: 'composed', format: 'opentok', fileName: 'archive.ts' },
+    ...{ sizeBytes: file.length, sha256: createHash('sha256').update(file).digest('hex'), certificateSha256: [] },
+    ...{ startedAt: 0, stoppedAt: 60_000, durationMs: 60_000, signedAt: 60_000 },
+  };
+  const input = `${part({ alg: 'EdDSA', kid: 'k' })}.${part(claims)}`;
+  return `${input}.${sign(null, Buffer.from(input), key).toString('base64url')}\n`;
+}
+
+test('with a manifest a file is verified before a byte of it is given out, a pipe at its end', async () => {
+  writeFiles({ opentok, 'opentok.jws': manifestOf(opentok), 'keys.json': platformKeys });
+  const words = { manifest: at('opentok.jws'), platformKeys: at('keys.json') };
+  const said = /^verified: archive the archive of session s, recorded from 1970-01-01T00:00:00.000Z to .*as key k of/;
+  const toFile = rig();
+  const done = await toFile.run(at('opentok'), { ...words, out: at('out.ts') });
+  assert.deepEqual(done, { file: at('out.ts'), format: 'opentok', bytes: clear.length, verified: 'manifest' });
+  assert.match(toFile.stderr.bytes.toString(), said);
+  const toPlayer = rig();
+  await toPlayer.run(at('opentok'), words);
+  assert.deepEqual(toPlayer.stdout.bytes, clear);
+  assert.match(toPlayer.stderr.bytes.toString(), said);
+  const piped = rig(opentok);
+  await piped.run('-', words);
+  assert.deepEqual(piped.stdout.bytes, clear);
+  assert.match(
+    piped.stderr.bytes.toString(),
+    /^not yet verified: .*compared at its end\nverified: archive the archive/,
+  );
+});
+
+test('with a manifest: a changed byte, a cut file, another signature and another key are four errors', async () => {
+  const changed = Buffer.from(opentok);
+  changed[5000] = (changed[5000] as number) ^ 1;
+  const stranger = makeOwner().privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const other = generateKeyPairSync('ed25519');
+  writeFiles({ opentok, cloister, changed, cut: opentok.subarray(0, 300_000), 'other.pem': stranger });
+  writeFiles({ 'cut.cloister': cloister.subarray(0, 300_000), 'keys.json': platformKeys });
+  writeFiles({ 'opentok.jws': manifestOf(opentok), 'cloister.jws': manifestOf(cloister) });
+  writeFiles({ 'forged.jws': manifestOf(changed, other.privateKey) });
+  writeFiles({ 'others.json': JSON.stringify({ keys: [{ kid: 'o', ...other.publicKey.export({ format: 'jwk' }) }] }) });
+  const before = left();
+  const manifest = at('opentok.jws');
+  const cases: [string, Partial<OpenWords>, Parameters<typeof isRefusal>[1], RegExp][] = [
+    ['changed', { manifest }, 'ArchiveChanged', /SHA-256 is not the one of the manifest/],
+    ['cut', { manifest }, 'ArchiveCut', /it has 300000 of 3760016 bytes/],
+    ['cut.cloister', { manifest: at('cloister.jws') }, 'ArchiveCut', /it has 300000 of/],
+    ['opentok', { manifest: at('cloister.jws') }, 'ArchiveCut', /it has 3760016 of/],
+    ['changed', { manifest: at('forged.jws') }, 'ManifestRefused', /signed by somebody else/],
+    ['opentok', { manifest, platformKeys: at('others.json') }, 'ManifestKeyUnknown', /: k$/],
+    ['opentok', { manifest, key: at('other.pem') }, 'ArchiveKeyWrong', /./],
+  ];
+  for (const [source, words, code, why] of cases) {
+    for (const out of [at('out.ts'), undefined]) {
+      const { run, stdout, stderr } = rig();
+      const opening = run(at(source), { platformKeys: at('keys.json'), out, ...words });
+      await assert.rejects(opening, (error) => isRefusal(error, code, why));
+      assert.equal(stdout.bytes.length, 0);
+      if (code !== 'ArchiveKeyWrong') assert.equal(stderr.bytes.toString(), '');
+    }
+  }
+  assert.deepEqual(left(), before);
+  const piped = rig(changed).run('-', { manifest, platformKeys: at('keys.json'), out: at('out.ts') });
+  await assert.rejects(piped, (error) => isRefusal(error, 'ArchiveChanged', /of the manifest/));
+  assert.deepEqual(left(), before);
+});
+
+test('the keys of the platform are read from where it publishes them, and words that do not go together are told', async () => {
+  const url = await listening(
+    createServer(({ url: asked }, answer) => {
+      if (asked === '/keys') answer.end(platformKeys);
+      else answer.writeHead(404).end();
+    }),
+  );
+  writeFiles({ cloister, 'cloister.jws': manifestOf(cloister), 'keys.json': platformKeys });
+  const manifest = at('cloister.jws');
+  const out = at('out.ts');
+  const opened = await rig().run(at('cloister'), { manifest, platformKeys: `${url}/keys`, out });
+  assert.equal(opened?.verified, 'manifest');
+  const wrong: [Partial<OpenWords>, RegExp][] = [
+    [{ manifest }, /--manifest needs --platform-keys/],
+    [{ platformKeys: at('keys.json') }, /--platform-keys goes with --manifest/],
+    [{ manifest, platformKeys: at('keys.json'), sha256: sha256(cloister) }, /--sha256 or --manifest/],
+    [{ manifest, platformKeys: `${url}/nothing` }, /--platform-keys: .*answered 404/],
+    [{ manifest, platformKeys: 'http://192.0.2.1/keys' }, /--platform-keys: .*not https/],
+    [{ manifest, platformKeys: at('nothing') }, /--platform-keys: .*ENOENT/],
+    [{ manifest: at('nothing'), platformKeys: at('keys.json') }, /--manifest: .*ENOENT/],
+  ];
+  for (const [words, why] of wrong) {
+    await assert.rejects(rig().run(at('cloister'), words), (error) => isRefusal(error, 'BadRequest', why));
+  }
 });
 
 async function listening(server: Server): Promise<string> {

@@ -1,11 +1,17 @@
 /** `cloister archive open`: opens an archive of either format with a private key. It asks no server. */
-import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { limits, PlatformError } from '@cloister/protocol';
+import { PlatformError } from '@cloister/protocol';
 import { type OpenedArchive, openArchive } from '../archive/index.ts';
 import type { Clock, Ids } from '../lib/index.ts';
+import {
+  badRequest,
+  type Expectation,
+  type ExpectedWords,
+  readExpectation,
+  readSmall,
+  requireFile,
+} from './archive-expected.ts';
 import { OutputFile } from './archive-output.ts';
 import { type ArchiveSource, findSource, type SourceDeps } from './archive-source.ts';
 
@@ -13,12 +19,11 @@ import { type ArchiveSource, findSource, type SourceDeps } from './archive-sourc
 const PROGRESS_MS = 100;
 
 /** The words of the command. */
-export interface OpenWords {
+export interface OpenWords extends ExpectedWords {
   readonly source: string;
   readonly key: string | undefined;
   readonly out: string | undefined;
   readonly password: string | undefined;
-  readonly sha256: string | undefined;
   readonly passphraseFile: string | undefined;
 }
 
@@ -35,34 +40,13 @@ export interface Opened {
   readonly file: string;
   readonly format: string;
   readonly bytes: number;
-  /** What stands against a changed byte: its format, the digest that was given, or nothing. */
-  readonly verified: 'format' | 'sha256' | 'no';
+  /** What stands against a changed byte: a manifest or a digest that was given, its format, or nothing. */
+  readonly verified: 'manifest' | 'sha256' | 'format' | 'no';
 }
 
 /** An archive that is being opened. */
 interface Opening extends OpenedArchive {
   readonly verified: Opened['verified'];
-}
-
-function badRequest(why: string, cause?: unknown): never {
-  throw new PlatformError('BadRequest', { why }, { cause });
-}
-
-/** A key or a passphrase; it may come by a pipe. */
-async function readSmall(file: string, option: string): Promise<string> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const part of createReadStream(file)) {
-      parts.push(part);
-      size += part.length;
-      if (size > limits.archiveKeyFileBytes) badRequest(`--${option}: ${file} has more than archiveKeyFileBytes`);
-    }
-  } catch (cause) {
-    if (cause instanceof PlatformError) throw cause;
-    badRequest(`--${option}: ${file}: ${(cause as NodeJS.ErrnoException).code}`, cause);
-  }
-  return Buffer.concat(parts).toString();
 }
 
 async function readKey({ key, passphraseFile }: OpenWords): Promise<KeyObject> {
@@ -81,14 +65,6 @@ async function readKey({ key, passphraseFile }: OpenWords): Promise<KeyObject> {
     }
     return badRequest(`--key: ${key} cannot be read${passphrase === undefined ? '' : ' with this passphrase'}`, cause);
   }
-}
-
-/** Base64, as the API gives it, or hexadecimal, as `sha256sum` writes it. */
-function readDigest(text: string | undefined): Buffer | undefined {
-  if (text === undefined) return undefined;
-  if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, 'hex');
-  if (/^[A-Za-z0-9+/]{43}=?$/.test(text)) return Buffer.from(text, 'base64');
-  return badRequest('--sha256 is a SHA-256 in base64 or hexadecimal');
 }
 
 /** Shows how far it is, where somebody looks. */
@@ -132,12 +108,6 @@ class Progress {
   }
 }
 
-async function digestOf(source: ArchiveSource): Promise<Buffer> {
-  const hash = createHash('sha256');
-  for await (const part of source.bytes()) hash.update(part);
-  return hash.digest();
-}
-
 /** The error to give, after what was written has got a name that says what it is, or is gone. */
 async function abandon(output: OutputFile, bytes: number, error: unknown): Promise<unknown> {
   if (!(error instanceof PlatformError) || error.code !== 'ArchiveCut' || bytes === 0) {
@@ -163,54 +133,91 @@ async function toFile(output: OutputFile, open: () => Promise<Opening>): Promise
   }
 }
 
+/** Each part is taken before the next is asked for: until then it is good, and no longer. */
 async function toPlayer({ clear }: Opening, stdout: Writable): Promise<void> {
+  let broken: NodeJS.ErrnoException | null = null;
+  const onError = (error: Error) => {
+    broken = error;
+  };
+  stdout.on('error', onError);
   try {
-    await pipeline(clear, stdout, { end: false });
+    for await (const part of clear) {
+      await new Promise<void>((resolve, reject) => {
+        stdout.write(part, (error) => (error ? reject(error) : resolve()));
+      });
+    }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
-    throw new PlatformError('WrongState', { why: 'who reads standard output has closed it' }, { cause: error });
+    const cause = broken ?? (error as NodeJS.ErrnoException);
+    if (cause.code !== 'EPIPE') throw error;
+    throw new PlatformError('WrongState', { why: 'who reads standard output has closed it' }, { cause });
+  } finally {
+    stdout.off('error', onError);
   }
 }
 
-/** A file is held against its digest before a byte of it is given to a player. What comes by a pipe cannot be. */
-async function verifiedBefore(source: ArchiveSource, sha256: Buffer | undefined): Promise<boolean> {
-  if (!sha256 || source.kind !== 'file') return false;
-  if (sha256.equals(await digestOf(source))) return true;
-  throw new PlatformError('ArchiveChanged', { why: 'its SHA-256 is not the one that was given' });
+/**
+ * Whether the archive is known to be the one that is expected, or will be before anybody has a byte of it. A file is read
+ * twice for a player and for a manifest; with a digest alone, what is written has its name at the end only, and is compared
+ * then. What comes by a pipe or from a URL cannot be read twice.
+ * @throws PlatformError `ArchiveCut`, `ArchiveChanged`
+ */
+async function isCertain(source: ArchiveSource, expected: Expectation | null, toFile: boolean): Promise<boolean> {
+  if (!expected) return false;
+  if (toFile && expected.by === 'sha256') return true;
+  if (source.kind !== 'file') return toFile;
+  await requireFile(source, expected);
+  return true;
 }
 
-function warn(format: string, sha256: Buffer | undefined, { stderr }: OpenDeps): void {
+/** A digest was typed in by whoever reads this; what a manifest vouches for is worth a line. */
+function say(expected: Expectation, { stderr }: OpenDeps): void {
+  if (expected.by !== 'manifest') return;
+  const { archiveId, sessionId, startedAt, stoppedAt } = expected.manifest;
+  const from = new Date(startedAt).toISOString();
+  const to = stoppedAt === null ? 'a crash of the server' : new Date(stoppedAt).toISOString();
+  stderr.write(
+    `verified: archive ${archiveId} of session ${sessionId}, recorded from ${from} to ${to}, as key ${expected.keyId} of the platform signed it\n`,
+  );
+}
+
+function warn(format: string, expected: Expectation | null, { stderr }: OpenDeps): void {
   if (format !== 'opentok') return;
-  const how = sha256 ? 'its SHA-256 is compared at its end' : 'give --sha256 with the sha256sum that the API shows';
+  const how = expected
+    ? 'it is compared at its end'
+    : 'give --manifest and --platform-keys, or --sha256 with the sha256sum that the API shows';
   stderr.write(`not yet verified: the format of OpenTok does not show whether a byte was changed; ${how}\n`);
 }
 
 /**
  * Opens an archive to a file or to standard output.
  * @returns what was done, or undefined when the archive went to standard output
- * @throws PlatformError what `openArchive` throws; `BadRequest` for words that cannot be followed
+ * @throws PlatformError what `openArchive` throws; `ManifestRefused`, `ManifestKeyUnknown`; `BadRequest` for words that
+ *   cannot be followed
  */
 export async function openArchiveCommand(words: OpenWords, deps: OpenDeps): Promise<Opened | undefined> {
   const out = words.out === '-' ? undefined : words.out;
   if (out === undefined && deps.stdout.isTTY) {
     badRequest('the archive would be written to this terminal; give --out FILE, or a pipe to a player');
   }
-  const sha256 = readDigest(words.sha256);
+  const expected = await readExpectation(words, deps);
   const privateKey = await readKey(words);
   const source = await findSource(words.source, deps);
   const progress = new Progress(deps, source.size);
   const open = async (): Promise<Opening> => {
-    // A file that has its name at its end only is compared then.
-    const certain = sha256 !== undefined && (out !== undefined || (await verifiedBefore(source, sha256)));
+    const certain = await isCertain(source, expected, out !== undefined);
+    if (certain && expected && source.kind === 'file') say(expected, deps);
     const bytes = progress.over(source.bytes());
-    const opened = await openArchive(bytes, { privateKey, password: words.password, sha256 });
-    if (!certain) warn(opened.format, sha256, deps);
-    return { ...opened, verified: sha256 ? 'sha256' : opened.format === 'cloister' ? 'format' : 'no' };
+    const opened = await openArchive(bytes, { privateKey, password: words.password, expected });
+    if (!certain) warn(opened.format, expected, deps);
+    return { ...opened, verified: expected?.by ?? (opened.format === 'cloister' ? 'format' : 'no') };
   };
+  let done: Opened | undefined;
   try {
-    if (out === undefined) return void (await toPlayer(await open(), deps.stdout));
-    return { file: out, ...(await toFile(await OutputFile.create(out, deps.ids.hex(4)), open)) };
+    if (out === undefined) await toPlayer(await open(), deps.stdout);
+    else done = { file: out, ...(await toFile(await OutputFile.create(out, deps.ids.hex(4)), open)) };
   } finally {
     progress.end();
   }
+  if (expected && source.kind !== 'file') say(expected, deps);
+  return done;
 }

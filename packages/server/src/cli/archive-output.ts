@@ -7,11 +7,19 @@ function refuse(file: string, why: string, cause?: unknown): never {
   throw new PlatformError('BadRequest', { why: `${file} ${why}` }, { cause });
 }
 
+/** Bytes that are written at once. */
+const WRITE_BYTES = 512 * 1024;
+
 /** What is being written. Exactly one of `finish`, `keepCut` and `remove` ends it. */
 export class OutputFile {
   readonly #file: string;
   readonly #draft: string;
   readonly #handle: FileHandle;
+  /** One is filled while the other is written. */
+  #filling = Buffer.allocUnsafeSlow(WRITE_BYTES);
+  #other = Buffer.allocUnsafeSlow(WRITE_BYTES);
+  #filled = 0;
+  #written: Promise<void> = Promise.resolve();
 
   private constructor(file: string, draft: string, handle: FileHandle) {
     this.#file = file;
@@ -34,15 +42,21 @@ export class OutputFile {
     return new OutputFile(file, draft, handle);
   }
 
-  /** @throws PlatformError `BadRequest` when the disk does not take it */
+  /** Takes bytes, which are their owner's again afterwards. @throws PlatformError `BadRequest` when the disk does not take them */
   async write(bytes: Uint8Array): Promise<void> {
-    await this.#handle
-      .appendFile(bytes)
-      .catch((cause: NodeJS.ErrnoException) => refuse(this.#file, `cannot be written: ${cause.code}`, cause));
+    for (let at = 0; at < bytes.length; ) {
+      const part = bytes.subarray(at, at + WRITE_BYTES - this.#filled);
+      this.#filling.set(part, this.#filled);
+      this.#filled += part.length;
+      at += part.length;
+      if (this.#filled === WRITE_BYTES) await this.#flush();
+    }
   }
 
   /** It is whole, and on the disk. */
   async finish(): Promise<void> {
+    await this.#flush();
+    await this.#written;
     await this.#handle.sync();
     await this.#handle.close();
     await rename(this.#draft, this.#file);
@@ -50,13 +64,28 @@ export class OutputFile {
 
   /** Keeps what there is, under a name that says so. @returns the name */
   async keepCut(): Promise<string> {
+    await this.#flush();
+    await this.#written;
     await this.#handle.close();
     await rename(this.#draft, `${this.#file}.cut`);
     return `${this.#file}.cut`;
   }
 
   async remove(): Promise<void> {
+    await this.#written.catch(() => undefined);
     await this.#handle.close();
     await rm(this.#draft, { force: true });
+  }
+
+  /** Begins to write what was filled, once what came before it is written. */
+  async #flush(): Promise<void> {
+    await this.#written;
+    const bytes = this.#filling.subarray(0, this.#filled);
+    [this.#filling, this.#other, this.#filled] = [this.#other, this.#filling, 0];
+    this.#written = this.#handle
+      .appendFile(bytes)
+      .catch((cause: NodeJS.ErrnoException) => refuse(this.#file, `cannot be written: ${cause.code}`, cause));
+    // Whoever writes next, or ends it, hears of it.
+    this.#written.catch(() => undefined);
   }
 }

@@ -1,4 +1,5 @@
 /** Every command but `serve`: its words, its options, and what it asks of the running server, if anything. */
+import { readFileSync } from 'node:fs';
 import { PlatformError } from '@cloister/protocol';
 import { operatorSocket } from '../admin/index.ts';
 import { explain, loadConfig } from '../config.ts';
@@ -27,7 +28,12 @@ function settings({ configFile }: Call) {
   return loadConfig(undefined, configFile === undefined ? [] : ['--config', configFile]);
 }
 
-function operator(call: Call, method: 'GET' | 'POST', route: string, body?: unknown): Promise<unknown> {
+function operator(
+  call: Call,
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  route: string,
+  body?: unknown,
+): Promise<unknown> {
   return callOperator(operatorSocket(settings(call).dataDir), method, route, body);
 }
 
@@ -36,6 +42,15 @@ function seconds(text: OptionValue, option: string): number | undefined {
   const match = /^(\d+)(s|m|h|d)?$/.exec(String(text));
   if (!match) throw new PlatformError('BadRequest', { why: `--${option} is a duration such as 3600, 30m or 1d` });
   return Number(match[1]) * { s: 1, m: 60, h: 3600, d: 86_400 }[(match[2] ?? 's') as 's' | 'm' | 'h' | 'd'];
+}
+
+/** A small file that an option names. @throws PlatformError `BadRequest` */
+function readText(file: string, option: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new PlatformError('BadRequest', { why: `--${option}: ${file}: ${(cause as NodeJS.ErrnoException).code}` });
+  }
 }
 
 export const commands: Readonly<Record<string, Command>> = {
@@ -117,6 +132,24 @@ export const commands: Readonly<Record<string, Command>> = {
     run: (call) =>
       operator(call, call.options.rotate ? 'POST' : 'GET', `/projects/${call.arguments[0]}/signature-secret`),
   },
+  'project archive-sealing': {
+    summary:
+      'shows what archives are sealed to; --format opentok|cloister with --certificate FILE sets it, --remove removes it',
+    arguments: ['API_KEY'],
+    options: {
+      format: { type: 'string' },
+      certificate: { type: 'string', multiple: true },
+      remove: { type: 'boolean' },
+    },
+    run: (call) => {
+      const { format, certificate, remove } = call.options;
+      const route = `/projects/${call.arguments[0]}/archive-sealing`;
+      if (remove) return operator(call, 'DELETE', route);
+      if (format === undefined && certificate === undefined) return operator(call, 'GET', route);
+      const certificates = ((certificate ?? []) as string[]).map((file) => readText(file, 'certificate'));
+      return operator(call, 'PUT', route, { format, certificates });
+    },
+  },
   token: {
     summary: 'makes a client token for a session',
     arguments: ['API_KEY', 'SESSION_ID'],
@@ -165,15 +198,30 @@ export const commands: Readonly<Record<string, Command>> = {
       out: { type: 'string' },
       password: { type: 'string' },
       sha256: { type: 'string' },
+      manifest: { type: 'string' },
+      'platform-keys': { type: 'string' },
       'passphrase-file': { type: 'string' },
     },
     run: async ({ arguments: [source = ''], options }) => {
       // Asks no server, so what it needs is loaded for it alone.
       const { openArchiveCommand } = await import('./archive-open.ts');
       const { stdin, stdout, stderr } = process;
-      const { key, out, password, sha256, 'passphrase-file': passphraseFile } = options as Record<string, string>;
-      const words = { source, key, out, password, sha256, passphraseFile };
-      return openArchiveCommand(words, { stdin, stdout, stderr, fetch, clock: systemClock, ids: systemIds });
+      const words = options as Record<string, string | undefined>;
+      const { 'passphrase-file': passphraseFile, 'platform-keys': platformKeys } = words;
+      const { key, out, password, sha256, manifest } = words;
+      const given = { source, key, out, password, sha256, manifest, platformKeys, passphraseFile };
+      return openArchiveCommand(given, { stdin, stdout, stderr, fetch, clock: systemClock, ids: systemIds });
+    },
+  },
+  'archive verify': {
+    summary:
+      'says whether a file (or an https URL, or -) is the archive of a manifest, by the public keys of the platform',
+    arguments: ['SOURCE'],
+    options: { manifest: { type: 'string' }, 'platform-keys': { type: 'string' } },
+    run: async ({ arguments: [source = ''], options }) => {
+      const { verifyArchiveCommand } = await import('./archive-verify.ts');
+      const { manifest, 'platform-keys': platformKeys } = options as Record<string, string | undefined>;
+      return verifyArchiveCommand({ source, manifest, platformKeys }, { stdin: process.stdin, fetch });
     },
   },
   config: {

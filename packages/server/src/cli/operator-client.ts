@@ -8,7 +8,7 @@ import { type ErrorBody, errorTable, PlatformError } from '@cloister/protocol';
 /** One call to the running server. @throws PlatformError what the server refused, or `WrongState` when none runs. */
 export async function callOperator(
   socketPath: string,
-  method: 'GET' | 'POST',
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   body?: unknown,
 ): Promise<unknown> {

@@ -33,11 +33,11 @@ export class ArchiveLinks {
   /** The path of a new link, below the server's address; null for an archive that is not to be had. */
   pathOf(archive: Archive): string | null {
     if (!isThere(archive)) return null;
-    const { id, projectId, outputMode, certificate } = archive;
+    const { id, projectId } = archive;
     const { clock, ids, keys } = this.#deps;
     const exp = Math.floor((clock.now() + this.#linkMs) / 1000);
     const key = keys.sign('download', { jti: ids.token(16), exp, projectId, archiveId: id });
-    return `/cloister/v1/archive/${key}/${fileNameOf({ outputMode, certificate })}`;
+    return `/cloister/v1/archive/${key}/${fileNameOf(archive)}`;
   }
 
   /**

@@ -11,6 +11,7 @@ import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import type { Home } from './home.ts';
 import type { Layout } from './layout.ts';
+import { withManifest } from './manifest.ts';
 import type { RecordedStream, Recording, RecordingObserver, RecordingResult } from './recordings.ts';
 import type { Stream } from './stream.ts';
 
@@ -196,7 +197,9 @@ export class ArchiveRun implements RecordingObserver {
   /** The next state, recorded with everything that is known of it. */
   become(actor: Actor, status: State, change: Partial<Archive> = {}): void {
     const wasRecording = isRecording(this.archive);
-    this.archive = become(this.archive, status, this.#deps.clock.now(), change);
+    const { clock, keys } = this.#deps;
+    const stoppedAt = wasRecording ? clock.now() : this.archive.updatedAt;
+    this.archive = withManifest(keys, become(this.archive, status, clock.now(), change), stoppedAt);
     const { projectId, sessionId } = this.archive;
     this.#deps.recorder.record(actor, { type: `archive.${status}`, projectId, sessionId, archive: this.archive });
     if (!wasRecording || isRecording(this.archive)) return;

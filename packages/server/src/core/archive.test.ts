@@ -48,8 +48,9 @@ describe('the states of an archive', () => {
   });
 
   it('the file is named by what is in it', () => {
-    assert.equal(fileNameOf({ outputMode: 'composed', certificate: null }), 'archive.mp4');
-    assert.equal(fileNameOf({ outputMode: 'composed', certificate: 'pem' }), 'archive.ts');
-    assert.equal(fileNameOf({ outputMode: 'individual', certificate: null }), 'archive.zip');
+    assert.equal(fileNameOf({ outputMode: 'composed', certificate: null, recipients: [] }), 'archive.mp4');
+    assert.equal(fileNameOf({ outputMode: 'composed', certificate: 'pem', recipients: [] }), 'archive.ts');
+    assert.equal(fileNameOf({ outputMode: 'individual', certificate: null, recipients: [] }), 'archive.zip');
+    assert.equal(fileNameOf({ outputMode: 'composed', certificate: null, recipients: ['pem'] }), 'archive.cloister');
   });
 });

@@ -41,7 +41,12 @@ export function become(archive: Archive, status: ArchiveStatus, at: number, chan
 }
 
 /** What its file is called where it is stored or downloaded. */
-export function fileNameOf({ outputMode, certificate }: Pick<Archive, 'outputMode' | 'certificate'>): string {
+export function fileNameOf({
+  outputMode,
+  certificate,
+  recipients,
+}: Pick<Archive, 'outputMode' | 'certificate' | 'recipients'>): string {
+  if (recipients.length > 0) return 'archive.cloister';
   if (outputMode === 'individual') return 'archive.zip';
   return certificate === null ? 'archive.mp4' : 'archive.ts';
 }

@@ -1,7 +1,6 @@
 /** Archives: recordings of sessions, from their start to the day on which they are removed. */
 import { limits, PlatformError } from '@cloister/protocol';
 import type { Cancel } from '../lib/index.ts';
-import type { Accounts } from './account.ts';
 import { become, fileNameOf, isRecording, mayBecome } from './archive.ts';
 import { ArchiveRun, type ArchiveStream, type RunOwner } from './archive-run.ts';
 import { ArchiveSession } from './archive-session.ts';
@@ -9,12 +8,11 @@ import type { ArchiveTimes } from './archive-times.ts';
 import { uploadOutcome } from './archive-upload.ts';
 import { type ArchivePlan, type ArchiveWish, planArchive } from './archive-wish.ts';
 import type { Calls } from './calls.ts';
-import { requireUsable } from './certificate.ts';
 import type { Archive, Session, Storage } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import { checkLayout, type Layout } from './layout.ts';
-import { requireEntitled } from './plan.ts';
+import { withManifest } from './manifest.ts';
 import type { Projects } from './project.ts';
 import type {
   RecordingOrder,
@@ -25,6 +23,7 @@ import type {
   UploadOrder,
   Uploads,
 } from './recordings.ts';
+import type { Recipients, Sealings } from './sealing.ts';
 import type { Sessions } from './session.ts';
 import type { Storages } from './storage.ts';
 
@@ -35,11 +34,11 @@ export interface ArchiveView {
 }
 
 interface Parts {
-  readonly accounts: Accounts;
   readonly projects: Projects;
   readonly sessions: Sessions;
   readonly calls: Calls;
   readonly storages: Storages;
+  readonly sealings: Sealings;
   readonly recordings: Recordings | null;
   readonly uploads: Uploads | null;
   readonly times: ArchiveTimes;
@@ -53,6 +52,14 @@ interface Ending {
   resolve(): void;
   /** Its project is being removed: the file goes, and nothing is told. */
   discard: boolean;
+}
+
+/** What a new archive is begun with. */
+interface Beginning {
+  readonly recordings: Recordings;
+  readonly storage: Storage | null;
+  readonly sealedTo: Recipients;
+  readonly automatic: boolean;
 }
 
 const system: Actor = { kind: 'system' };
@@ -91,7 +98,7 @@ export class Archives implements RunOwner {
    * Starts an archive; it is recorded and stored when this resolves.
    * @throws PlatformError `BadRequest`, `LayoutInvalid`; `SessionNotFound`, `NobodyConnected`; `WrongState` for a relayed or
    *   an end-to-end encrypted session and one that is archived under this tag already; `LimitReached`;
-   *   `RecorderMissing`, `UploadMissing`; `NotEntitled`, `CertificateInvalid`, `CertificateNeedsComposed`
+   *   `RecorderMissing`, `UploadMissing`; `NotEntitled`, `CertificateRefused`, `CertificateNeedsComposed`, `NotBuilt`
    */
   async start(
     actor: Actor,
@@ -310,14 +317,15 @@ export class Archives implements RunOwner {
   }
 
   async #goOn(before: Archive, { fallback, result, end }: ResumedUpload): Promise<void> {
-    const { clock, journal, recorder } = this.#deps;
+    const { clock, journal, keys, recorder } = this.#deps;
     const { id, projectId, sessionId } = before;
     this.#resumed.set(id, projectId);
     try {
       const outcome = await uploadOutcome(this.#deps, before, fallback, end);
       if (!outcome || !this.#resumed.has(id)) return;
       const { status, change } = outcome;
-      const archive = become(before, status, clock.now(), { ...this.#facts(result, null), ...change });
+      const after = become(before, status, clock.now(), { ...this.#facts(result, null), ...change });
+      const archive = withManifest(keys, after, before.updatedAt);
       recorder.record(system, { type: `archive.${status}`, projectId, sessionId, archive });
       await this.#arrived(archive);
     } catch (error) {
@@ -354,8 +362,11 @@ export class Archives implements RunOwner {
     }
     followed.starting.push(tag);
     try {
-      const storage = await this.#storageFor(session.projectId, plan);
-      return await this.#begin(actor, followed, plan, { recordings, storage, automatic });
+      const { projectId } = session;
+      const storage = await this.#storageFor(projectId);
+      const certificate = storage?.certificate ?? null;
+      const sealedTo = await this.#parts.sealings.recipientsFor(projectId, plan.outputMode, certificate);
+      return await this.#begin(actor, followed, plan, { recordings, storage, sealedTo, automatic });
     } finally {
       followed.starting.splice(followed.starting.indexOf(tag), 1);
       this.#forgetIfIdle(followed);
@@ -366,10 +377,10 @@ export class Archives implements RunOwner {
     actor: Actor,
     followed: ArchiveSession,
     plan: ArchivePlan,
-    { recordings, storage, automatic }: { recordings: Recordings; storage: Storage | null; automatic: boolean },
+    { recordings, storage, sealedTo, automatic }: Beginning,
   ): Promise<ArchiveRun> {
     const { recorder, store } = this.#deps;
-    const archive = this.#newArchive(followed.session, plan, storage, automatic);
+    const archive = this.#newArchive(followed.session, plan, sealedTo, automatic);
     const run = new ArchiveRun(this.#deps, archive, { layout: plan.layout, tag: plan.multiArchiveTag }, this);
     const recording = await recordings.start(orderOf(archive, plan), run);
     const { projectId, sessionId } = archive;
@@ -398,7 +409,7 @@ export class Archives implements RunOwner {
     return { archiveId, projectId, target: storages.targetOf(storage), fallback: storage.fallback, name };
   }
 
-  #newArchive(session: Session, plan: ArchivePlan, storage: Storage | null, automatic: boolean): Archive {
+  #newArchive(session: Session, plan: ArchivePlan, sealedTo: Recipients, automatic: boolean): Archive {
     const now = this.#deps.clock.now();
     const { name, outputMode, hasAudio, hasVideo, resolution, streamMode, maxBitrate, quantizationParameter } = plan;
     return {
@@ -416,7 +427,7 @@ export class Archives implements RunOwner {
       automatic,
       maxBitrate,
       quantizationParameter,
-      certificate: storage?.certificate ?? null,
+      ...sealedTo,
       createdAt: Math.floor(now / 1000) * 1000,
       beganAt: null,
       updatedAt: now,
@@ -425,19 +436,14 @@ export class Archives implements RunOwner {
       sha256: '',
       password: '',
       kept: false,
+      manifest: '',
     };
   }
 
   /** The storage of a project, if an archive may be stored there. */
-  async #storageFor(projectId: string, plan: ArchivePlan): Promise<Storage | null> {
+  async #storageFor(projectId: string): Promise<Storage | null> {
     const storage = await this.#deps.store.storages.get(projectId);
     if (!storage) return null;
-    if (storage.certificate !== null) {
-      const project = await this.#parts.projects.get(projectId);
-      requireEntitled(await this.#parts.accounts.get(project.accountId), 'archive.encryption');
-      if (plan.outputMode !== 'composed') throw new PlatformError('CertificateNeedsComposed');
-      requireUsable(storage.certificate, this.#deps.clock.now());
-    }
     if (storage.fallback === 'none' && !this.#parts.uploads) throw new PlatformError('UploadMissing');
     this.#parts.uploads?.requireRoom();
     return storage;
@@ -550,8 +556,8 @@ export class Archives implements RunOwner {
 }
 
 function orderOf(archive: Archive, { layout, maxBitrate }: ArchivePlan): RecordingOrder {
-  const { id, projectId, sessionId, name, outputMode, hasAudio, hasVideo, quantizationParameter, certificate } =
-    archive;
+  const { id, projectId, sessionId, name, outputMode, hasAudio, hasVideo, quantizationParameter } = archive;
+  const { certificate, recipients } = archive;
   const [width = 0, height = 0] = (archive.resolution ?? '640x480').split('x').map(Number);
   return {
     archiveId: id,
@@ -567,6 +573,7 @@ function orderOf(archive: Archive, { layout, maxBitrate }: ArchivePlan): Recordi
     quantizationParameter,
     layout,
     certificate,
+    recipients,
   };
 }
 

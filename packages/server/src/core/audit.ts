@@ -31,6 +31,8 @@ const subjects: { readonly [Type in EventType]: SubjectOf<Type> | null } = {
   'callback.removed': callback,
   'storage.changed': project,
   'storage.removed': project,
+  'sealing.changed': project,
+  'sealing.removed': project,
   'session.created': null,
   'session.started': null,
   'session.ended': null,

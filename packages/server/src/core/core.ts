@@ -12,6 +12,7 @@ import type { Audit, Egress, Journal, Keys, Store } from './ports.ts';
 import { Projects } from './project.ts';
 import { Recorder } from './recorder.ts';
 import type { Recordings, Uploads } from './recordings.ts';
+import { Sealings } from './sealing.ts';
 import { Sessions } from './session.ts';
 import { Storages } from './storage.ts';
 
@@ -42,6 +43,7 @@ export interface Core extends Foundation {
   readonly archives: Archives;
   readonly archiveLinks: ArchiveLinks;
   readonly storages: Storages;
+  readonly sealings: Sealings;
 }
 
 /** Builds the use cases. Nothing runs until one is called. */
@@ -61,17 +63,10 @@ export function createCore(ports: CorePorts): Core {
   const calls = new Calls(foundation, { projects, sessions, media: ports.media, site: ports.site });
   const callbacks = new Callbacks(foundation, ports.egress);
   const storages = new Storages(foundation, { accounts, projects, egress: ports.egress });
+  const sealings = new Sealings(foundation, { accounts, projects });
   const { recordings = null, uploads = null, archiveTimes: times = openTokTimes } = ports;
-  const archives = new Archives(foundation, {
-    accounts,
-    projects,
-    sessions,
-    calls,
-    storages,
-    recordings,
-    uploads,
-    times,
-  });
+  const parts = { projects, sessions, calls, storages, sealings, recordings, uploads, times };
+  const archives = new Archives(foundation, parts);
   const archiveLinks = new ArchiveLinks(foundation, archives, recordings, times.linkMs);
-  return { ...foundation, accounts, projects, sessions, calls, callbacks, archives, archiveLinks, storages };
+  return { ...foundation, accounts, projects, sessions, calls, callbacks, archives, archiveLinks, storages, sealings };
 }

@@ -1,5 +1,6 @@
 /** What is kept: the rows that `core` asks its store for. Secrets are sealed before they get here. */
 import type { MediaPolicy } from '@cloister/protocol';
+import type { SealFormat } from './certificate.ts';
 import type { AddOns, PlanName } from './plan.ts';
 
 /** A value that only the key port can open: key id, nonce and cipher text in one string. */
@@ -94,8 +95,10 @@ export interface Archive {
   /** Bits a second. */
   readonly maxBitrate: number | null;
   readonly quantizationParameter: number | null;
-  /** PEM of what it is sealed to; null: the project's data key. */
+  /** PEM of what it is sealed to in OpenTok's format. Null and no `recipients`: to the project's data key. */
   readonly certificate: string | null;
+  /** PEM of what it is sealed to in our own format. */
+  readonly recipients: readonly string[];
   /** The call that started it, in whole seconds; milliseconds since 1970. */
   readonly createdAt: number;
   /** When its first byte was sealed. */
@@ -108,6 +111,8 @@ export interface Archive {
   readonly password: string;
   /** Whether there may be a file of it with us. */
   readonly kept: boolean;
+  /** What the platform signed of it (compact JWS); '' until it has ended with something to vouch for. */
+  readonly manifest: string;
 }
 
 /** Where a project wants its archives, in the clear; in memory only. */
@@ -145,6 +150,15 @@ export interface Storage {
   readonly fallback: 'none' | 'opentok';
   /** PEM that composed archives are sealed to. */
   readonly certificate: string | null;
+  readonly updatedAt: number;
+}
+
+/** What a project wants its archives sealed to, beside what its storage says. */
+export interface Sealing {
+  readonly projectId: string;
+  readonly format: SealFormat;
+  /** PEM; one for OpenTok's format. */
+  readonly certificates: readonly string[];
   readonly updatedAt: number;
 }
 

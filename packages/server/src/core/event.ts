@@ -73,6 +73,13 @@ type ProjectEvent = Base & { readonly projectId: string } & (
         readonly certificateSha256: string | null;
       }
     | { readonly type: 'storage.removed' }
+    | {
+        readonly type: 'sealing.changed';
+        readonly format: 'opentok' | 'cloister';
+        /** As `storage.changed` has it, of each. */
+        readonly certificateSha256: readonly string[];
+      }
+    | { readonly type: 'sealing.removed' }
   );
 
 /** Events of a session and of what runs in it. */

@@ -11,6 +11,7 @@ import type { Archives } from './archives.ts';
 import type { Archive } from './entities.ts';
 import type { Event } from './event.ts';
 import type { Foundation } from './foundation.ts';
+import { withManifest } from './manifest.ts';
 import type { NewEvent } from './recorder.ts';
 import type { RecordingResult, Recordings } from './recordings.ts';
 
@@ -69,9 +70,10 @@ export async function closeFormerArchives(
   journal.record('warn', 'a former run ended while archives were recorded; they have failed', { count: cut.length });
 }
 
-function failed({ recorder, clock }: Foundation, before: Archive, kept: RecordingResult | null): Event {
+function failed({ recorder, clock, keys }: Foundation, before: Archive, kept: RecordingResult | null): Event {
   const reason = 'the server ended before the recording did';
-  const archive = become(before, 'failed', clock.now(), { ...kept, kept: kept !== null, reason });
+  const after = become(before, 'failed', clock.now(), { ...kept, kept: kept !== null, reason });
+  const archive = withManifest(keys, after, before.status === 'stopped' ? before.updatedAt : null);
   const { projectId, sessionId } = archive;
   return recorder.stamp({ kind: 'system' }, { type: 'archive.failed', projectId, sessionId, archive });
 }

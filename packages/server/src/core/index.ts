@@ -8,6 +8,7 @@ export { type ArchivePlan, type ArchiveWish, planArchive } from './archive-wish.
 export type { Archives, ArchiveView } from './archives.ts';
 export type { Callbacks } from './callback.ts';
 export type { Calls, Site } from './calls.ts';
+export { type Certificate, fingerprintOf, readCertificate, type SealFormat } from './certificate.ts';
 export type { Actions, Client, Welcome } from './client.ts';
 export type { ClientLink, CloseReason, Connection } from './connection.ts';
 export { type Core, type CorePorts, createCore } from './core.ts';
@@ -24,6 +25,7 @@ export {
   requireShortStylesheet,
 } from './layout.ts';
 export { judge } from './leg.ts';
+export type { Manifest } from './manifest.ts';
 export type * from './media-plane.ts';
 export {
   type AddOns,
@@ -42,6 +44,7 @@ export { spend } from './rate.ts';
 export type * from './recordings.ts';
 export { type Role, roles } from './role.ts';
 export { sealedContext } from './sealed-context.ts';
+export type { Sealings, SealingWish } from './sealing.ts';
 export { archiveResolutions, type Sessions, type SessionWish } from './session.ts';
 export { projectOfSessionId } from './session-id.ts';
 export type { Signal } from './signal.ts';

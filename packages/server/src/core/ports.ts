@@ -8,6 +8,7 @@ import type {
   Delivery,
   Project,
   Sealed,
+  Sealing,
   Session,
   Storage,
 } from './entities.ts';
@@ -119,6 +120,11 @@ export interface Store {
     put(storage: Storage, event: Event): Promise<void>;
     remove(projectId: string, event: Event): Promise<boolean>;
   };
+  readonly sealings: {
+    get(projectId: string): Promise<Sealing | null>;
+    put(sealing: Sealing, event: Event): Promise<void>;
+    remove(projectId: string, event: Event): Promise<boolean>;
+  };
   readonly outbox: {
     /** Events of running calls, in order. `leg.*` events also write the row of their leg, those of archives theirs. */
     append(events: readonly Event[]): Promise<void>;
@@ -150,7 +156,15 @@ export interface KeyRow {
 }
 
 /** One purpose, one key (design: `keys/`). */
-export type KeyPurpose = 'admission' | 'webhook' | 'platform' | 'login' | 'download';
+export type KeyPurpose = 'admission' | 'webhook' | 'platform' | 'login' | 'download' | 'manifest';
+
+/** A public key for others to verify with: JWK (RFC 8037), named by its thumbprint (RFC 7638). */
+export interface PublicKey {
+  readonly kid: string;
+  readonly kty: 'OKP';
+  readonly crv: 'Ed25519';
+  readonly x: string;
+}
 
 /** The key port. Data keys belong to projects; the rest have a purpose. */
 export interface Keys {
@@ -171,6 +185,8 @@ export interface Keys {
   sign(purpose: KeyPurpose, claims: Readonly<Record<string, unknown>>): string;
   /** Claims of a JWS made by `sign` for this purpose, or null when the signature or key is not valid now. Expiry is the caller's. */
   verify(purpose: KeyPurpose, jws: string): Record<string, unknown> | null;
+  /** Public keys that what was signed for a purpose may be checked with now. */
+  publicKeys(purpose: KeyPurpose): PublicKey[];
 }
 
 /**

@@ -37,8 +37,10 @@ export interface RecordingOrder {
   readonly maxBitrateBps: number | null;
   readonly quantizationParameter: number | null;
   readonly layout: Layout;
-  /** PEM: OpenTok's sealed format; null: sealed with the project's data key. */
+  /** PEM: OpenTok's sealed format. Null and no `recipients`: sealed with the project's data key. */
   readonly certificate: string | null;
+  /** PEM: sealed to each of these in our own format. */
+  readonly recipients: readonly string[];
 }
 
 /** What a recording left behind, sealed. */
@@ -47,9 +49,9 @@ export interface RecordingResult {
   readonly sizeBytes: number;
   /** Whole milliseconds. */
   readonly durationMs: number;
-  /** Of what a download gives: the file sealed to a certificate, otherwise the clear one; base64. */
+  /** Of what a download gives: the file sealed to certificates, otherwise the clear one; base64. */
   readonly sha256: string;
-  /** base64 of the wrapped key; '' when it is not sealed to a certificate. */
+  /** base64 of the wrapped key, in OpenTok's format; '' otherwise. */
   readonly password: string;
 }
 

@@ -2,7 +2,7 @@
 import { limits, PlatformError } from '@cloister/protocol';
 import { isLoopback } from '../lib/index.ts';
 import type { Accounts } from './account.ts';
-import { fingerprintOf, readCertificate } from './certificate.ts';
+import { readCertificate } from './certificate.ts';
 import type { Storage, StorageTarget } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
@@ -28,6 +28,9 @@ export interface StorageChange {
   readonly target: StorageTarget;
 }
 
+const sealedElsewhere =
+  'the archives of this project are sealed by its archive-sealing, so this certificate would not be used; set it there, or remove that first';
+
 export class Storages {
   readonly #deps: Foundation;
   readonly #parts: { accounts: Accounts; projects: Projects; egress: Egress };
@@ -39,17 +42,19 @@ export class Storages {
 
   /**
    * Sets the storage of a project as a whole; archives that are started from now on go there.
-   * @throws PlatformError `BadRequest`, `DestinationRefused`, `CertificateInvalid`, `NotEntitled`
+   * @throws PlatformError `BadRequest`, `DestinationRefused`, `CertificateRefused`, `NotEntitled`; `WrongState` for a certificate
+   *   that would not be used, since the project has a `Sealing`
    */
   async put(actor: Actor, projectId: string, wish: StorageWish): Promise<StorageChange> {
     const { clock, keys, recorder, store } = this.#deps;
     const target = storageTargetOf(wish);
     const fallback = wish.fallback === 'vonage' ? 'opentok' : (wish.fallback ?? 'opentok');
     if (fallback !== 'none' && fallback !== 'opentok') throw bad('fallback must be none or opentok');
-    const certificate = wish.certificate ? readCertificate(wish.certificate, clock.now()) : null;
+    const certificate = wish.certificate ? readCertificate(wish.certificate, 'opentok', clock.now()) : null;
     if (certificate !== null) {
       const project = await this.#parts.projects.get(projectId);
       requireEntitled(await this.#parts.accounts.get(project.accountId), 'archive.encryption');
+      if (await store.sealings.get(projectId)) throw new PlatformError('WrongState', { why: sealedElsewhere });
     }
     const address = addressOf(target);
     if (address !== null) await this.#parts.egress.check(address);
@@ -57,10 +62,10 @@ export class Storages {
       projectId,
       target: keys.seal(projectId, sealedContext.storageTarget(projectId), JSON.stringify(target)),
       fallback,
-      certificate,
+      certificate: certificate?.pem ?? null,
       updatedAt: clock.now(),
     };
-    const certificateSha256 = certificate === null ? null : fingerprintOf(certificate);
+    const certificateSha256 = certificate?.fingerprint ?? null;
     const changed = { type: 'storage.changed', projectId, storage: target.type, fallback, certificateSha256 } as const;
     await recorder.change(actor, changed, (event) => store.storages.put(storage, event));
     return { storage, target };
@@ -72,12 +77,6 @@ export class Storages {
     await recorder.change(actor, { type: 'storage.removed', projectId }, async (event) => {
       if (!(await store.storages.remove(projectId, event))) throw new PlatformError('StorageNotFound');
     });
-  }
-
-  /** What a project's archives are sealed to: the SHA-256 of a certificate; null: to none, but with its data key. */
-  async sealedTo(projectId: string): Promise<string | null> {
-    const storage = await this.#deps.store.storages.get(projectId);
-    return storage?.certificate ? fingerprintOf(storage.certificate) : null;
   }
 
   /** The target of a storage in the clear. @throws PlatformError `SealBroken` */

@@ -2,7 +2,7 @@
 import { createPublicKey, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import type { KeyRow } from '../core/index.ts';
 import { SealBudget } from './seal-budget.ts';
-import { newSeed, privateKeyOf, publicBytes, publicKeyOf } from './signature.ts';
+import { newSeed, privateKeyOf, publicBytes, publicKeyOf, thumbprintOf } from './signature.ts';
 import { type KeyFacts, keyBytes, type Material, unwrapKey, wrapKey } from './wrap.ts';
 
 interface Base {
@@ -35,10 +35,16 @@ function hold(facts: KeyFacts, material: Material): HeldKey {
   return { kind: 'signing', id, facts, secret, seed: material.seed, public: createPublicKey(secret) };
 }
 
-/** Makes a key. Its bytes come from the system's generator, never through an injected one. */
-export function makeKey(kind: 'data' | 'signing', facts: KeyFacts): HeldKey {
-  if (kind === 'signing') return hold(facts, { kind, seed: newSeed() });
-  return hold(facts, { kind, key: randomBytes(keyBytes), seals: 0 });
+/** Makes a data key. Its bytes come from the system's generator, never through an injected one. */
+export function makeDataKey(facts: KeyFacts): DataKey {
+  return hold(facts, { kind: 'data', key: randomBytes(keyBytes), seals: 0 }) as DataKey;
+}
+
+/** Makes a signing key, named by its thumbprint; its bytes come from the system's generator too. */
+export function makeSigningKey(facts: Omit<KeyFacts, 'id'>): SigningKey {
+  const seed = newSeed();
+  const id = thumbprintOf(createPublicKey(privateKeyOf(seed)));
+  return hold({ ...facts, id }, { kind: 'signing', seed }) as SigningKey;
 }
 
 /** @throws PlatformError `KeyUnavailable` when the root does not open the row. */

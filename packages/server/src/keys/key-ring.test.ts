@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { limits } from '@cloister/protocol/limits';
 import fc from 'fast-check';
-import { importJWK, jwtVerify } from 'jose';
+import { calculateJwkThumbprint, importJWK, jwtVerify } from 'jose';
 import type { KeyRow, Sealed } from '../core/index.ts';
 import { ManualClock, systemIds } from '../lib/index.ts';
-import { makeKey, rowOfKey } from './held-key.ts';
+import { makeSigningKey, rowOfKey } from './held-key.ts';
 import { type KeyChange, type KeyRing, openKeys, platformData, signingPurposes } from './index.ts';
 
 class Rows {
@@ -198,6 +198,38 @@ test('signatures are plain EdDSA that others can check, bound to their purpose',
   assert.equal(keys.verify('login', jws), null);
 });
 
+test('a public key is named by its thumbprint', async () => {
+  const keys = await rig().open();
+  for (const purpose of signingPurposes) {
+    const [{ kid, ...key } = { kid: '' }] = keys.publicKeys(purpose);
+    assert.equal(kid, await calculateJwkThumbprint(key));
+  }
+});
+
+test('a manifest is checked for years: its retired keys stay published, one that has leaked does not', async () => {
+  const { clock, open } = rig();
+  const keys = await open();
+  const jws = keys.sign('manifest', { archiveId: 'a' });
+  const { other: first, keyId: second } = await keys.rotate('manifest');
+  clock.advance(10 * 365 * 24 * 3600 * 1000);
+  for (const ring of [keys, await open()]) {
+    assert.deepEqual(
+      ring
+        .publicKeys('manifest')
+        .map(({ kid }) => kid)
+        .sort(),
+      [first, second].sort(),
+    );
+    assert.deepEqual(ring.verify('manifest', jws), { archiveId: 'a' });
+  }
+  await keys.compromise(first as string);
+  assert.deepEqual(
+    keys.publicKeys('manifest').map(({ kid }) => kid),
+    [second],
+  );
+  assert.equal(keys.verify('manifest', jws), null);
+});
+
 test('no altered signature verifies', async () => {
   const keys = await rig().open();
   const jws = keys.sign('admission', { session: 's', role: 'subscriber' });
@@ -228,13 +260,14 @@ test('a crash in the middle of a rotation leaves one current key after the resta
   const { root, keyring, clock, open } = rig();
   await open();
   clock.advance(10);
-  const facts = { id: 'second', purpose: 'login', createdAt: clock.now(), retiredAt: null, compromisedAt: null };
-  await keyring.save(rowOfKey(root, makeKey('signing', facts)));
+  const facts = { purpose: 'login', createdAt: clock.now(), retiredAt: null, compromisedAt: null };
+  const second = makeSigningKey(facts);
+  await keyring.save(rowOfKey(root, second));
   const keys = await open();
   const active = keys.list().filter(({ purpose, retiredAt }) => purpose === 'login' && retiredAt === null);
   assert.deepEqual(
     active.map(({ id }) => id),
-    ['second'],
+    [second.id],
   );
 });
 

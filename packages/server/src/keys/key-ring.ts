@@ -4,17 +4,17 @@
  *
  * - Every purpose has one current key. Data keys: `project:<id>` and `platform:data`. Signing keys: one for each `KeyPurpose`.
  * - A retired data key opens for ever (until its project is removed), and seals nothing.
- * - A retired signing key has lost its private half; what it signed is accepted for `signingKeyOverlapSeconds`.
+ * - A retired signing key has lost its private half; what it signed is accepted for `signingKeyOverlapSeconds`, manifests for ever.
  * - A compromised key signs, verifies and seals nothing; a data key still opens, so that its values can be sealed again.
  */
 
 import { PlatformError } from '@cloister/protocol/errors';
 import { limits } from '@cloister/protocol/limits';
-import type { Journal, KeyPurpose, Keys, Sealed, Store } from '../core/index.ts';
+import type { Journal, KeyPurpose, Keys, PublicKey, Sealed, Store } from '../core/index.ts';
 import type { Clock, Ids } from '../lib/index.ts';
-import { type DataKey, type HeldKey, keyOfRow, makeKey, retired, rowOfKey } from './held-key.ts';
+import { type DataKey, type HeldKey, keyOfRow, makeDataKey, makeSigningKey, retired, rowOfKey } from './held-key.ts';
 import { keyIdOf, openValue, sealValue } from './sealed-value.ts';
-import { signClaims, verifyClaims } from './signature.ts';
+import { jwkOf, signClaims, verifyClaims } from './signature.ts';
 import type { KeyFacts } from './wrap.ts';
 
 export const signingPurposes = [
@@ -23,7 +23,10 @@ export const signingPurposes = [
   'platform',
   'login',
   'download',
+  'manifest',
 ] as const satisfies readonly KeyPurpose[];
+/** What was signed for these is looked at for years: their retired keys go on verifying. */
+const lasting: readonly string[] = ['manifest'] satisfies KeyPurpose[];
 /** Purpose of the data key for what belongs to no project. */
 export const platformData = 'platform:data';
 /** A failed write of the keyring is tried again after this long, not at each seal. */
@@ -130,12 +133,10 @@ export class KeyRing implements Keys {
     });
   }
 
-  /** Public keys that what was signed for a purpose may be checked with now, as JWK (RFC 8037). */
-  publicKeys(purpose: KeyPurpose): { kid: string; kty: 'OKP'; crv: 'Ed25519'; x: string }[] {
+  publicKeys(purpose: KeyPurpose): PublicKey[] {
     return [...this.#keys.values()].flatMap((key) => {
       if (key.kind !== 'signing' || key.facts.purpose !== purpose || !this.#verifies(key.facts)) return [];
-      const { x = '' } = key.public.export({ format: 'jwk' });
-      return [{ kid: key.id, kty: 'OKP' as const, crv: 'Ed25519' as const, x }];
+      return [{ kid: key.id, ...jwkOf(key.public) }];
     });
   }
 
@@ -187,9 +188,8 @@ export class KeyRing implements Keys {
 
   #verifies(facts: KeyFacts): boolean {
     if (facts.compromisedAt !== null) return false;
-    return (
-      facts.retiredAt === null || this.#deps.clock.now() <= facts.retiredAt + limits.signingKeyOverlapSeconds * 1000
-    );
+    if (facts.retiredAt === null || lasting.includes(facts.purpose)) return true;
+    return this.#deps.clock.now() <= facts.retiredAt + limits.signingKeyOverlapSeconds * 1000;
   }
 
   async #replace(old: HeldKey): Promise<KeyChange> {
@@ -200,9 +200,9 @@ export class KeyRing implements Keys {
 
   async #make(purpose: string): Promise<HeldKey> {
     const { ids, clock, keyring, root } = this.#deps;
-    const kind = signingPurposes.some((each) => each === purpose) ? 'signing' : 'data';
-    const facts = { id: ids.token(12), purpose, createdAt: clock.now(), retiredAt: null, compromisedAt: null };
-    const key = makeKey(kind, facts);
+    const facts = { purpose, createdAt: clock.now(), retiredAt: null, compromisedAt: null };
+    const signs = signingPurposes.some((each) => each === purpose);
+    const key = signs ? makeSigningKey(facts) : makeDataKey({ ...facts, id: ids.token(12) });
     // The first block of seals comes with the key.
     await keyring.save(rowOfKey(root, key, limits.sealsReserved));
     if (key.kind === 'data') key.budget.reserved(limits.sealsReserved);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { limits } from '@cloister/protocol/limits';
 import type { KeyRow } from '../core/index.ts';
 import { ManualClock, systemIds } from '../lib/index.ts';
-import { makeKey, rowOfKey } from './held-key.ts';
+import { makeDataKey, rowOfKey } from './held-key.ts';
 import { type KeyChange, openKeys, platformData } from './index.ts';
 import { SealBudget } from './seal-budget.ts';
 
@@ -13,7 +13,7 @@ async function ringAfter(seals: number) {
   const root = randomBytes(32);
   const clock = new ManualClock();
   const facts = { id: 'old', purpose: platformData, createdAt: 1, retiredAt: null, compromisedAt: null };
-  const rows = new Map<string, KeyRow>([['old', rowOfKey(root, makeKey('data', facts), seals)]]);
+  const rows = new Map<string, KeyRow>([['old', rowOfKey(root, makeDataKey(facts), seals)]]);
   const disk = { fails: false, saves: 0 };
   const keyring = {
     load: async () => [...rows.values()],

@@ -2,7 +2,15 @@
  * Compact JWS (RFC 7515) with Ed25519 (RFC 8037, `EdDSA`), made and checked without waiting: `jose` works in promises only.
  * The header is exactly `alg` and `kid`; anything else is refused, so no header can steer the check.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto';
 
 // RFC 8410 section 7: PKCS #8 and SubjectPublicKeyInfo around 32 bytes.
 const privatePrefix = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -25,6 +33,17 @@ export function publicKeyOf(bytes: Buffer): KeyObject {
 /** The 32 bytes of a public key. */
 export function publicBytes(key: KeyObject): Buffer {
   return key.export({ format: 'der', type: 'spki' }).subarray(publicPrefix.length);
+}
+
+/** The public key's JWK (RFC 8037), without a name. */
+export function jwkOf(key: KeyObject): { kty: 'OKP'; crv: 'Ed25519'; x: string } {
+  return { kty: 'OKP', crv: 'Ed25519', x: publicBytes(key).toString('base64url') };
+}
+
+/** The JWK thumbprint of a public key (RFC 7638): who has the key can work out its name. */
+export function thumbprintOf(key: KeyObject): string {
+  const { crv, kty, x } = jwkOf(key);
+  return createHash('sha256').update(JSON.stringify({ crv, kty, x })).digest('base64url');
 }
 
 const toPart = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');

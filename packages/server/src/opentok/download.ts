@@ -8,6 +8,7 @@ const types: Readonly<Record<string, string>> = {
   mp4: 'video/mp4',
   // Sealed to a certificate: no player can do anything with it.
   ts: 'application/octet-stream',
+  cloister: 'application/octet-stream',
   zip: 'application/zip',
 };
 

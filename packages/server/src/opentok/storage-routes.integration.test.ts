@@ -8,7 +8,7 @@ let rest: RestFixture;
 let certificate: string;
 before(async () => {
   rest = await restFixture();
-  certificate = await makeCertificate(limits.certificateKeyBits);
+  certificate = await makeCertificate(limits.certificateRsaBitsMin);
 });
 after(() => rest.close());
 
@@ -87,7 +87,7 @@ describe('the storage of a project', () => {
     assert.equal(rest.recordings.last.order.certificate, certificate);
     const apart = await start({ outputMode: 'individual' });
     assert.deepEqual([apart.statusCode, apart.headers['cloister-error']], [400, 'CertificateNeedsComposed']);
-    await refused({ ...s3, certificate: 'nonsense' }, 400, /certificate cannot be used/);
+    await refused({ ...s3, certificate: 'nonsense' }, 400, /certificate was refused/);
     assert.equal((await put({ ...s3, certificate: null })).json().certificate, null);
     assert.equal((await start({ outputMode: 'individual' })).statusCode, 200);
     assert.equal(rest.recordings.last.order.certificate, null);
@@ -96,12 +96,13 @@ describe('the storage of a project', () => {
   it('STO4 is asked again at each start: for its certificate and for the plan', async () => {
     // The clock of these tests stands years ahead of the machine's; the certificate ends by it.
     const until = rest.clock.now() + 3600_000;
-    const brief = await makeCertificate(limits.certificateKeyBits, { until });
+    const brief = await makeCertificate(limits.certificateRsaBitsMin, { until });
     assert.equal((await put({ ...s3, certificate: brief })).statusCode, 200);
     assert.equal((await start()).statusCode, 200);
-    rest.clock.advance(3600_000);
+    // It is good for the whole of its last second (RFC 5280, 4.1.2.5).
+    rest.clock.advance(3601_000);
     const late = await start();
-    assert.deepEqual([late.statusCode, late.headers['cloister-error']], [400, 'CertificateInvalid']);
+    assert.deepEqual([late.statusCode, late.headers['cloister-error']], [400, 'CertificateRefused']);
     assert.equal((await put({ ...s3, certificate })).statusCode, 200);
     await rest.core.accounts.changePlan({ kind: 'system' }, rest.accountId, { plan: 'standard', addOns: [] });
     const unpaid = await start();

@@ -1,7 +1,7 @@
 /** What every store does with archives and with the storage of a project. Part of the contract in `store.contract.ts`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Archive } from '../core/index.ts';
+import type { Archive, Sealing } from '../core/index.ts';
 import {
   event,
   type Given,
@@ -25,6 +25,7 @@ export function archiveRules(given: () => Given): void {
   rowRules(given);
   lifetimeRules(given);
   storageRules(given);
+  sealingRules(given);
 }
 
 function rowRules(given: () => Given): void {
@@ -32,7 +33,8 @@ function rowRules(given: () => Given): void {
     const { store, keys } = given();
     const project = await newProject(store, keys);
     const [session, other] = [await newSession(store, project.id), await newSession(store, project.id)];
-    const whole = { maxBitrate: 200_000, certificate: 'pem', name: 'Zürich 🩺', beganAt: 5, sizeBytes: 2 ** 40 };
+    const sealed = { certificate: 'pem', recipients: ['pem', 'another pem'], manifest: 'a.b.c' };
+    const whole = { ...sealed, maxBitrate: 200_000, name: 'Zürich 🩺', beganAt: 5, sizeBytes: 2 ** 40 };
     const first = await newArchive(store, session, whole);
     const second = await newArchive(store, other, { resolution: null, quantizationParameter: 20 });
     assert.deepEqual(await store.archives.get(first.id), first);
@@ -63,7 +65,8 @@ function rowRules(given: () => Given): void {
       updatedAt: 2000,
       beganAt: 1500,
     };
-    const available: Archive = { ...stopped, status: 'available', sizeBytes: 7, sha256: 's', kept: true };
+    const kept = { sizeBytes: 7, sha256: 's', kept: true, manifest: 'm' };
+    const available: Archive = { ...stopped, status: 'available', ...kept };
     const told = [
       event('archive.stopped', { ...placeOf(archive), archive: stopped }),
       event('archive.available', { ...placeOf(archive), archive: available }),
@@ -115,6 +118,33 @@ function lifetimeRules(given: () => Given): void {
     assert.deepEqual(own(await store.archives.outlived(5000, 100)), [due, failed]);
     assert.deepEqual([empty.kept, uploaded.kept], [false, false]);
     for (const each of [due, failed]) await store.archives.released(each.id);
+  });
+}
+
+function sealingRules(given: () => Given): void {
+  test('what archives are sealed to is set, set anew and removed once, and goes with its project', async () => {
+    const { store, keys } = given();
+    const { id: projectId } = await newProject(store, keys);
+    const changed = (of = projectId) =>
+      event('sealing.changed', { projectId: of, format: 'cloister', certificateSha256: ['f'] });
+    assert.equal(await store.sealings.get(projectId), null);
+    const first: Sealing = { projectId, format: 'cloister', certificates: ['pem', 'another pem'], updatedAt: 1000 };
+    await store.sealings.put(first, changed());
+    assert.deepEqual(await store.sealings.get(projectId), first);
+    const next: Sealing = { projectId, format: 'opentok', certificates: ['pem'], updatedAt: 2000 };
+    await store.sealings.put(next, changed());
+    assert.deepEqual(await store.sealings.get(projectId), next);
+    const remove = () => store.sealings.remove(projectId, event('sealing.removed', { projectId }));
+    const reader = await readerAtEnd(store);
+    assert.deepEqual([await remove(), await remove()], [true, false]);
+    assert.equal((await readAll(store, reader)).length, 1);
+    await store.sealings.put(first, changed());
+    await store.projects.remove(projectId, event('project.deleted', { projectId }));
+    assert.equal(await store.sealings.get(projectId), null);
+    await assert.rejects(
+      store.sealings.put({ ...first, projectId: '406' }, changed('406')),
+      refused('ProjectNotFound'),
+    );
   });
 }
 

@@ -8,8 +8,9 @@ import { archives } from './schema.ts';
 import { commit, type Parts, read, statement, type Tables } from './tables.ts';
 
 /** What changes of an archive in its course. */
-function courseOf({ status, reason, beganAt, updatedAt, sizeBytes, durationMs, sha256, password, kept }: Archive) {
-  return { status, reason, beganAt, updatedAt, sizeBytes, durationMs, sha256, password, kept };
+function courseOf(archive: Archive) {
+  const { status, reason, beganAt, updatedAt, sizeBytes, durationMs, sha256, password, kept, manifest } = archive;
+  return { status, reason, beganAt, updatedAt, sizeBytes, durationMs, sha256, password, kept, manifest };
 }
 
 /** The row of an archive, by an event of a running call; nothing where it is gone or deleted meanwhile. */
@@ -37,8 +38,9 @@ export function openArchives({ tables, writer, seals }: Parts): Store['archives'
   });
   return {
     async create(archive, event) {
-      const { id, projectId, name } = archive;
-      const row = { ...archive, name: seals.seal(projectId, sealedContext.archive(id), name) };
+      const { id, projectId } = archive;
+      const name = seals.seal(projectId, sealedContext.archive(id), archive.name);
+      const row = { ...archive, name, recipients: [...archive.recipients] };
       const change = {
         statements: [statement(tables.insert(archives).values(row))],
         events: [storeEvent(seals, event)],

@@ -11,6 +11,7 @@ import { openKeyring } from './keyring.ts';
 import { openOutbox, Watchers } from './outbox.ts';
 import { openProjects } from './projects.ts';
 import { openReseal } from './reseal.ts';
+import { openSealings } from './sealings.ts';
 import { openLegs, openSessions } from './sessions.ts';
 import { openStillOpen } from './still-open.ts';
 import { openStorages } from './storages.ts';
@@ -76,6 +77,7 @@ export function assembleStore(database: Database, journal: Journal, release: () 
     callbacks: openCallbacks(parts),
     archives: openArchives(parts),
     storages: openStorages(parts),
+    sealings: openSealings(parts),
     deliveries: {
       ...deliveries,
       async enqueue(rows, reader, position) {

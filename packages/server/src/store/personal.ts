@@ -29,6 +29,8 @@ const personalPaths: Readonly<Record<EventType, readonly Path[]>> = {
   'callback.removed': none,
   'storage.changed': none,
   'storage.removed': none,
+  'sealing.changed': none,
+  'sealing.removed': none,
   'session.created': none,
   'session.started': none,
   'session.ended': none,

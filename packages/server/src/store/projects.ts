@@ -12,6 +12,7 @@ import {
   outbox,
   present,
   projects,
+  sealings,
   sessions,
   storages,
 } from './schema.ts';
@@ -67,7 +68,7 @@ export function openProjects({ tables, writer, seals }: Parts): Store['projects'
     // count and audit; what was personal in them is gone with the key that opened it.
     async remove(id, event) {
       const statements = [
-        ...[legs, present, deliveries, callbacks, archives, storages, sessions].map((table) =>
+        ...[legs, present, deliveries, callbacks, archives, storages, sealings, sessions].map((table) =>
           statement(tables.delete(table).where(eq(table.projectId, id))),
         ),
         statement(

@@ -9,6 +9,7 @@ import type {
   PlanName,
   Project,
   Sealed,
+  Sealing,
   Session,
   Storage,
 } from '../core/index.ts';
@@ -100,6 +101,8 @@ export const archives = pgTable('archives', {
   sha256: text().notNull(),
   password: text().notNull(),
   kept: boolean().notNull(),
+  recipients: text().array().notNull(),
+  manifest: text().notNull(),
 });
 
 export const storages = pgTable('storages', {
@@ -107,6 +110,13 @@ export const storages = pgTable('storages', {
   target: text().$type<Sealed>().notNull(),
   fallback: text().$type<Storage['fallback']>().notNull(),
   certificate: text(),
+  updatedAt: ms('updated_at').notNull(),
+});
+
+export const sealings = pgTable('sealings', {
+  projectId: text('project_id').primaryKey(),
+  format: text().$type<Sealing['format']>().notNull(),
+  certificates: text().array().notNull(),
   updatedAt: ms('updated_at').notNull(),
 });
 

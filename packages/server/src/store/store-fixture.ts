@@ -131,6 +131,7 @@ export function makeArchive(session: Session, facts: Partial<Archive> = {}): Arc
     maxBitrate: null,
     quantizationParameter: null,
     certificate: null,
+    recipients: [],
     createdAt: 1000,
     beganAt: null,
     updatedAt: 1000,
@@ -139,6 +140,7 @@ export function makeArchive(session: Session, facts: Partial<Archive> = {}): Arc
     sha256: '',
     password: '',
     kept: false,
+    manifest: '',
     ...facts,
   };
 }

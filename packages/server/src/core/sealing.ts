@@ -1,0 +1,99 @@
+/**
+ * What the archives of a project are sealed to: OpenTok's format or our own authenticated one, and the certificates for it.
+ * OpenTok knows the certificate of the storage alone; what is set here comes before it, and needs no storage.
+ */
+import { PlatformError } from '@cloister/protocol';
+import type { Accounts } from './account.ts';
+import { fingerprintOf, readCertificate, readCertificates, type SealFormat } from './certificate.ts';
+import type { Archive, Sealing } from './entities.ts';
+import type { Actor } from './event.ts';
+import type { Foundation } from './foundation.ts';
+import { requireEntitled } from './plan.ts';
+import type { Projects } from './project.ts';
+
+/** As it came. */
+export interface SealingWish {
+  readonly format: SealFormat;
+  /** PEM, or base64 of it. */
+  readonly certificates: readonly string[];
+}
+
+/** Whom an archive is sealed to, as its row has it; nobody: the project's data key. */
+export type Recipients = Pick<Archive, 'certificate' | 'recipients'>;
+
+export class Sealings {
+  readonly #deps: Foundation;
+  readonly #parts: { accounts: Accounts; projects: Projects };
+
+  constructor(deps: Foundation, parts: { accounts: Accounts; projects: Projects }) {
+    this.#deps = deps;
+    this.#parts = parts;
+  }
+
+  /** Null where none is set. */
+  get(projectId: string): Promise<Sealing | null> {
+    return this.#deps.store.sealings.get(projectId);
+  }
+
+  /** What a project's archives are sealed to: the SHA-256 of its first certificate; null: to none, but with its data key. */
+  async sealedTo(projectId: string): Promise<string | null> {
+    const sealing = await this.get(projectId);
+    const certificate = sealing?.certificates[0] ?? (await this.#deps.store.storages.get(projectId))?.certificate;
+    return certificate ? fingerprintOf(certificate) : null;
+  }
+
+  /**
+   * Sets it for archives that are started from now on.
+   * @throws PlatformError `CertificateRefused` that says which certificate and why, `NotEntitled`
+   */
+  async put(actor: Actor, projectId: string, { format, certificates }: SealingWish): Promise<Sealing> {
+    const { clock, recorder, store } = this.#deps;
+    await this.#requireEntitled(projectId);
+    const read = readCertificates(certificates, format, clock.now());
+    const sealing: Sealing = { projectId, format, certificates: read.map(({ pem }) => pem), updatedAt: clock.now() };
+    const certificateSha256 = read.map(({ fingerprint }) => fingerprint);
+    await recorder.change(actor, { type: 'sealing.changed', projectId, format, certificateSha256 }, (event) =>
+      store.sealings.put(sealing, event),
+    );
+    return sealing;
+  }
+
+  /** What the storage says holds again. @throws PlatformError `SealingNotFound` */
+  async remove(actor: Actor, projectId: string): Promise<void> {
+    const { recorder, store } = this.#deps;
+    await recorder.change(actor, { type: 'sealing.removed', projectId }, async (event) => {
+      if (!(await store.sealings.remove(projectId, event))) throw new PlatformError('SealingNotFound');
+    });
+  }
+
+  /**
+   * Whom an archive that starts now is sealed to. All that was checked when it was set is checked again.
+   * @param storageCertificate that of the project's storage
+   * @throws PlatformError `NotEntitled`, `CertificateRefused`; `CertificateNeedsComposed`, `NotBuilt` for an individual archive
+   */
+  async recipientsFor(
+    projectId: string,
+    outputMode: Archive['outputMode'],
+    storageCertificate: string | null,
+  ): Promise<Recipients> {
+    const sealing = await this.get(projectId);
+    const certificate = sealing?.format === 'opentok' ? (sealing.certificates[0] ?? null) : storageCertificate;
+    const own = sealing?.format === 'cloister' ? sealing.certificates : [];
+    if (own.length === 0 && certificate === null) return { certificate, recipients: own };
+    await this.#requireEntitled(projectId);
+    if (own.length > 0) {
+      // Its files would have to be sealed one by one: a server without the key cannot make a ZIP of them.
+      if (outputMode !== 'composed') throw new PlatformError('NotBuilt', { feature: 'sealing individual archives' });
+      readCertificates(own, 'cloister', this.#deps.clock.now());
+      return { certificate: null, recipients: own };
+    }
+    if (outputMode !== 'composed') throw new PlatformError('CertificateNeedsComposed');
+    readCertificate(certificate!, 'opentok', this.#deps.clock.now());
+    return { certificate, recipients: [] };
+  }
+
+  async #requireEntitled(projectId: string): Promise<void> {
+    const { accountId } = await this.#parts.projects.get(projectId);
+    requireEntitled(await this.#parts.accounts.get(accountId), 'archive.encryption');
+  }
+}

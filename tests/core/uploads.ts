@@ -1,0 +1,40 @@
+/** A way into a bucket whose end the test decides: the rules of uploads are tested with it. */
+import type { PlatformError } from '@cloister/protocol';
+import type {
+  RecordingResult,
+  ResumedUpload,
+  UploadEnd,
+  UploadOrder,
+  Uploads,
+} from '../../packages/server/src/core/index.ts';
+
+/** Uploads that the test ends. */
+export class UploadsDouble implements Uploads {
+  readonly orders: UploadOrder[] = [];
+  readonly results: RecordingResult[] = [];
+  readonly abandoned: string[] = [];
+  stopped = 0;
+  room: PlatformError | null = null;
+  end: () => Promise<UploadEnd> = async () => 'uploaded';
+  resumed: ResumedUpload | null = null;
+
+  requireRoom() {
+    if (this.room) throw this.room;
+  }
+  async begin(order: UploadOrder) {
+    this.orders.push(order);
+  }
+  async finish(_id: string, result: RecordingResult) {
+    this.results.push(result);
+    return this.end();
+  }
+  async resume() {
+    return this.resumed;
+  }
+  async abandon(id: string) {
+    this.abandoned.push(id);
+  }
+  stop() {
+    this.stopped += 1;
+  }
+}
