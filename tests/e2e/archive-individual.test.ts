@@ -110,8 +110,9 @@ test('ARC17 an individual archive is a ZIP with what each stream sent and its ma
 
   // A part of it, by the same link.
   const whole = await readFile(zip);
+  const middle = Math.floor(whole.length / 2);
   for (const [range, start, end] of [
-    ['bytes=1000-99999', 1000, 100_000],
+    [`bytes=1000-${middle - 1}`, 1000, middle],
     ['bytes=-5000', whole.length - 5000, whole.length],
   ] as const) {
     const answer = await fetch(archive.url as string, { headers: { range } });
