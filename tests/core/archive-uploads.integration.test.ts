@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, it } from 'node:test';
 import { PlatformError } from '@cloister/protocol';
-import { type Actor, closeFormerArchives } from '../../packages/server/src/core/index.ts';
+import { type Actor, closeFormerArchives, type UploadEnd } from '../../packages/server/src/core/index.ts';
 import { type TestPlatform, testPlatform } from './platform.ts';
 import { UploadsDouble } from './uploads.ts';
 
