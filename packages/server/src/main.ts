@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
-import { createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
+import { type Egress as AccessEgress, createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
 import { adminRoutes, type KeyAdmin, openOperatorSocket, operatorSocket } from './admin/index.ts';
 import { archiveFolder, openRecordings } from './archive/index.ts';
 import type { Config } from './config.ts';
@@ -172,22 +172,7 @@ async function openGround(
   });
   const signallingUrl = config.publicUrl ? `${config.publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
   const site = { node: 'local', zones: [], signallingUrl, iceServers: () => [] };
-  const recordings = openRecordings({
-    dataDir: config.dataDir,
-    clock,
-    monotonic: () => performance.now(),
-    keys,
-    journal,
-  });
-  const uploads = openUploads({
-    folderOf: (archiveId) => archiveFolder(config.dataDir, archiveId),
-    spool: recordings,
-    wire: egress,
-    keys,
-    clock,
-    ids,
-    journal,
-  });
+  const { recordings, uploads } = openArchiving(config, { egress, keys, journal });
   const archiveTimes = archiveTimesOf(config);
   const core = createCore({
     clock,
@@ -210,6 +195,16 @@ async function openGround(
   closers.push(() => former);
   core.archives.begin();
   return { core, keys, media, egress, store };
+}
+
+/** What records archives, and what takes them into buckets: both know an archive by its folder. */
+function openArchiving({ dataDir }: Config, parts: { egress: AccessEgress; keys: KeyRing; journal: Journal }) {
+  const { egress, keys, journal } = parts;
+  const clock = systemClock;
+  const recordings = openRecordings({ dataDir, clock, monotonic: () => performance.now(), keys, journal });
+  const folderOf = (archiveId: string) => archiveFolder(dataDir, archiveId);
+  const uploads = openUploads({ folderOf, spool: recordings, wire: egress, keys, clock, ids: systemIds, journal });
+  return { recordings, uploads };
 }
 
 function archiveTimesOf(config: Config): ArchiveTimes {
