@@ -6,7 +6,7 @@ import { CopyButton } from '../kit/copy-button.tsx';
 import { Icon } from '../kit/icon.tsx';
 import { Notice } from '../kit/notice.tsx';
 import type { Api } from './api.ts';
-import { factsOf, openCommand, opensslCommands, stateOf } from './archive-words.ts';
+import { factsOf, isPlayable, openCommand, opensslCommands, stateOf } from './archive-words.ts';
 import { type Problem, problemOf } from './words.ts';
 
 interface Props {
@@ -47,7 +47,7 @@ export function ArchiveItem({ archive, api, sessionId }: Props) {
       {played !== null && <Player path={played} name={name} archive={archive} onBroken={broken} />}
       {status === 'available' && (
         <div className="archive-actions">
-          {!sealed && (
+          {isPlayable(archive) && (
             <Button
               icon={played === null ? 'play' : 'close'}
               onPress={() => (played === null ? follow(setPlayed) : setPlayed(null))}

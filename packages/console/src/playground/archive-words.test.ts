@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { PlaygroundArchive } from '@cloister/protocol';
 import {
   factsOf,
+  isPlayable,
   layoutOptions,
   layouts,
   lengthOf,
@@ -58,6 +59,12 @@ test('the facts name what is not in it', () => {
   assert.equal(factsOf(archive), '1:05 · 4.2 MB · 1280 × 720');
   assert.equal(factsOf({ ...archive, hasVideo: false }), '1:05 · 4.2 MB · Sound only');
   assert.equal(factsOf({ ...archive, hasAudio: false }), '1:05 · 4.2 MB · 1280 × 720 · No sound');
+});
+
+test('what is sealed and what is a ZIP does not play here', () => {
+  assert.equal(isPlayable({ fileName: 'archive.mp4', sealed: null }), true);
+  assert.equal(isPlayable({ fileName: 'archive.zip', sealed: null }), false);
+  assert.equal(isPlayable(archive), false);
 });
 
 test('a failure says why', () => {

@@ -89,6 +89,11 @@ export function factsOf({ durationMs, sizeBytes, resolution, hasAudio, hasVideo 
   return [lengthOf(durationMs), weightOf(sizeBytes), ...picture, ...silent].join(' · ');
 }
 
+/** Whether a browser plays what a download gives: not what is sealed, nor a ZIP of single streams. */
+export function isPlayable({ fileName, sealed }: Pick<PlaygroundArchive, 'fileName' | 'sealed'>): boolean {
+  return sealed === null && fileName.endsWith('.mp4');
+}
+
 /** What is inside a sealed archive, of either format. */
 const clearName = 'archive-clear.ts';
 

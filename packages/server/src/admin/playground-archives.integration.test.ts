@@ -90,6 +90,15 @@ describe('the archives of a session at the playground', () => {
     assert.equal((await list(sessionId)).certificateSha256, null);
   });
 
+  it('have no layout where each stream has a file of its own', async () => {
+    const { core, projectId } = served.platform;
+    const sessionId = await lively();
+    await core.archives.start({ kind: 'system' }, projectId, { sessionId, outputMode: 'individual' });
+    const [known] = (await list(sessionId)).archives;
+    assert.deepEqual([known?.status, known?.layout, known?.resolution], ['started', null, null]);
+    assert.equal(known?.fileName, 'archive.zip');
+  });
+
   it('are nothing to who names another session, or none of the project', async () => {
     const [sessionId, other] = [await lively(), await lively()];
     const { archiveId } = await start(sessionId);

@@ -77,9 +77,9 @@ async function named<Wish extends { readonly sessionId: string }>(
 async function shown(core: Core, archive: Archive): Promise<PlaygroundArchive> {
   const { id, projectId, status, reason, resolution, hasAudio, hasVideo, automatic } = archive;
   const { createdAt, durationMs, sizeBytes, certificate, recipients, password, sha256 } = archive;
-  const recorded = status === 'started' || status === 'paused';
+  const laidOut = archive.outputMode === 'composed' && (status === 'started' || status === 'paused');
   // It may stop in this very moment; then it has no layout any more.
-  const layout = recorded ? await core.archives.layout(projectId, id).catch(() => null) : null;
+  const layout = laidOut ? await core.archives.layout(projectId, id).catch(() => null) : null;
   return {
     archiveId: id,
     status,

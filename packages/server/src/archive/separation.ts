@@ -10,6 +10,7 @@ import { limits, type MediaKind } from '@cloister/protocol';
 import { parseRtp } from '../lib/index.ts';
 import type { ComposedTrack } from './composition.ts';
 import { depacketizers } from './depacketize.ts';
+import { captureTimeOf } from './header-extensions.ts';
 import { JitterBuffer } from './jitter-buffer.ts';
 import { type PictureTrack, readKeyFrame } from './key-frame.ts';
 import type { FileContainer, FileUnit } from './remuxer.ts';
@@ -48,6 +49,8 @@ export interface SeparationOptions {
 interface Lane {
   readonly mimeType: string;
   readonly payloadType: number;
+  /** The id of the header extension with the time of capture, where it has one. */
+  readonly captureTime: number | null;
   readonly clock: TrackClock;
   readonly buffer: JitterBuffer;
 }
@@ -132,7 +135,8 @@ export class Separation {
     if (depacketize === undefined || (kind === 'audio' && mimeType !== 'audio/opus')) return;
     const clock = new TrackClock(track.clockRate, source.publisher);
     const buffer = new JitterBuffer(clock, depacketize);
-    source.lanes.set(kind, { mimeType, payloadType: track.payloadType, clock, buffer });
+    const captureTime = track.extensions?.captureTime ?? null;
+    source.lanes.set(kind, { mimeType, payloadType: track.payloadType, captureTime, clock, buffer });
   }
 
   trackEnded(streamId: string, kind: MediaKind): void {
@@ -147,7 +151,10 @@ export class Separation {
     const lane = this.#sources.get(streamId)?.lanes.get(kind);
     if (!lane) return;
     const packet = parseRtp(bytes);
-    if (packet && packet.payloadType === lane.payloadType) lane.buffer.push(packet, at);
+    if (!packet || packet.payloadType !== lane.payloadType) return;
+    lane.buffer.push(packet, at);
+    const captured = lane.captureTime === null ? null : captureTimeOf(packet.extensions.get(lane.captureTime));
+    if (captured !== null) lane.clock.captured(captured, packet.timestamp);
   }
 
   senderReport(streamId: string, kind: MediaKind, ntpMs: number, rtpTimestamp: number): void {
