@@ -79,12 +79,6 @@ export class Storages {
     });
   }
 
-  /** What a project's archives are sealed to: the SHA-256 of a certificate; null: to none, but with its data key. */
-  async sealedTo(projectId: string): Promise<string | null> {
-    const storage = await this.#deps.store.storages.get(projectId);
-    return storage?.certificate ? fingerprintOf(storage.certificate) : null;
-  }
-
   /** The target of a storage in the clear. @throws PlatformError `SealBroken` */
   targetOf({ projectId, target }: Storage): StorageTarget {
     return JSON.parse(this.#deps.keys.open(projectId, sealedContext.storageTarget(projectId), target)) as StorageTarget;
