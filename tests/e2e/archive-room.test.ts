@@ -48,6 +48,8 @@ const sharedTitle = 'Marked screen';
 /** Milliseconds around a change in which either is right: an archive is composed of what came half a second ago. */
 const settleMs = 1000;
 const stepInMs = 40;
+/** Between publishers, whose clocks are compared by what their pages say of the time: on a busy machine they say it late. */
+const betweenMs = 100;
 /** Of the frames of a step, for a machine that is busy with nine encoders may skip one. */
 const enough = 0.9;
 const lateMs = 150;
@@ -291,17 +293,24 @@ function judgeSound(sound: Listened, offsetMs: number, people: readonly Person[]
 async function assertRight(t: TestContext, file: string, people: readonly Person[], taken: readonly Taken[]) {
   const { readings, offsetMs, frames } = await judge(file, people[0] as Person, taken);
   const sounds = judgeSound(await listen(file), offsetMs, people, taken);
-  const pictures = people.map((each) => quantile(readings.get(each)?.late ?? [], 0.5) + offsetMs);
+  const delays = await Promise.all(
+    people.map(({ participant }) => participant.page.evaluate(() => window.marked.usualDelay())),
+  );
+  const pictures = people.map(
+    (each, index) => quantile(readings.get(each)?.late ?? [], 0.5) + offsetMs - (delays[index] as number),
+  );
   const tones = people.map((each) => quantile(sounds.get(each) ?? [], 0.5) + offsetMs);
   const said = (values: readonly number[]) => values.map((value) => value.toFixed(1)).join(', ');
-  t.diagnostic(`${frames} frames; pictures at ${said(pictures)} ms, tones at ${said(tones)} ms`);
+  t.diagnostic(
+    `${frames} frames; pictures at ${said(pictures)} ms, tones at ${said(tones)} ms; drawn ${said(delays)} ms late`,
+  );
   for (const [index, picture] of pictures.entries()) {
     const apart = picture - (tones[index] as number);
     assert.ok(Math.abs(apart) <= stepInMs, `picture and sound of publisher ${index} are ${apart} ms apart`);
   }
   for (const all of [pictures, tones]) {
     const apart = Math.max(...all) - Math.min(...all);
-    assert.ok(apart <= stepInMs, `publishers are ${apart} ms apart`);
+    assert.ok(apart <= betweenMs, `publishers are ${apart} ms apart`);
   }
 }
 

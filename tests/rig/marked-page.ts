@@ -35,6 +35,8 @@ let sounding: AudioContext | null = null;
 let beginning = 0;
 let frame = 0;
 const passing = new Set<() => void>();
+/** By how much each frame was drawn after its time, in milliseconds: a busy machine wakes a page late. */
+const drawnLate: number[] = [];
 
 function bitsOf({ who }: Marks, when: number): number[] {
   const value = (who << WHEN_BITS) | (when & (2 ** WHEN_BITS - 1));
@@ -85,6 +87,7 @@ function startPicture(marks: Marks): MediaStreamTrack {
     const now = Math.floor(soundTime() * marks.frameRate);
     if (now <= frame) return;
     frame = now;
+    drawnLate.push((soundTime() - frame / marks.frameRate) * 1000);
     drawMarks(drawing, marks, frame);
     writer.write(new VideoFrame(canvas, { timestamp: performance.now() * 1000 })).catch(() => {});
     for (const wake of [...passing]) wake();
@@ -119,6 +122,12 @@ function showMarks(marks: Marks): void {
   draw(0);
 }
 
+/** The middle one of `drawnLate`. */
+function usualDelay(): number {
+  const sorted = [...drawnLate].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? 0;
+}
+
 /** Resolves after so many frames more. */
 function passFrames(count: number): Promise<void> {
   const last = frame + count;
@@ -142,7 +151,7 @@ async function soundBeginning(): Promise<number> {
   return least;
 }
 
-const markedPage = { publishMarks, showMarks, passFrames, soundBeginning };
+const markedPage = { publishMarks, showMarks, passFrames, soundBeginning, usualDelay };
 
 declare global {
   interface Window {
