@@ -172,39 +172,26 @@ async function openGround(
   });
   const signallingUrl = config.publicUrl ? `${config.publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
   const site = { node: 'local', zones: [], signallingUrl, iceServers: () => [] };
-  const { recordings, uploads } = openArchiving(config, { egress, keys, journal });
-  const archiveTimes = archiveTimesOf(config);
-  const core = createCore({
-    clock,
-    ids,
-    store,
-    keys,
-    media,
-    egress,
-    journal,
-    audit: noAudit,
-    site,
-    recordings,
-    uploads,
-    archiveTimes,
-  });
+  const archiving = openArchiving(config, { egress, keys, journal });
+  const core = createCore({ clock, ids, store, keys, media, egress, journal, audit: noAudit, site, ...archiving });
   late.core = core;
   closers.push(() => core.recorder.flush());
   await closeFormerRun(core);
-  const former = closeFormerArchives(core, recordings, await store.archives.unfinished());
+  const former = closeFormerArchives(core, archiving.recordings, await store.archives.unfinished());
   closers.push(() => former);
   core.archives.begin();
   return { core, keys, media, egress, store };
 }
 
-/** What records archives, and what takes them into buckets: both know an archive by its folder. */
-function openArchiving({ dataDir }: Config, parts: { egress: AccessEgress; keys: KeyRing; journal: Journal }) {
+/** What records archives, and what takes them into buckets: both know an archive by its folder. And their times. */
+function openArchiving(config: Config, parts: { egress: AccessEgress; keys: KeyRing; journal: Journal }) {
+  const { dataDir } = config;
   const { egress, keys, journal } = parts;
   const clock = systemClock;
   const recordings = openRecordings({ dataDir, clock, monotonic: () => performance.now(), keys, journal });
   const folderOf = (archiveId: string) => archiveFolder(dataDir, archiveId);
   const uploads = openUploads({ folderOf, spool: recordings, wire: egress, keys, clock, ids: systemIds, journal });
-  return { recordings, uploads };
+  return { recordings, uploads, archiveTimes: archiveTimesOf(config) };
 }
 
 function archiveTimesOf(config: Config): ArchiveTimes {
