@@ -6,6 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { command, tempFolder } from '../rig/cleanup.ts';
+import { S3Double } from '../rig/s3-double.ts';
 import { useStage } from './stage.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -45,6 +46,8 @@ test('certificate, storage, recording, webhook, download, openssl, deletion', as
     API_KEY: apiKey,
     API_SECRET: apiSecret,
     SESSION_ID: sessionId,
+    // A bucket on this machine that knows no key.
+    S3_ENDPOINT: (await S3Double.start()).endpoint,
     SECONDS: String(recordedSeconds),
   };
   const { stdout } = await promisify(execFile)(process.execPath, ['archive.mjs'], {

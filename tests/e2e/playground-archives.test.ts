@@ -12,6 +12,7 @@ import { Visitor } from '../rig/playground.ts';
 import { Customer } from '../rig/sdk.ts';
 import { type Server, startServer } from '../rig/server.ts';
 import { eventually } from '../rig/wait.ts';
+import { sealTo } from './archives.ts';
 
 let server: Server;
 let browser: TestBrowser;
@@ -157,12 +158,7 @@ test('what is sealed to a certificate is downloaded, and each of the copied comm
   const key = path.join(folder, 'key.pem');
   writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }));
   const words = ['req', '-new', '-x509', '-days', '2', '-key', key, '-subj', '/CN=customer'];
-  await customer.rest('PUT', `/v2/project/${server.credentials.apiKey}/archive/storage`, 'project', {
-    type: 's3',
-    config: { accessKey: 'a', secretKey: 's', bucket: 'visits-of-a-clinic' },
-    fallback: 'opentok',
-    certificate: run('openssl', words, folder),
-  });
+  await sealTo(customer, run('openssl', words, folder));
   await ana.says('Sealed to the project’s certificate');
   await ana.select('Resolution', '480 × 640');
   await ana.press('Start recording');
