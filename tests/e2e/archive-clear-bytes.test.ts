@@ -7,7 +7,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { openArchive } from '../../packages/server/src/archive/index.ts';
 import { FrameReader } from '../../packages/server/src/archive/messages.ts';
 import { parseRtp } from '../../packages/server/src/lib/index.ts';
 import { type Alteration, alteredBuild } from '../rig/altered.ts';
@@ -43,11 +45,30 @@ const toCertificate: Kind = {
   seal: (customer) => sealTo(customer, key.certificate),
   open: (file, { password }) => key.open(file, password),
 };
-/** Those to a certificate come last: no other kind may be started once it is set. */
+/** What is set for the project comes before the certificate of its storage. */
+const ownFormat: Kind = {
+  name: 'composed, to a certificate in our own format',
+  options: {},
+  seal: (customer) => {
+    const place = `/cloister/v1/projects/${customer.credentials.apiKey}/archive-sealing`;
+    return customer.rest('PUT', place, 'account', { format: 'cloister', certificates: [key.certificate] });
+  },
+  open: async (file) => {
+    const { clear } = await openArchive(Readable.from([file]), { privateKey: key.privateKey });
+    const parts: Buffer[] = [];
+    for await (const part of clear) parts.push(Buffer.from(part));
+    return Buffer.concat(parts);
+  },
+};
+/**
+ * Those to a certificate come last: no other kind may be started once it is set. The bucket of its storage refuses them, so
+ * they are copies of a fall-back as well.
+ */
 const kinds: readonly Kind[] = [
   { name: 'composed, with the key of the project', options: {}, open: asItIs },
   { name: 'individual, with the key of the project', options: { outputMode: 'individual' }, open: asItIs },
   toCertificate,
+  ownFormat,
 ];
 
 let browser: TestBrowser;

@@ -115,7 +115,7 @@ async function* recordingBytes(bytes: Buffer): AsyncGenerator<Buffer> {
 }
 
 test('what is settled while it is recorded is there in the end as it was, in either format', async () => {
-  const [one, two] = ['00000000-0000-4000-8000-000000000007', '00000000-0000-4000-8000-000000000008'];
+  const [one, two] = ['00000000-0000-4000-8000-000000000009', '00000000-0000-4000-8000-000000000010'];
   for (const [id, certificate] of [
     [one, null],
     [two, makeOwner().pem],

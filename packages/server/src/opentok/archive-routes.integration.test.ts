@@ -143,9 +143,13 @@ describe('starting', () => {
     const client = await rest.enter(session);
     const list = async () => (await rest.call('GET', `${path}?sessionId=${session.id}`)).json();
     assert.equal((await list()).count, 0);
+    const begun = Promise.withResolvers<void>();
+    rest.recordings.whileStarting = () => begun.resolve();
     await rest.publish(client);
-    await rest.core.recorder.flush();
-    await settled();
+    await begun.promise;
+    rest.recordings.whileStarting = () => {};
+    // A start of the same tag is refused from here on; once the archive is stored, the list has it.
+    while ((await list()).count === 0) await settled();
     const { count, items } = await list();
     assert.deepEqual([count, items[0].name, items[0].resolution], [1, 'Round', '1280x720']);
     assert.equal((await stop(items[0].id)).statusCode, 409);
