@@ -52,7 +52,11 @@ export async function liveRoom() {
   const client = await platform.enter(session);
   const streamId = await platform.publish(client);
   const secret = (await platform.core.projects.secretsOf(platform.projectId))[0]!.secret;
-  return { ...platform, sessionId: session.id, streamId, connectionId: client.client.connectionId, secret, client };
+  const { archive } = await platform.core.archives.start({ kind: 'system' }, platform.projectId, {
+    sessionId: session.id,
+  });
+  const ids = { sessionId: session.id, streamId, connectionId: client.client.connectionId, archiveId: archive.id };
+  return { ...platform, ...ids, secret, client };
 }
 
 /** Counts by name. */
