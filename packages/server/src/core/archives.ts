@@ -63,6 +63,7 @@ interface Beginning {
 }
 
 const system: Actor = { kind: 'system' };
+const idForm = /^[0-9a-f-]{36}$/;
 
 export class Archives implements RunOwner {
   readonly times: ArchiveTimes;
@@ -504,6 +505,8 @@ export class Archives implements RunOwner {
   }
 
   async #stored(projectId: string, id: string): Promise<Archive> {
+    // The store would refuse what is no text of its own, such as a zero byte.
+    if (!idForm.test(id)) throw notFound(id);
     await this.#deps.recorder.flush();
     const archive = await this.#deps.store.archives.get(id);
     if (!archive || archive.projectId !== projectId || archive.status === 'deleted') throw notFound(id);
