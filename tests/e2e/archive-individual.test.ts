@@ -4,19 +4,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import {
-  type Archive,
-  archiveCalls,
-  available,
-  download,
-  drawSeconds,
-  halves,
-  like,
-  publisher,
-  recorded,
-  run,
-  strength,
-} from './recorded.ts';
+import { type Archive, archiveCalls } from './archives.ts';
+import { downloadTo, drawSeconds, halves, like, publisher, recorded, run, strength } from './recorded.ts';
 import { useStage } from './stage.ts';
 
 const red = [200, 0, 0] as const;
@@ -50,7 +39,7 @@ interface Manifest {
 
 /** Downloads an archive and takes it apart. */
 async function unzipped(archive: Archive): Promise<{ zip: string; out: string; manifest: Manifest }> {
-  const zip = await download(folder, archive, 'zip');
+  const zip = await downloadTo(folder, archive, 'zip');
   const out = path.join(folder, archive.id);
   await mkdir(out);
   run('unzip', ['-q', zip, '-d', out]);
@@ -126,16 +115,16 @@ test('ARC17 an individual archive is a ZIP with what each stream sent and its ma
 test('ARC14 ARC18 a stream that is taken out by hand and in again has a second file', async () => {
   const sessionId = await stage.customer.session();
   const person = await publisher(stage, sessionId, red, 500);
-  const { start, add, remove, stop } = archiveCalls(stage);
+  const { start, addStream, removeStream, stop, available } = archiveCalls(stage.customer);
   const { id } = await start(sessionId, { outputMode: 'individual', streamMode: 'manual' });
   const streamId = await person.page.evaluate(() => window.rig.publisher().stream?.streamId ?? '');
   for (const _ of ['the first time', 'the second time']) {
-    await add(id, streamId, { hasAudio: true, hasVideo: true });
+    await addStream(id, streamId, { hasAudio: true, hasVideo: true });
     await person.page.evaluate(drawSeconds, 3);
-    await remove(id, streamId);
+    await removeStream(id, streamId);
   }
   await stop(id);
-  const { out, manifest } = await unzipped(await available(stage, id));
+  const { out, manifest } = await unzipped(await available(id));
   assert.deepEqual(
     manifest.files.map(({ filename }) => filename),
     [`${streamId}.webm`, `${streamId}-1.webm`],

@@ -1,42 +1,19 @@
 /** An archive of a real call in our own format: each of two private keys opens it, and its manifest says what it is. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { before, test } from 'node:test';
-import { promisify } from 'node:util';
 import { tempFolder } from '../rig/cleanup.ts';
 import { command, commandText } from '../rig/command.ts';
-import type { Participant } from '../rig/page.ts';
-import { eventually } from '../rig/wait.ts';
+import { type Archive, download } from './archives.ts';
+import { recorded, run } from './recorded.ts';
 import { useStage } from './stage.ts';
-
-interface Archive {
-  readonly id: string;
-  readonly status: string;
-  readonly url: string;
-  readonly password: string;
-  readonly sha256sum: string;
-}
-
-/** The archive calls of OpenTok's SDK. */
-interface ArchiveCalls {
-  startArchive(sessionId: string, options: object, done: (error: Error | null, archive: Archive) => void): void;
-  stopArchive(id: string, done: (error: Error | null, archive: Archive) => void): void;
-  getArchive(id: string, done: (error: Error | null, archive: Archive) => void): void;
-}
 
 const reader = path.resolve(import.meta.dirname, '../../docs/reference/open-sealed-archive.py');
 const stage = useStage();
 const folder = tempFolder('archive-own-format');
 const at = (name: string) => path.join(folder, name);
-
-function run(program: string, args: readonly string[]): Buffer {
-  const { status, stdout, stderr } = spawnSync(program, args, { maxBuffer: 2 ** 28 });
-  assert.equal(status, 0, `${program}: ${stderr}`);
-  return stdout;
-}
 
 /** A key and its certificate, in files named after it. */
 function makeOwner(name: string, bits: number): void {
@@ -52,35 +29,12 @@ before(() => {
   makeOwner('stranger', 2048);
 });
 
-/** Pictures that went by in the page: the recording has about as many. */
-const pictures = (participant: Participant, count: number) =>
-  participant.page.evaluate(
-    (wanted) =>
-      new Promise<void>((resolve) => {
-        const draw = (left: number) => (left === 0 ? resolve() : requestAnimationFrame(() => draw(left - 1)));
-        draw(wanted);
-      }),
-    count,
-  );
-
-async function recorded(): Promise<Archive> {
-  const sdk = stage.customer.sdk as unknown as ArchiveCalls;
-  const start = promisify(sdk.startArchive.bind(sdk)) as (sessionId: string, options: object) => Promise<Archive>;
-  const stop = promisify(sdk.stopArchive.bind(sdk)) as (id: string) => Promise<Archive>;
-  const get = promisify(sdk.getArchive.bind(sdk)) as (id: string) => Promise<Archive>;
+async function oneRecorded(): Promise<Archive> {
   const sessionId = await stage.customer.session();
   const publisher = await stage.open();
   await publisher.join(stage.customer.ticket(sessionId));
   await publisher.publish();
-  const { id } = await start(sessionId, { name: 'Visit' });
-  await publisher.event('session', 'archiveStarted');
-  await pictures(publisher, 240);
-  await stop(id);
-  const archive = await eventually(
-    'the archive is available',
-    () => get(id),
-    ({ status }) => status === 'available',
-  );
+  const archive = await recorded(stage, sessionId, [publisher], { name: 'Visit' });
   await publisher.close();
   return archive;
 }
@@ -101,10 +55,10 @@ test('two certificates, two keys: each opens it alone, with the command and with
     stage.server,
     ...['project', 'archive-sealing', apiKey, '--format', 'cloister', ...certificates],
   );
-  const archive = await recorded();
+  const archive = await oneRecorded();
   assert.equal(archive.password, '');
-  assert.match(archive.url, /\/archive\.cloister$/);
-  const sealed = Buffer.from(await (await fetch(archive.url)).arrayBuffer());
+  assert.match(String(archive.url), /\/archive\.cloister$/);
+  const sealed = await download(archive);
   writeFileSync(at('archive.cloister'), sealed);
   const kept = readFileSync(path.join(stage.server.dataDir, 'archives', archive.id, 'archive'));
   assert.deepEqual(kept, sealed);

@@ -5,8 +5,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { S3Double } from '../rig/s3-double.ts';
-import { download, halves, like, publisher, recorded, run, strength } from './recorded.ts';
+import { sealTo } from './archives.ts';
+import { downloadTo, halves, like, publisher, recorded, run, strength } from './recorded.ts';
 import { useStage } from './stage.ts';
 
 const red = [200, 0, 0] as const;
@@ -38,7 +38,7 @@ test('a composed archive has every picture in its place and every tone, and lies
   const people = [await publisher(stage, sessionId, red, 500), await publisher(stage, sessionId, blue, 1500)];
   const archive = await recorded(stage, sessionId, people);
   assert.equal(archive.password, '');
-  await assertRecorded(await download(folder, archive, 'mp4'));
+  await assertRecorded(await downloadTo(folder, archive, 'mp4'));
   const kept = path.join(stage.server.dataDir, 'archives', archive.id);
   for (const name of await readdir(kept)) {
     const bytes = await readFile(path.join(kept, name));
@@ -53,19 +53,11 @@ test('with a certificate it is what the documented openssl commands open', async
   const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')];
   await writeFile(key, privateKey.export({ type: 'pkcs8', format: 'pem' }));
   run('openssl', ['req', '-new', '-x509', '-days', '2', '-key', key, '-subj', '/CN=customer', '-out', cert]);
-  const storage = `/v2/project/${stage.customer.credentials.apiKey}/archive/storage`;
-  // A bucket that knows none of these keys: the archive is kept with the platform.
-  const { endpoint } = await S3Double.start();
-  await stage.customer.rest('PUT', storage, 'project', {
-    type: 's3',
-    config: { accessKey: 'a', secretKey: 's', bucket: 'visits-of-a-clinic', endpoint },
-    fallback: 'opentok',
-    certificate: await readFile(cert, 'utf8'),
-  });
+  await sealTo(stage.customer, await readFile(cert, 'utf8'));
   const sessionId = await stage.customer.session();
   const people = [await publisher(stage, sessionId, red, 500), await publisher(stage, sessionId, blue, 1500)];
   const archive = await recorded(stage, sessionId, people);
-  const sealed = await download(folder, archive, 'sealed');
+  const sealed = await downloadTo(folder, archive, 'sealed');
   const secret = path.join(folder, 'password.enc');
   await writeFile(secret, Buffer.from(archive.password, 'base64'));
   const blob = run('openssl', [
@@ -82,6 +74,6 @@ test('with a certificate it is what the documented openssl commands open', async
   const words = ['enc', '-d', '-aes-256-cbc', '-nopad', '-in', sealed, '-out', out];
   run('openssl', [...words, '-K', blob.toString('hex', 3, 35), '-iv', blob.toString('hex', 35, 51)]);
   await assertRecorded(out);
-  await stage.customer.rest('DELETE', storage, 'project');
+  await stage.customer.rest('DELETE', `/v2/project/${stage.customer.credentials.apiKey}/archive/storage`, 'project');
   await Promise.all(people.map((each) => each.close()));
 });

@@ -1,6 +1,13 @@
 /** What tests of whole archives do: OpenTok's calls as promises, a certificate of the customer's, the opened file. */
 import assert from 'node:assert/strict';
-import { constants, createDecipheriv, generateKeyPairSync, type KeyObject, privateDecrypt } from 'node:crypto';
+import {
+  constants,
+  createDecipheriv,
+  createHash,
+  generateKeyPairSync,
+  type KeyObject,
+  privateDecrypt,
+} from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -15,28 +22,34 @@ export interface Archive {
   readonly reason: string;
   readonly url: string | null;
   readonly password: string;
+  readonly sha256sum: string;
+  readonly size: number;
 }
 
 type Done = (error: Error | null, archive: Archive) => void;
+type Told = (error: Error | null) => void;
 
+/** The archive calls of the SDK. */
 interface ArchiveSdk {
   startArchive(sessionId: string, options: object, done: Done): void;
   stopArchive(id: string, done: Done): void;
   getArchive(id: string, done: Done): void;
-  setArchiveLayout(
-    id: string,
-    type: string,
-    stylesheet: string | null,
-    screenshareType: string | null,
-    done: (error: Error | null) => void,
-  ): void;
-  setStreamClassLists(sessionId: string, lists: object, done: (error: Error | null) => void): void;
+  addArchiveStream(id: string, streamId: string, options: object, done: Told): void;
+  removeArchiveStream(id: string, streamId: string, done: Told): void;
+  setArchiveLayout(id: string, type: string, stylesheet: string | null, share: string | null, done: Told): void;
+  setStreamClassLists(sessionId: string, lists: object, done: Told): void;
 }
 
+/** The same, to be awaited. */
 export interface ArchiveCalls {
   start(sessionId: string, options: object): Promise<Archive>;
-  /** Stops it and waits until it can be downloaded. */
+  stop(id: string): Promise<Archive>;
+  /** Waits until one that was stopped can be downloaded. */
+  available(id: string): Promise<Archive>;
+  /** Both. */
   finish(id: string): Promise<Archive>;
+  addStream(id: string, streamId: string, options: object): Promise<void>;
+  removeStream(id: string, streamId: string): Promise<void>;
   layout(id: string, type: string, extra?: { stylesheet?: string; screenshareType?: string }): Promise<void>;
   classes(sessionId: string, classes: Readonly<Record<string, readonly string[]>>): Promise<void>;
 }
@@ -44,18 +57,25 @@ export interface ArchiveCalls {
 export function archiveCalls({ sdk }: Customer): ArchiveCalls {
   const calls = sdk as unknown as ArchiveSdk;
   const get = promisify(calls.getArchive.bind(calls)) as (id: string) => Promise<Archive>;
-  const stop = promisify(calls.stopArchive.bind(calls)) as (id: string) => Promise<Archive>;
+  const stop = promisify(calls.stopArchive.bind(calls)) as ArchiveCalls['stop'];
   const layout = promisify(calls.setArchiveLayout.bind(calls)) as (...words: unknown[]) => Promise<void>;
   const classes = promisify(calls.setStreamClassLists.bind(calls)) as (id: string, lists: object) => Promise<void>;
+  const available = async (id: string) => {
+    const over = ({ status }: Archive) => status !== 'started' && status !== 'stopped';
+    const archive = await eventually(`archive ${id} to be available`, () => get(id), over);
+    assert.equal(archive.status, 'available', archive.reason);
+    return archive;
+  };
   return {
     start: promisify(calls.startArchive.bind(calls)) as ArchiveCalls['start'],
+    stop,
+    available,
     async finish(id) {
       await stop(id);
-      const over = ({ status }: Archive) => status !== 'started' && status !== 'stopped';
-      const archive = await eventually(`archive ${id} to be available`, () => get(id), over);
-      assert.equal(archive.status, 'available', archive.reason);
-      return archive;
+      return available(id);
     },
+    addStream: promisify(calls.addArchiveStream.bind(calls)) as ArchiveCalls['addStream'],
+    removeStream: promisify(calls.removeArchiveStream.bind(calls)) as ArchiveCalls['removeStream'],
     layout: (id, type, { stylesheet, screenshareType } = {}) =>
       layout(id, type, stylesheet ?? null, screenshareType ?? null),
     classes: (sessionId, lists) =>
@@ -66,10 +86,14 @@ export function archiveCalls({ sdk }: Customer): ArchiveCalls {
   };
 }
 
-export async function download({ url }: Archive): Promise<Buffer> {
+/** Downloads a whole archive and holds it against what the API says of it. */
+export async function download({ url, size, sha256sum }: Archive): Promise<Buffer> {
   const answer = await fetch(url as string);
   assert.equal(answer.status, 200);
-  return Buffer.from(await answer.arrayBuffer());
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  assert.equal(bytes.length, size);
+  assert.equal(createHash('sha256').update(bytes).digest('base64'), sha256sum);
+  return bytes;
 }
 
 /** A certificate of the customer's, and what its private key opens. */

@@ -1,45 +1,11 @@
 /** Archives of real calls, for the tests that start one: publishers of one colour and one tone, and what was recorded of them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import type { Participant } from '../rig/page.ts';
-import { eventually } from '../rig/wait.ts';
+import { type Archive, archiveCalls, download } from './archives.ts';
 import type { Stage } from './stage.ts';
-
-export interface Archive {
-  readonly id: string;
-  readonly status: string;
-  readonly url: string | null;
-  readonly password: string;
-  readonly sha256sum: string;
-  readonly size: number;
-}
-
-/** The archive calls of the SDK. */
-interface ArchiveCalls {
-  startArchive(sessionId: string, options: object, done: (error: Error | null, archive: Archive) => void): void;
-  stopArchive(id: string, done: (error: Error | null, archive: Archive) => void): void;
-  getArchive(id: string, done: (error: Error | null, archive: Archive) => void): void;
-  addArchiveStream(id: string, streamId: string, options: object, done: (error: Error | null) => void): void;
-  removeArchiveStream(id: string, streamId: string, done: (error: Error | null) => void): void;
-  setArchiveLayout(id: string, type: string, sheet: null, share: null, done: (error: Error | null) => void): void;
-}
-
-/** The same, to be awaited. */
-export function archiveCalls(stage: Stage) {
-  const sdk = stage.customer.sdk as unknown as ArchiveCalls;
-  return {
-    start: promisify(sdk.startArchive.bind(sdk)) as (sessionId: string, options: object) => Promise<Archive>,
-    stop: promisify(sdk.stopArchive.bind(sdk)) as (id: string) => Promise<Archive>,
-    get: promisify(sdk.getArchive.bind(sdk)) as (id: string) => Promise<Archive>,
-    add: promisify(sdk.addArchiveStream.bind(sdk)) as (id: string, streamId: string, options: object) => Promise<void>,
-    remove: promisify(sdk.removeArchiveStream.bind(sdk)) as (id: string, streamId: string) => Promise<void>,
-    layout: promisify(sdk.setArchiveLayout.bind(sdk)) as (id: string, type: string, a: null, b: null) => Promise<void>,
-  };
-}
 
 /** Joins and publishes one flat colour and a tone. */
 export async function publisher(
@@ -147,34 +113,19 @@ export async function recorded(
   people: readonly Participant[],
   options: object = {},
 ): Promise<Archive> {
-  const { start, stop } = archiveCalls(stage);
+  const { start, stop, available } = archiveCalls(stage.customer);
   const { id, status } = await start(sessionId, options);
   assert.equal(status, 'started');
   await Promise.all(people.map((each) => each.event('session', 'archiveStarted')));
   await people[0]?.page.evaluate(drawSeconds, 6);
   await stop(id);
   await Promise.all(people.map((each) => each.event('session', 'archiveStopped')));
-  return available(stage, id);
+  return available(id);
 }
 
-/** Resolves with an archive that was stopped, once it can be downloaded. */
-export function available(stage: Stage, id: string): Promise<Archive> {
-  const { get } = archiveCalls(stage);
-  return eventually(
-    'the archive is available',
-    () => get(id),
-    (archive) => archive.status === 'available',
-  );
-}
-
-/** Downloads a whole archive and holds it against what the API says of it. @returns the file */
-export async function download(folder: string, { url, size, sha256sum }: Archive, ending: string): Promise<string> {
-  const answer = await fetch(url as string);
-  assert.equal(answer.status, 200);
-  const bytes = Buffer.from(await answer.arrayBuffer());
-  assert.equal(bytes.length, size);
-  assert.equal(createHash('sha256').update(bytes).digest('base64'), sha256sum);
-  const file = path.join(folder, `${sha256sum.replace(/\W/g, '')}.${ending}`);
-  await writeFile(file, bytes);
+/** Downloads an archive into a file. @returns its path */
+export async function downloadTo(folder: string, archive: Archive, ending: string): Promise<string> {
+  const file = path.join(folder, `${archive.sha256sum.replace(/\W/g, '')}.${ending}`);
+  await writeFile(file, await download(archive));
   return file;
 }
