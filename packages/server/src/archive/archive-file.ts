@@ -13,6 +13,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { WriteOrder } from './write-order.ts';
 
 export interface About {
   readonly projectId: string;
@@ -45,8 +46,7 @@ export class ArchiveFile {
   readonly #hash = createHash('sha256');
   #size = 0;
   #settled = 0;
-  #written: Promise<void> = Promise.resolve();
-  #failure: unknown = null;
+  readonly #writes = new WriteOrder();
 
   private constructor(folder: string, archive: FileHandle, mark: FileHandle) {
     this.#folder = folder;
@@ -78,18 +78,19 @@ export class ArchiveFile {
 
   /** What a write failed with; nothing is written after it. */
   get failure(): unknown {
-    return this.#failure;
+    return this.#writes.failure;
   }
 
   append(cipherText: Buffer): void {
     this.#hash.update(cipherText);
     this.#size += cipherText.length;
-    this.#then(() => this.#archive.appendFile(cipherText));
+    this.#writes.add(() => this.#archive.appendFile(cipherText));
   }
 
   /** The key of the file, wrapped; kept before anything that it opens. An empty one is no key. */
   keyWrapped(password: string): void {
-    if (password !== '') this.#then(() => writeFile(place(this.#folder).password, password, { mode: ownerOnly.file }));
+    if (password !== '')
+      this.#writes.add(() => writeFile(place(this.#folder).password, password, { mode: ownerOnly.file }));
   }
 
   /** What all that was appended holds, and the block that would end the file after it. */
@@ -99,7 +100,7 @@ export class ArchiveFile {
     bytes.writeBigUInt64BE(BigInt(size), 0);
     bytes.writeBigUInt64BE(BigInt(Math.round(durationMs)), 8);
     closing?.copy(bytes, markBytes.head);
-    this.#then(async () => {
+    this.#writes.add(async () => {
       await this.#mark.write(bytes, 0, bytes.length, 0);
       this.#settled = size;
     });
@@ -107,9 +108,9 @@ export class ArchiveFile {
 
   /** All is on the disk. @returns the SHA-256 of the file, base64. @throws what a write failed with */
   async finish(): Promise<string> {
-    await this.#written;
+    await this.#writes.settled();
     try {
-      if (this.#failure) throw this.#failure;
+      if (this.#writes.failure) throw this.#writes.failure;
       await this.#archive.datasync();
     } finally {
       await this.#archive.close();
@@ -121,21 +122,10 @@ export class ArchiveFile {
 
   /** The recorder is gone: what is there is brought to an end. @returns as `recover` does */
   async abandon(): Promise<Recovered | null> {
-    await this.#written;
+    await this.#writes.settled();
     await this.#archive.close();
     await this.#mark.close();
     return recover(this.#folder);
-  }
-
-  #then(write: () => Promise<unknown>): void {
-    this.#written = this.#written.then(async () => {
-      if (this.#failure) return;
-      try {
-        await write();
-      } catch (error) {
-        this.#failure = error;
-      }
-    });
   }
 }
 

@@ -23,6 +23,7 @@ import {
 import type { BegunFile, EndedFile } from './messages.ts';
 import type { FilesTold } from './recorder.ts';
 import type { FileContainer } from './remuxer.ts';
+import { WriteOrder } from './write-order.ts';
 
 const endings: ReadonlyMap<FileContainer, string> = new Map([
   ['webm', 'webm'],
@@ -39,8 +40,7 @@ export class IndividualFiles implements FilesTold {
   readonly #streams = new Map<string, Pick<RecordedStream, 'connectionData' | 'videoType'>>();
   #index: ArchiveIndex;
   #indexWaits = false;
-  #written: Promise<void> = Promise.resolve();
-  #failure: unknown = null;
+  readonly #writes = new WriteOrder();
 
   private constructor(folder: string, about: About, seal: IndexSeal) {
     this.#folder = folder;
@@ -59,7 +59,7 @@ export class IndividualFiles implements FilesTold {
 
   /** What a write failed with; nothing is written after it. */
   get failure(): unknown {
-    return this.#failure;
+    return this.#writes.failure;
   }
 
   /** Recording began. @param at in milliseconds since 1970 */
@@ -83,14 +83,14 @@ export class IndividualFiles implements FilesTold {
     const fileName = `${streamId}${before === 0 ? '' : `-${before}`}.${ending}`;
     const known = checkedFile({ file, fileName, streamId, ...stream, startMs, stopMs: null, ended: null });
     this.#index = { ...this.#index, files: [...this.#index.files, known] };
-    this.#then(async () => {
+    this.#writes.add(async () => {
       this.#spools.set(file, await open(spoolOf(this.#folder, file), 'wx', ownerOnly.file));
     });
     this.#thenIndex();
   }
 
   part(file: number, cipherText: Buffer): void {
-    this.#then(async () => {
+    this.#writes.add(async () => {
       const spool = this.#spools.get(file);
       if (!spool) throw new PlatformError('FrameInvalid', { why: 'cipher text of a file that has not begun' });
       await spool.appendFile(cipherText);
@@ -101,7 +101,7 @@ export class IndividualFiles implements FilesTold {
     const change = (each: IndexedFile) =>
       each.file === file ? checkedFile({ ...each, stopMs, ended: { bytes, headBytes, crc32 } }) : each;
     this.#index = { ...this.#index, files: this.#index.files.map(change) };
-    this.#then(async () => {
+    this.#writes.add(async () => {
       const spool = this.#spools.get(file);
       this.#spools.delete(file);
       await spool?.datasync();
@@ -112,15 +112,15 @@ export class IndividualFiles implements FilesTold {
 
   /** What all parts so far hold. */
   mark(durationMs: number): void {
-    this.#then(() => writeMark(this.#folder, durationMs));
+    this.#writes.add(() => writeMark(this.#folder, durationMs));
   }
 
   /** All is on the disk. @throws what a write failed with */
   async finish(): Promise<void> {
     this.#thenIndex();
-    this.#then(() => removeMark(this.#folder));
+    this.#writes.add(() => removeMark(this.#folder));
     await this.#closed();
-    if (this.#failure) throw this.#failure;
+    if (this.#writes.failure) throw this.#writes.failure;
   }
 
   /** The recorder is gone: what is there stays. @returns whether there is anything */
@@ -130,7 +130,7 @@ export class IndividualFiles implements FilesTold {
   }
 
   async #closed(): Promise<void> {
-    await this.#written;
+    await this.#writes.settled();
     for (const spool of this.#spools.values()) await spool.close();
     this.#spools.clear();
   }
@@ -139,20 +139,9 @@ export class IndividualFiles implements FilesTold {
   #thenIndex(): void {
     if (this.#indexWaits) return;
     this.#indexWaits = true;
-    this.#then(() => {
+    this.#writes.add(() => {
       this.#indexWaits = false;
       return writeIndex(this.#folder, this.#index, this.#seal);
-    });
-  }
-
-  #then(write: () => Promise<unknown>): void {
-    this.#written = this.#written.then(async () => {
-      if (this.#failure) return;
-      try {
-        await write();
-      } catch (error) {
-        this.#failure = error;
-      }
     });
   }
 }
