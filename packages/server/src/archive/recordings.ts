@@ -6,7 +6,15 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
-import type { Journal, Keys, Recording, RecordingObserver, RecordingOrder, Recordings } from '../core/index.ts';
+import {
+  isArchiveId,
+  type Journal,
+  type Keys,
+  type Recording,
+  type RecordingObserver,
+  type RecordingOrder,
+  type Recordings,
+} from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
 import { ArchiveFile, openStored, readAbout, recover, removeStored } from './archive-file.ts';
 import { type KeptIndividual, openIndividual, readBytes, settleIndividual } from './individual-archive.ts';
@@ -29,11 +37,9 @@ export interface RecordingsDeps {
   readonly journal: Journal;
 }
 
-const idPattern = /^[0-9a-f-]{36}$/;
-
 /** The folder of an archive. @throws PlatformError `ArchiveNotFound` for what is no id */
 export function archiveFolder(dataDir: string, archiveId: string): string {
-  if (!idPattern.test(archiveId)) throw new PlatformError('ArchiveNotFound', { archiveId });
+  if (!isArchiveId(archiveId)) throw new PlatformError('ArchiveNotFound', { archiveId });
   return path.join(dataDir, 'archives', archiveId);
 }
 

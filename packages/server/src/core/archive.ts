@@ -40,6 +40,11 @@ export function become(archive: Archive, status: ArchiveStatus, at: number, chan
   return { ...archive, ...change, status, updatedAt: at };
 }
 
+/** Whether a text can be the id of an archive; any other is nobody's, and may be what neither a database nor a disk takes. */
+export function isArchiveId(text: string): boolean {
+  return /^[0-9a-f-]{36}$/.test(text);
+}
+
 /** What its file is called where it is stored or downloaded. */
 export function fileNameOf({
   outputMode,

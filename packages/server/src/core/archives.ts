@@ -1,7 +1,7 @@
 /** Archives: recordings of sessions, from their start to the day on which they are removed. */
 import { limits, PlatformError } from '@cloister/protocol';
 import type { Cancel } from '../lib/index.ts';
-import { become, fileNameOf, isRecording, mayBecome } from './archive.ts';
+import { become, fileNameOf, isArchiveId, isRecording, mayBecome } from './archive.ts';
 import { ArchiveRun, type ArchiveStream, type RunOwner } from './archive-run.ts';
 import { ArchiveSession } from './archive-session.ts';
 import type { ArchiveTimes } from './archive-times.ts';
@@ -25,6 +25,7 @@ import type {
 } from './recordings.ts';
 import type { Recipients, Sealings } from './sealing.ts';
 import type { Sessions } from './session.ts';
+import { projectOfSessionId } from './session-id.ts';
 import type { Storages } from './storage.ts';
 
 /** An archive with the streams that it records now. */
@@ -63,7 +64,6 @@ interface Beginning {
 }
 
 const system: Actor = { kind: 'system' };
-const idForm = /^[0-9a-f-]{36}$/;
 
 export class Archives implements RunOwner {
   readonly times: ArchiveTimes;
@@ -140,6 +140,8 @@ export class Archives implements RunOwner {
     projectId: string,
     wish: { readonly sessionId?: string; readonly offset: number; readonly count: number },
   ): Promise<{ readonly count: number; readonly items: readonly ArchiveView[] }> {
+    const { sessionId } = wish;
+    if (sessionId !== undefined && projectOfSessionId(sessionId) !== projectId) return { count: 0, items: [] };
     await this.#deps.recorder.flush();
     const { count, items } = await this.#deps.store.archives.list(projectId, wish);
     return {
@@ -505,8 +507,7 @@ export class Archives implements RunOwner {
   }
 
   async #stored(projectId: string, id: string): Promise<Archive> {
-    // The store would refuse what is no text of its own, such as a zero byte.
-    if (!idForm.test(id)) throw notFound(id);
+    if (!isArchiveId(id)) throw notFound(id);
     await this.#deps.recorder.flush();
     const archive = await this.#deps.store.archives.get(id);
     if (!archive || archive.projectId !== projectId || archive.status === 'deleted') throw notFound(id);

@@ -1,7 +1,7 @@
 /** The door of the rules: use cases, the event union, and the ports that the rest of the server fills. */
 export type { Accounts } from './account.ts';
 export type { Admission, TokenClaims } from './admission.ts';
-export { archiveStatuses, fileNameOf, mayBecome } from './archive.ts';
+export { archiveStatuses, fileNameOf, isArchiveId, mayBecome } from './archive.ts';
 export type { ArchiveLinks, Download } from './archive-links.ts';
 export { type ArchiveTimes, openTokTimes } from './archive-times.ts';
 export { type ArchivePlan, type ArchiveWish, planArchive } from './archive-wish.ts';

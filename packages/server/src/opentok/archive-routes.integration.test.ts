@@ -198,6 +198,8 @@ describe('afterwards', () => {
     assert.deepEqual(await list('/?&offset=1&count=1'), [3, [ids[1]]]);
     assert.deepEqual(await list(`?sessionId=${session.id}&count=${limits.archivesListed + 1}`), [3, ids]);
     assert.deepEqual(await list('?sessionId=1_other'), [0, []]);
+    // No text of a database holds a zero byte.
+    assert.deepEqual(await list('?sessionId=%00'), [0, []]);
     assert.deepEqual(await list('?count=0'), [3, [ids[0]]]);
     assert.deepEqual(await list('?count=x&offset=-1'), [3, ids]);
     await own.close();
@@ -234,6 +236,7 @@ describe('afterwards', () => {
     assert.deepEqual([gone.statusCode, gone.body], [204, '']);
     assert.equal(rest.recordings.files.has(id), false);
     assert.deepEqual([(await remove()).statusCode, (await rest.call('GET', `${path}/${id}`)).statusCode], [404, 404]);
+    assert.equal((await rest.call('GET', `${path}/%00`)).statusCode, 404);
     const failed = await started();
     rest.recordings.last.observer.failed('the encoder ended', rest.recordings.file(failed.id));
     const { status, reason, url } = await read(failed.id);
