@@ -1,9 +1,9 @@
 import { useEffect, useRef } from 'react';
-import { Notice } from '../kit/notice.tsx';
 import { useStore } from '../kit/use-store.ts';
 import { ArchiveForm } from './archive-form.tsx';
 import { ArchiveItem } from './archive-item.tsx';
 import { ArchiveLive } from './archive-live.tsx';
+import { PanelWait, StaleNotice } from './panel-state.tsx';
 import type { Room } from './room.ts';
 import { useArchives } from './use-archives.ts';
 
@@ -20,27 +20,13 @@ export function ArchivesPanel({ room }: { room: Room }) {
     if (document.activeElement === document.body) now.current?.querySelector('button')?.focus();
   }, [live.length]);
   if (!sessionId || !known) {
-    return (
-      <div className="panel-body">
-        {problem ? (
-          <Notice tone="problem" title={problem.title}>
-            {problem.text}
-          </Notice>
-        ) : (
-          <p>Reading the archives.</p>
-        )}
-      </div>
-    );
+    return <PanelWait problem={problem} reading="Reading the archives." />;
   }
   const shared = { api: room.api, sessionId, onChanged: read };
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: an area that scrolls must be reachable by the keyboard
     <section className="panel-body archives" tabIndex={0} aria-label="Archives of this session">
-      {problem && (
-        <Notice tone="warning" title="This may be out of date">
-          {problem.text}
-        </Notice>
-      )}
+      <StaleNotice problem={problem} />
       <div className="archives-now" ref={now}>
         {live.map((archive) => (
           <ArchiveLive key={archive.archiveId} archive={archive} {...shared} />

@@ -1,25 +1,15 @@
 import { Button, Disclosure, DisclosurePanel, Heading } from 'react-aria-components';
 import { Icon } from '../kit/icon.tsx';
-import { Notice } from '../kit/notice.tsx';
 import { LegCard } from './leg-card.tsx';
 import { policyWords, summaryOf } from './legs.ts';
+import { PanelWait, StaleNotice } from './panel-state.tsx';
 import type { Security } from './use-security.ts';
 
 /** Every leg of the session, with the suite as each end saw it. */
 export function SecurityPanel({ security }: { security: Security }) {
   const { record, rows, problem } = security;
   if (!record) {
-    return (
-      <div className="panel-body">
-        {problem ? (
-          <Notice tone="problem" title={problem.title}>
-            {problem.text}
-          </Notice>
-        ) : (
-          <p>Reading the record.</p>
-        )}
-      </div>
-    );
+    return <PanelWait problem={problem} reading="Reading the record." />;
   }
   const summary = summaryOf(rows);
   const policy = policyWords(record.policy);
@@ -28,11 +18,7 @@ export function SecurityPanel({ security }: { security: Security }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: an area that scrolls must be reachable by the keyboard
     <section className="panel-body" tabIndex={0} aria-label="Legs of this session">
-      {problem && (
-        <Notice tone="warning" title="This may be out of date">
-          {problem.text}
-        </Notice>
-      )}
+      <StaleNotice problem={problem} />
       <div className={`summary standing-${summary.standing}`}>
         <Icon name={summary.standing === 'strong' ? 'shieldCheck' : 'shield'} size={28} />
         <div>
