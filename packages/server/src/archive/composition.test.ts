@@ -176,6 +176,13 @@ test('every stream is where the layout has it, with its colour and its tone', as
   assert.equal(loudness(recording.sound(0, recordedAt(-100))), 0);
 });
 
+/** Becomes red and loud after a second. */
+const changing = streamOf(
+  (at) => (at < 1000 ? green : red),
+  (at) => (at < 1000 ? 0 : 1000),
+  2000,
+);
+
 /** When the picture became red and the sound loud, in milliseconds of the recording. */
 async function changedAt(session: Session): Promise<{ sound: number; apart: number }> {
   const recording = await session.run(1800);
@@ -190,11 +197,6 @@ async function changedAt(session: Session): Promise<{ sound: number; apart: numb
 }
 
 test('sound and picture that change at once do so in the recording within 40 ms, however late their packets are', async () => {
-  const changing = streamOf(
-    (at) => (at < 1000 ? green : red),
-    (at) => (at < 1000 ? 0 : 1000),
-    2000,
-  );
   const session = await Session.open({ rate: 30 });
   session.add('a');
   session.place(['a', everywhere]);
@@ -216,11 +218,6 @@ test('sound and picture that change at once do so in the recording within 40 ms,
 });
 
 test('capture times put sound and picture on one line, whatever reports say', async () => {
-  const changing = streamOf(
-    (at) => (at < 1000 ? green : red),
-    (at) => (at < 1000 ? 0 : 1000),
-    2000,
-  );
   const session = await Session.open({ rate: 30 });
   session.add('a');
   session.place(['a', everywhere]);
@@ -391,7 +388,7 @@ test('after a loss the picture stands still until the key frame, which is asked 
   const session = await Session.open({ rate: 10, hasAudio: false });
   session.add('a');
   session.place(['a', everywhere]);
-  const changing = streamOf(
+  const turning = streamOf(
     (at) => (at < 600 ? red : green),
     () => 0,
     3000,
@@ -401,7 +398,7 @@ test('after a loss the picture stands still until the key frame, which is asked 
   session.send(
     'a',
     0,
-    changing.filter(({ at }) => !lost(at)),
+    turning.filter(({ at }) => !lost(at)),
   );
   const recording = await session.run(2500);
   for (const ms of [300, 500, 900, 1500, 1900]) seen(recording, ms, 96, 48, red);
@@ -421,12 +418,12 @@ test('a packet that is late by archiveDelayMs is in the recording; one milliseco
     const session = await Session.open({ rate: 10, hasAudio: false });
     session.add('a');
     session.place(['a', everywhere]);
-    const changing = streamOf(
+    const turning = streamOf(
       (at) => (at < 1000 ? red : green),
       () => 0,
       1010,
     ).filter(({ kind }) => kind === 'video');
-    session.send('a', 0, changing, ({ at }) => (at >= 1000 ? delayMs + more : 0));
+    session.send('a', 0, turning, ({ at }) => (at >= 1000 ? delayMs + more : 0));
     const recording = await session.run(1200);
     seen(recording, 1000, 96, 48, colour);
     seen(recording, 1100, 96, 48, green);

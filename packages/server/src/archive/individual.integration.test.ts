@@ -11,7 +11,7 @@ import { limits } from '@cloister/protocol';
 import { makeOwner } from './archive-fixtures.ts';
 import { type DecodedRecording, decodeRecording, hertzOf, isColour } from './codec-fixtures.ts';
 import type { Publishing } from './recorder-fixtures.ts';
-import { FixtureTap, order, recordingsIn, stream, watch } from './recordings-fixtures.ts';
+import { FixtureTap, order, readFrom, recordingsIn, stream, watch } from './recordings-fixtures.ts';
 
 let dataDir: string;
 before(async () => {
@@ -50,15 +50,7 @@ interface Unzipped {
   readonly member: (name: string) => Buffer;
 }
 
-async function read(
-  archiveId: string,
-  range?: { start: number; end: number },
-): Promise<{ bytes: Buffer; size: number }> {
-  const { stream: bytes, sizeBytes } = await recordings().open(archiveId, range);
-  const parts: Uint8Array[] = [];
-  for await (const part of bytes) parts.push(part);
-  return { bytes: Buffer.concat(parts), size: sizeBytes };
-}
+const read = (archiveId: string, range?: { start: number; end: number }) => readFrom(recordings(), archiveId, range);
 
 function unzip(args: readonly string[]): Buffer {
   const { status, stdout, stderr } = spawnSync('unzip', args, { maxBuffer: 2 ** 28 });

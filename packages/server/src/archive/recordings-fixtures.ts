@@ -4,6 +4,7 @@ import type {
   RecordingObserver,
   RecordingOrder,
   RecordingResult,
+  Recordings,
   StreamTap,
   TapSink,
 } from '../core/index.ts';
@@ -58,6 +59,18 @@ export const order = (archiveId: string, more: Partial<RecordingOrder> = {}): Re
   recipients: [],
   ...more,
 });
+
+/** What a download gives, and the size of the whole. */
+export async function readFrom(
+  recordings: Pick<Recordings, 'open'>,
+  archiveId: string,
+  range?: { start: number; end: number },
+): Promise<{ bytes: Buffer; size: number }> {
+  const { stream: bytes, sizeBytes } = await recordings.open(archiveId, range);
+  const parts: Uint8Array[] = [];
+  for await (const part of bytes) parts.push(part);
+  return { bytes: Buffer.concat(parts), size: sizeBytes };
+}
 
 export const stream: RecordedStream = {
   streamId: 'camera',

@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { drain, makeOwner } from './archive-fixtures.ts';
 import { decodeRecording } from './codec-fixtures.ts';
 import { openArchive } from './open.ts';
-import { FixtureTap, order, recordingsIn, sealed, stream, watch } from './recordings-fixtures.ts';
+import { FixtureTap, order, readFrom, recordingsIn, sealed, stream, watch } from './recordings-fixtures.ts';
 
 let dataDir: string;
 before(async () => {
@@ -19,15 +19,7 @@ after(() => rm(dataDir, { recursive: true, force: true }));
 
 const recordings = () => recordingsIn(dataDir);
 
-async function read(
-  archiveId: string,
-  range?: { start: number; end: number },
-): Promise<{ bytes: Buffer; size: number }> {
-  const { stream: bytes, sizeBytes } = await recordings().open(archiveId, range);
-  const parts: Uint8Array[] = [];
-  for await (const part of bytes) parts.push(part);
-  return { bytes: Buffer.concat(parts), size: sizeBytes };
-}
+const read = (archiveId: string, range?: { start: number; end: number }) => readFrom(recordings(), archiveId, range);
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('base64');
 const stored = (archiveId: string) => path.join(dataDir, 'archives', archiveId);

@@ -103,3 +103,10 @@ export async function restFixture(
     },
   };
 }
+
+/** Asks for an archive of a new session in which somebody publishes. */
+export async function startArchive(rest: RestFixture, wish: object = {}): Promise<LightMyRequestResponse> {
+  const session = await rest.session();
+  await rest.publish(await rest.enter(session));
+  return rest.call('POST', '/v2/project/{k}/archive', { body: { sessionId: session.id, ...wish } });
+}

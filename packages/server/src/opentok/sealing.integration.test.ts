@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { limits } from '@cloister/protocol';
 import { makeCertificate } from '../../../../tests/core/certificates.ts';
 import { archiveCallback } from './archive-shape.ts';
-import { type RestFixture, restFixture } from './rest-fixture.ts';
+import { type RestFixture, restFixture, startArchive } from './rest-fixture.ts';
 
 let rest: RestFixture;
 let certificate: string;
@@ -16,11 +16,7 @@ after(() => rest.close());
 const seal = (format: 'opentok' | 'cloister') =>
   rest.core.sealings.put({ kind: 'system' }, rest.projectId, { format, certificates: [certificate] });
 
-async function start(wish: object = {}) {
-  const session = await rest.session();
-  await rest.publish(await rest.enter(session));
-  return rest.call('POST', '/v2/project/{k}/archive', { body: { sessionId: session.id, ...wish } });
-}
+const start = (wish: object = {}) => startArchive(rest, wish);
 
 describe('what archives are sealed to', () => {
   it("SEAL1 is set without a storage, and is OpenTok's format or our own", async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { limits, PlatformError } from '@cloister/protocol';
 import { makeCertificate } from '../../../../tests/core/certificates.ts';
-import { type RestFixture, restFixture } from './rest-fixture.ts';
+import { type RestFixture, restFixture, startArchive } from './rest-fixture.ts';
 
 let rest: RestFixture;
 let certificate: string;
@@ -23,11 +23,7 @@ async function refused(body: unknown, status: number, why: RegExp) {
   assert.match(answer.json().message, why);
 }
 
-async function start(wish: object = {}) {
-  const session = await rest.session();
-  await rest.publish(await rest.enter(session));
-  return rest.call('POST', '/v2/project/{k}/archive', { body: { sessionId: session.id, ...wish } });
-}
+const start = (wish: object = {}) => startArchive(rest, wish);
 
 describe('the storage of a project', () => {
   it('STO1 STO7 is set, and answered without its keys', async () => {
