@@ -3,10 +3,12 @@
  * It has the archive's name and the connections' data in it, so it is stored sealed itself, anew whenever a file begins or
  * ends: after a crash it is right but for the files that were being written, which end where they end.
  */
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
 import { z } from 'zod';
+import { replaceFile } from '../lib/index.ts';
+import { ownerOnly } from './archive-file.ts';
 
 const whole = z.int().nonnegative();
 
@@ -50,14 +52,11 @@ export interface IndexSeal {
   open(sealed: string): string;
 }
 
-const ownerOnly = 0o600;
 const place = (folder: string) => path.join(folder, 'index.json');
 
 /** Puts it in the place of the one before, as a whole. */
 export async function writeIndex(folder: string, index: ArchiveIndex, { seal }: IndexSeal): Promise<void> {
-  const draft = `${place(folder)}.part`;
-  await writeFile(draft, seal(JSON.stringify(index)), { mode: ownerOnly, flush: true });
-  await rename(draft, place(folder));
+  await replaceFile(place(folder), seal(JSON.stringify(index)));
 }
 
 /** @throws what the disk says, and what `open` throws */
@@ -69,7 +68,7 @@ const markOf = (folder: string) => path.join(folder, 'mark');
 
 /** How much of the recording the files hold. */
 export async function writeMark(folder: string, durationMs: number): Promise<void> {
-  await writeFile(markOf(folder), String(durationMs), { mode: ownerOnly });
+  await writeFile(markOf(folder), String(durationMs), { mode: ownerOnly.file });
 }
 
 export async function removeMark(folder: string): Promise<void> {

@@ -1,8 +1,9 @@
-/** Clock, identifiers, queues, back-off and RTP's packets: no word of the domain in here. */
+/** Clock, identifiers, queues, back-off, files and RTP's packets: no word of the domain in here. */
 export { type Cancel, type Clock, ManualClock, systemClock } from './clock.ts';
 export { switchOffCoreDumps } from './core-dumps.ts';
 export { type Ids, systemIds } from './ids.ts';
 export { isLoopback, isWildcard, localAddresses, ofFamily, ownAddressesOf } from './network.ts';
+export { replaceFile } from './replace-file.ts';
 export { parseRtp, type RtpPacket } from './rtp-packet.ts';
 export {
   nearestName,

@@ -2,10 +2,11 @@
  * What is remembered of an upload, in a small file beside the archive: where it goes, what has arrived, and what the archive
  * turned out to be. The target with its credentials is sealed with the project's data key, as it is in the database.
  */
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { type Keys, type Sealed, type StorageTarget, sealedContext } from '../core/index.ts';
+import { replaceFile } from '../lib/index.ts';
 
 const stateFile = z.strictObject({
   version: z.literal(1),
@@ -41,7 +42,6 @@ const stateFile = z.strictObject({
 
 export type UploadState = z.infer<typeof stateFile>;
 
-const ownerOnly = 0o600;
 const place = (folder: string) => path.join(folder, 'upload.json');
 
 /** @returns null where there is none that can be read */
@@ -55,9 +55,7 @@ export async function readState(folder: string): Promise<UploadState | null> {
 
 /** Writes it as a whole: a crash leaves this one or the one before. @throws what the disk says */
 export async function writeState(folder: string, state: UploadState): Promise<void> {
-  const next = `${place(folder)}.next`;
-  await writeFile(next, JSON.stringify(state), { mode: ownerOnly, flush: true });
-  await rename(next, place(folder));
+  await replaceFile(place(folder), JSON.stringify(state));
 }
 
 export async function removeState(folder: string): Promise<void> {
