@@ -49,7 +49,10 @@ export function keepComposed(file: ArchiveFile, toCertificate: boolean, measure:
       const sha256 = await file.finish();
       return toCertificate ? { sizeBytes: file.size, sha256 } : clear;
     },
-    abandon: async () => ((await file.abandon()) ? measure() : null),
+    async abandon() {
+      const there = await file.abandon();
+      return there && !toCertificate ? measure() : there;
+    },
   };
 }
 
