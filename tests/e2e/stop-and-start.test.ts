@@ -1,16 +1,20 @@
 /** An operator stops the platform in the middle of a call, and starts it again on the same data. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import { test } from 'node:test';
-import { Feed } from '../rig/wait.ts';
+import { eventually, Feed } from '../rig/wait.ts';
 import { full } from '../sample.ts';
+import { archiveCalls, download } from './archives.ts';
 import { reportedLegs, startCall } from './calls.ts';
 import { useStage } from './stage.ts';
 
 /** From the start of the program until calls can be made. The promise is 5 s; a sample runs on whatever machine there is. */
 const SECOND_START_MS = full ? 5000 : 20_000;
+const RECORDED_BYTES = 100_000;
 /** The next try of a webhook that failed while the platform ended. */
 const WEBHOOKS_MS = 60_000;
 
@@ -45,7 +49,13 @@ test('Ctrl-C ends a call in order: pages are told, webhooks go out, no leg stays
   const pages = await Promise.all([stage.open(), stage.open()]);
   const { sessionId, streams } = await startCall(stage.customer, ...pages);
   await reportedLegs(stage.customer, sessionId, 4);
+  const archive = await archiveCalls(stage.customer).start(sessionId, {});
+  const file = path.join(stage.server.dataDir, 'archives', archive.id, 'archive');
+  const written = async () => (await stat(file).catch(() => null))?.size ?? 0;
+  await eventually('something is recorded', written, (bytes) => bytes > RECORDED_BYTES);
+  // As in a terminal, the signal reaches every process of the server's group.
   await stage.server.interrupt();
+  assert.doesNotMatch(stage.server.logs(), /worker was lost|recorder failed|are lost/);
   for (const page of pages) {
     await page.event('session', 'sessionDisconnected', { reason: 'networkDisconnected' });
     const told = (await page.happenings()).map(({ type }) => type);
@@ -72,6 +82,10 @@ test('Ctrl-C ends a call in order: pages are told, webhooks go out, no leg stays
     legs.map(({ closedAt }) => typeof closedAt),
     ['number', 'number', 'number', 'number'],
   );
+  // What was recorded until then is a whole archive.
+  const kept = await archiveCalls(stage.customer).available(archive.id);
+  assert.equal(kept.reason, 'the server stopped');
+  assert.ok((await download(kept)).length > RECORDED_BYTES);
   // The same pages come back into the same session.
   await Promise.all(pages.map((page) => page.close()));
   const again = await stage.open();

@@ -74,6 +74,8 @@ export class Recorder {
     this.#child = spawn(command.file, [...command.args], {
       env: {},
       cwd: '/',
+      // Ctrl-C in a terminal reaches every process of the server's group; an archive is ended in order.
+      detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
     });
     const [, , complaints, orders, reports] = this.#child.stdio as [null, null, Readable, Writable, Readable];

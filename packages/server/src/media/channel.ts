@@ -5,6 +5,7 @@
  * with a subclass of that `Channel` that looks at each message first. Where the inside has changed, the worker runs
  * without a tap, no suite is ever seen, and the self-check says so.
  */
+import type { SpawnOptions } from 'node:child_process';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import * as mediasoup from 'mediasoup';
@@ -91,19 +92,28 @@ function tapped({ channels, dtlsStateChange, connected, DtlsNotification }: Insi
   };
 }
 
+interface Processes {
+  spawn(file: string, args: readonly string[], options: SpawnOptions): unknown;
+}
+const processes: Processes = createRequire(import.meta.url)('node:child_process');
+
 /**
- * Starts a worker whose channel is tapped.
+ * Starts a worker whose channel is tapped. It gets a process group of its own, since Ctrl-C in a terminal reaches every
+ * process of the server's group, and media has to last until the sessions on it have ended in order.
  * @throws Error when the program does not start.
  */
 export function startWorker(settings: WorkerSettings, tap: ChannelTap): Promise<Worker> {
-  if (!inside) return mediasoup.createWorker(settings);
-  // The worker makes its channel before `createWorker` returns, so the class is exchanged for just that long.
-  const plain = inside.channels.Channel;
-  inside.channels.Channel = tapped(inside, tap);
+  const { spawn } = processes;
+  const plain = inside?.channels.Channel;
+  // The worker spawns its process and makes its channel before `createWorker` returns, so both are exchanged for just
+  // that long.
+  processes.spawn = (file, args, options) => spawn(file, args, { ...options, detached: true });
+  if (inside) inside.channels.Channel = tapped(inside, tap);
   try {
     return mediasoup.createWorker(settings);
   } finally {
-    inside.channels.Channel = plain;
+    processes.spawn = spawn;
+    if (inside && plain) inside.channels.Channel = plain;
   }
 }
 
