@@ -18,6 +18,9 @@ import { writeSummary } from './test/summary.ts';
 /** The whole run, so that a test that hangs cannot take the machine for ever. */
 const MINUTES_MAX = { sample: 45, full: 85 };
 
+/** A run has 20 minutes: this many families are named, so that it is seen where they go. */
+const SLOWEST_SHOWN = 12;
+
 /** End-to-end tests that a sample runs on both databases. */
 const ON_POSTGRES_IN_SAMPLE = ['kill9.test.ts'];
 
@@ -56,9 +59,13 @@ const failures = tallies.flatMap((tally) => tally.failures);
 const leftOut = tallies.flatMap((tally) => tally.leftOut);
 const empty = tallies.flatMap((tally) => tally.emptyFiles);
 
-if (values.full && positionals.length === 0 && !values.unit) {
-  const families = tallies.flatMap((tally) => [...tally.families.values()]);
-  await writeSummary({ families, seed, seconds: (Date.now() - started) / 1000, failed: failures.length });
+const families = tallies.flatMap((tally) => [...tally.families.values()]);
+const seconds = (Date.now() - started) / 1000;
+if (positionals.length === 0 && !values.unit) {
+  const slowest = families.toSorted((one, other) => other.milliseconds - one.milliseconds).slice(0, SLOWEST_SHOWN);
+  const times = slowest.map(({ name, milliseconds }) => `${name} ${Math.round(milliseconds / 1000)} s`);
+  console.log(`\n${Math.round(seconds)} s; what took most of it: ${times.join(', ')}`);
+  if (values.full) await writeSummary({ families, seed, seconds, failed: failures.length });
 }
 
 if (signal.aborted) console.error(`\nThe run was ended after ${minutes} minutes.`);
