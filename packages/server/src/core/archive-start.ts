@@ -78,7 +78,8 @@ export class ArchiveStart {
       );
     } catch (error) {
       recording.stop();
-      if (storage) await uploads?.abandon(archive.id);
+      // What it was refused for is what is told, and the folder goes in any case.
+      if (storage) await uploads?.abandon(archive.id).catch(() => {});
       await recordings.remove(archive.id).catch(() => {});
       throw error;
     }

@@ -229,6 +229,21 @@ describe('what is not wanted any more', () => {
     await rig.open().abandon(rig.archiveId);
     await rig.warnings.next('the warning', ({ message }) => message.includes('stay with the storage'));
   });
+
+  it('is forgotten too where its credentials do not open any more, and what stays there is said', async () => {
+    const rig = new UploadRig();
+    rig.fill(randomBytes(part));
+    await rig.uploads.begin(rig.order());
+    await rig.until(() => rig.bucket.asked.next('a part', (call) => call === 'part 1'));
+    // It looks again once the part is noted.
+    await rig.until(() => rig.looks.next('the next look', () => true, { since: rig.looks.items.length }));
+    const uploads = rig.open();
+    const state = JSON.parse(readFileSync(stateOf(rig), 'utf8'));
+    writeFileSync(stateOf(rig), JSON.stringify({ ...state, target: 'sealed with a key that is gone' }));
+    await uploads.abandon(rig.archiveId);
+    assert.equal(existsSync(stateOf(rig)), false);
+    await rig.warnings.next('the warning', ({ message }) => message.includes('stay with the storage'));
+  });
 });
 
 it('what waits has uploadWaitingBytes; with that much nothing more is begun', async () => {

@@ -116,7 +116,7 @@ class NodeUploads implements Uploads {
   }
 
   async abandon(archiveId: string): Promise<void> {
-    const { folderOf, keys } = this.#deps;
+    const { folderOf } = this.#deps;
     const running = this.#running.get(archiveId);
     this.#running.delete(archiveId);
     running?.stop.abort();
@@ -126,12 +126,15 @@ class NodeUploads implements Uploads {
     await removeState(folderOf(archiveId));
     if (state.begun && !state.done) {
       // Nobody waits for a storage that may be away. What stays there is in no object.
-      void this.#abort(archiveId, state, running?.target ?? openTarget(keys, archiveId, state));
+      void this.#abort(archiveId, state, running?.target ?? null);
     }
   }
 
-  async #abort(archiveId: string, { projectId, name, begun }: UploadState, target: StorageTarget): Promise<void> {
+  /** @param known where it goes; null: as its state says, which may not open any more */
+  async #abort(archiveId: string, state: UploadState, known: StorageTarget | null): Promise<void> {
+    const { projectId, name, begun } = state;
     try {
+      const target = known ?? openTarget(this.#deps.keys, archiveId, state);
       const bucket = await this.#bucketOf(target, name, new AbortController().signal);
       await bucket.abort(begun?.uploadId ?? '');
     } catch (error) {
