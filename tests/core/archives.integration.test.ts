@@ -463,6 +463,33 @@ describe('afterwards', () => {
     assert.deepEqual(await core.store.archives.unfinished(), []);
   });
 
+  it('what a killed run had recorded whole is available; where it did not live to say so, that it stopped is told first', async () => {
+    const { core, recordings } = platform;
+    recordings.endsAtOnce = false;
+    const { archive: stopped } = await room();
+    await stop(stopped.id);
+    recordings.endsAtOnce = true;
+    const { archive: ended } = await room();
+    for (const { id } of [stopped, ended]) recordings.whole.set(id, recordings.file(id));
+    await news();
+    const left = (await core.store.archives.unfinished()).filter(({ id }) => recordings.whole.has(id));
+    assert.deepEqual(
+      left.map(({ status }) => status),
+      ['stopped', 'started'],
+    );
+    await closeFormerArchives(core, recordings, left);
+    for (const { id, reason } of [
+      { id: stopped.id, reason: 'user initiated' },
+      { id: ended.id, reason: 'the recording ended' },
+    ]) {
+      const stored = await core.store.archives.get(id);
+      const { sizeBytes, durationMs, sha256 } = recordings.whole.get(id)!;
+      assert.deepEqual([stored?.status, stored?.reason, stored?.kept], ['available', reason, true]);
+      assert.deepEqual([stored?.sizeBytes, stored?.durationMs, stored?.sha256], [sizeBytes, durationMs, sha256]);
+    }
+    assert.deepEqual(await news(), ['available', 'stopped', 'available']);
+  });
+
   it('a removed project takes its files with it, those that are recorded too', async () => {
     const { core, recordings, accountId } = platform;
     const { project } = await core.projects.create(server, accountId, {});

@@ -3,14 +3,17 @@
  * us, over a restart too, and out of it again. Whoever records it knows nothing of that.
  */
 import { PlatformError } from '@cloister/protocol';
-import { become } from './archive.ts';
+import { become, isRecording } from './archive.ts';
 import type { ArchiveRun } from './archive-run.ts';
 import { uploadOutcome } from './archive-upload.ts';
 import type { Archive, Storage } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import { withManifest } from './manifest.ts';
-import type { RecordingResult, Recordings, ResumedUpload, UploadEnd, Uploads } from './recordings.ts';
+import type { FoundRecording, RecordingResult, Recordings, ResumedUpload, UploadEnd, Uploads } from './recordings.ts';
+
+/** How an archive of a former run is closed; `resumed`: it will be, once its upload is over. */
+export type FormerEnd = 'resumed' | 'available' | 'failed';
 
 /** Where the file of a run goes once it is whole. */
 interface Ending {
@@ -77,15 +80,39 @@ export class ArchiveKeeping {
   }
 
   /**
-   * Goes on with the upload of an archive that a former run recorded whole.
-   * @returns whether there is one; what it had sent of any other is taken away
+   * Goes on with the upload of an archive that a former run recorded whole, and knew to be.
+   * @returns whether there is one
    */
   async resume(archive: Archive): Promise<boolean> {
-    const uploads = this.#uploads;
-    const resumed = archive.status === 'stopped' ? await uploads?.resume(archive.id) : null;
-    if (resumed) void this.#goOn(archive, resumed);
-    else await uploads?.abandon(archive.id);
+    const resumed = archive.status === 'stopped' ? await this.#uploads?.resume(archive.id) : null;
+    if (resumed) void this.#goOn(archive, archive.updatedAt, resumed);
     return Boolean(resumed);
+  }
+
+  /**
+   * Closes an archive that a former run left, and that `resume` does not go on with. Where nothing of it is missing it goes
+   * the way that it would have gone; otherwise it has failed, and what was sent of it is taken away.
+   * @param found what is left of its recording
+   * @throws PlatformError `StoreUnavailable`; it is as it was then
+   */
+  async closeFormer(before: Archive, found: FoundRecording | null): Promise<FormerEnd> {
+    // When a recording ended that the former run did not see stopped, nobody knows.
+    const stoppedAt = before.status === 'stopped' ? before.updatedAt : null;
+    if (!found?.whole) {
+      const reason = 'the server ended before the recording did';
+      await this.#append(before, 'failed', { ...factsOf(found, reason), kept: found !== null }, stoppedAt);
+      await this.#uploads?.abandon(before.id);
+      return 'failed';
+    }
+    const { whole: _, ...result } = found;
+    const stopped = await this.#stopped(before);
+    const resumed = await this.#uploads?.resume(before.id, result);
+    if (resumed) {
+      void this.#goOn(stopped, stoppedAt, resumed);
+      return 'resumed';
+    }
+    await this.#append(stopped, 'available', factsOf(result, null), stoppedAt);
+    return 'available';
   }
 
   /**
@@ -177,7 +204,7 @@ export class ArchiveKeeping {
     else await this.#uploads?.abandon(archive.id);
   }
 
-  async #goOn(before: Archive, { fallback, result, end }: ResumedUpload): Promise<void> {
+  async #goOn(before: Archive, stoppedAt: number | null, { fallback, result, end }: ResumedUpload): Promise<void> {
     const { clock, keys, recorder } = this.#deps;
     const { id, projectId, sessionId } = before;
     this.#resumed.set(id, projectId);
@@ -186,7 +213,7 @@ export class ArchiveKeeping {
       if (!outcome || !this.#resumed.has(id)) return;
       const { status, change } = outcome;
       const after = become(before, status, clock.now(), { ...factsOf(result, null), ...change });
-      const archive = withManifest(keys, after, before.updatedAt);
+      const archive = withManifest(keys, after, stoppedAt);
       recorder.record(system, { type: `archive.${status}`, projectId, sessionId, archive });
       await this.#arrived(archive);
     } catch (error) {
@@ -194,6 +221,25 @@ export class ArchiveKeeping {
     } finally {
       this.#resumed.delete(id);
     }
+  }
+
+  /** One whose recording ended, which the former run did not live to record. */
+  async #stopped(before: Archive): Promise<Archive> {
+    return isRecording(before) ? this.#append(before, 'stopped', { reason: 'the recording ended' }, null) : before;
+  }
+
+  /** Records the next state of an archive of a former run. @returns the archive in it, once that is durable */
+  async #append(
+    before: Archive,
+    status: 'stopped' | 'available' | 'failed',
+    change: Partial<Archive>,
+    stoppedAt: number | null,
+  ): Promise<Archive> {
+    const { clock, keys, recorder, store } = this.#deps;
+    const archive = withManifest(keys, become(before, status, clock.now(), change), stoppedAt);
+    const { projectId, sessionId } = archive;
+    await store.outbox.append([recorder.stamp(system, { type: `archive.${status}`, projectId, sessionId, archive })]);
+    return archive;
   }
 
   #notRecorded(archiveId: string, error: unknown): void {

@@ -2,7 +2,7 @@
 import { limits, PlatformError } from '@cloister/protocol';
 import type { Cancel } from '../lib/index.ts';
 import { isArchiveId, isRecording, mayBecome } from './archive.ts';
-import { ArchiveKeeping } from './archive-keeping.ts';
+import { ArchiveKeeping, type FormerEnd } from './archive-keeping.ts';
 import type { ArchiveRun, ArchiveStream, RunOwner } from './archive-run.ts';
 import { ArchiveSession } from './archive-session.ts';
 import { ArchiveStart } from './archive-start.ts';
@@ -14,7 +14,7 @@ import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import { checkLayout, type Layout } from './layout.ts';
 import type { Projects } from './project.ts';
-import type { RecordingResult, Recordings, Uploads } from './recordings.ts';
+import type { FoundRecording, RecordingResult, Recordings, Uploads } from './recordings.ts';
 import type { Sealings } from './sealing.ts';
 import type { Sessions } from './session.ts';
 import { projectOfSessionId } from './session-id.ts';
@@ -236,12 +236,13 @@ export class Archives implements RunOwner {
     this.#keeping.ended(run, kept, failure);
   }
 
-  /**
-   * Goes on with the upload of an archive that a former run recorded whole.
-   * @returns whether there is one; what it had sent of any other is taken away
-   */
+  /** As `ArchiveKeeping` has them: what a former run left. */
   resume(archive: Archive): Promise<boolean> {
     return this.#keeping.resume(archive);
+  }
+
+  closeFormer(before: Archive, found: FoundRecording | null): Promise<FormerEnd> {
+    return this.#keeping.closeFormer(before, found);
   }
 
   async #start(actor: Actor, session: Session, plan: ArchivePlan, automatic: boolean): Promise<ArchiveRun> {

@@ -166,6 +166,28 @@ describe('after a restart', () => {
     assert.deepEqual(rig.bucket.object, rig.spool);
   });
 
+  it('goes on with an archive that was whole though the run did not live to remember that here', async () => {
+    const rig = new UploadRig();
+    rig.fill(randomBytes(part + 5));
+    await rig.uploads.begin(rig.order({ fallback: 'opentok' }));
+    const uploads = rig.open();
+    assert.equal(await uploads.resume(rig.archiveId), null);
+    const resumed = await uploads.resume(rig.archiveId, rig.result());
+    assert.deepEqual([resumed?.fallback, resumed?.result], ['opentok', rig.result()]);
+    assert.equal(await rig.until(() => resumed!.end), 'uploaded');
+    assert.deepEqual(rig.bucket.object, rig.spool);
+  });
+
+  it('fails where its credentials do not open any more, and says so', async () => {
+    const rig = await killed();
+    const uploads = rig.open();
+    const state = JSON.parse(readFileSync(stateOf(rig), 'utf8'));
+    writeFileSync(stateOf(rig), JSON.stringify({ ...state, target: 'sealed with a key that is gone' }));
+    const resumed = await uploads.resume(rig.archiveId);
+    assert.equal(resumed?.fallback, 'opentok');
+    await assert.rejects(resumed!.end, { code: 'UploadFailed', message: /do not open any more/ });
+  });
+
   it('begins anew where our file is not what was sent', async () => {
     const rig = await killed();
     rig.fill(randomBytes(part + 5));

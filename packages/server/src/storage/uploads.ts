@@ -98,21 +98,30 @@ class NodeUploads implements Uploads {
     return this.#ended(archiveId, running);
   }
 
-  async resume(archiveId: string): Promise<ResumedUpload | null> {
-    const { folderOf, keys, journal } = this.#deps;
-    const state = await readState(folderOf(archiveId));
-    if (!state?.result) return null;
-    const { endedAt: _, ...result } = state.result;
+  async resume(archiveId: string, whole?: RecordingResult): Promise<ResumedUpload | null> {
+    const { folderOf, clock } = this.#deps;
+    const before = await readState(folderOf(archiveId));
+    const ended = before?.result ?? (whole && { ...whole, endedAt: clock.now() });
+    if (!before || !ended) return null;
+    const state: UploadState = { ...before, result: ended };
+    if (!before.result) await writeState(folderOf(archiveId), state);
+    const { endedAt: _, ...result } = ended;
+    return { result, fallback: state.fallback, end: this.#goOn(archiveId, state) };
+  }
+
+  /** @throws PlatformError `UploadFailed` */
+  async #goOn(archiveId: string, state: UploadState): Promise<UploadEnd> {
     let target: StorageTarget;
     try {
-      target = openTarget(keys, archiveId, state);
-    } catch (error) {
-      const code = error instanceof PlatformError ? error.code : 'Internal';
-      journal.record('error', 'an upload of a former run cannot go on', { archiveId, code });
-      return null;
+      target = openTarget(this.#deps.keys, archiveId, state);
+    } catch (cause) {
+      throw new PlatformError(
+        'UploadFailed',
+        { why: 'the credentials that it began with do not open any more' },
+        { cause },
+      );
     }
-    const running = this.#start(archiveId, state, target);
-    return { result, fallback: state.fallback, end: this.#ended(archiveId, running) };
+    return this.#ended(archiveId, this.#start(archiveId, state, target));
   }
 
   async abandon(archiveId: string): Promise<void> {
