@@ -10,6 +10,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { limits } from '@cloister/protocol';
 import { alteredBuild } from '../rig/altered.ts';
 import { launchBrowser, type TestBrowser } from '../rig/browser.ts';
@@ -236,4 +237,42 @@ test('one that was whole when the server was killed is available after the resta
   const downloaded = await openDownloaded(archive);
   assert.equal(createHash('sha256').update(readFileSync(downloaded)).digest('base64'), archive.sha256sum);
   assert.ok(picturesIn(downloaded) > 0);
+});
+
+test('ARC16 a session that archives itself goes on in a new archive, with a new key, when its recorder is killed', async () => {
+  await seal(true);
+  const create = promisify(customer.sdk.createSession.bind(customer.sdk)) as (
+    options: object,
+  ) => Promise<{ sessionId: string }>;
+  const { sessionId: always } = await create({ mediaMode: 'routed', archiveMode: 'always' });
+  const participant = await Participant.open(browser, site);
+  await participant.join(customer.ticket(always), null);
+  await participant.publish({ resolution: '640x480', frameRate: 15 });
+  const kept: Archive[] = [];
+  for (const number of [1, 2]) {
+    const { items } = await eventually(
+      `archive ${number} of the session`,
+      () => customer.rest('GET', place(`?sessionId=${always}`), 'project') as Promise<{ items: Archive[] }>,
+      (found) => found.items.length === number && found.items[0]?.status === 'started',
+    );
+    const { id } = items[0] as Archive;
+    await eventually(
+      'something on the disk that opens',
+      async () => acknowledged(path.join(server.dataDir, 'archives', id)).length,
+      (length) => length > 0,
+    );
+    await kill('recorder');
+    kept.push(
+      await eventually(
+        'the archive to come to its end',
+        () => read(id),
+        ({ status }) => status === 'failed',
+      ),
+    );
+  }
+  for (const archive of kept) assert.ok(picturesIn(await openDownloaded(archive)) > 0);
+  assert.equal(new Set(kept.map(({ password }) => password)).size, 2);
+  const told = await participant.happenings();
+  assert.ok(!told.some(({ type }) => /Destroyed|Disconnected/.test(type)), JSON.stringify(told));
+  await participant.close();
 });

@@ -8,6 +8,7 @@ import { ArchiveSession } from './archive-session.ts';
 import { ArchiveStart } from './archive-start.ts';
 import type { ArchiveTimes } from './archive-times.ts';
 import { type ArchivePlan, type ArchiveWish, planArchive } from './archive-wish.ts';
+import { AutomaticArchives } from './automatic-archives.ts';
 import type { Calls } from './calls.ts';
 import type { Archive, Session } from './entities.ts';
 import type { Actor } from './event.ts';
@@ -46,8 +47,9 @@ export class Archives implements RunOwner {
   /** Sessions with a home, and those whose archives outlive it. */
   readonly #sessions = new Map<string, ArchiveSession>();
   readonly #keeping: ArchiveKeeping;
-  /** null where there is no recorder. */
+  /** Both null where there is no recorder. */
   readonly #starting: ArchiveStart | null;
+  readonly #automatic: AutomaticArchives | null;
   #cancelSweep: Cancel = () => {};
   #stopping = false;
 
@@ -65,6 +67,12 @@ export class Archives implements RunOwner {
     this.#keeping = keeping;
     this.#starting =
       recordings && new ArchiveStart(deps, { recordings, uploads, storages, sealings, keeping, owner: this });
+    this.#automatic =
+      recordings &&
+      new AutomaticArchives(deps, {
+        start: (session, wish) => this.#start(system, session, planArchive(wish, this.#checkStylesheet), true),
+        followed: (sessionId) => this.#sessions.get(sessionId),
+      });
     parts.calls.watcherOf = (home) => {
       const followed = this.#sessionOf(home.session);
       followed.moveTo(home);
@@ -210,6 +218,7 @@ export class Archives implements RunOwner {
   async close(): Promise<void> {
     this.#stopping = true;
     this.#cancelSweep();
+    this.#automatic?.close();
     this.#keeping.stopUploads();
     for (const run of this.#keeping.runs) run.stop(system, 'the server stopped');
     let cancel: Cancel = () => {};
@@ -227,8 +236,7 @@ export class Archives implements RunOwner {
     const followed = this.#sessions.get(run.archive.sessionId);
     if (!followed) return;
     followed.runs.delete(run);
-    const exceeded = run.archive.reason === 'maximum duration exceeded';
-    if (run.archive.automatic && exceeded) this.#startAutomatic(followed);
+    this.#automatic?.stopped(followed, run);
     this.#forgetIfIdle(followed);
   }
 
@@ -256,32 +264,11 @@ export class Archives implements RunOwner {
     }
   }
 
-  /** `archiveMode: always`: the first stream begins the archive, and the next one what could not begin with it. */
-  #startAutomatic(followed: ArchiveSession): void {
-    const { session } = followed;
-    if (session.archiveMode !== 'always' || followed.has(null) || this.#stopping || !this.#parts.recordings) return;
-    const { archiveName, archiveResolution, projectId, id } = session;
-    const start = async () => {
-      const name = archiveName === null ? '' : this.#deps.keys.open(projectId, 'session.archiveName', archiveName);
-      const wish = { sessionId: id, name, resolution: archiveResolution ?? undefined };
-      const plan = planArchive(wish, this.#checkStylesheet);
-      await this.#start(system, session, plan, true);
-    };
-    start().catch((error: unknown) => {
-      this.#deps.journal.record('error', 'a session could not be archived automatically', {
-        projectId,
-        sessionId: id,
-        code: error instanceof PlatformError ? error.code : 'Internal',
-        error: error instanceof Error ? error.message : 'unknown',
-      });
-    });
-  }
-
   #sessionOf(session: Session): ArchiveSession {
     const known = this.#sessions.get(session.id);
     if (known) return known;
     const made = new ArchiveSession(session, {
-      published: (followed) => this.#startAutomatic(followed),
+      published: (followed) => this.#automatic?.published(followed),
       left: (followed) => this.#forgetIfIdle(followed),
     });
     this.#sessions.set(session.id, made);
