@@ -124,6 +124,20 @@ it('that is under way when the server ends goes on after the next start, and one
   assert.deepEqual([archive.status, archive.sha256], ['uploaded', uploads.results.at(-1)?.sha256]);
 });
 
+it('that was whole when the server ended goes on, also where that was noted beside its file alone', async () => {
+  const { core, recordings } = platform;
+  const { id } = await started('none');
+  recordings.whole.set(id, recordings.file(id));
+  const left = (await core.store.archives.unfinished()).filter((archive) => archive.id === id);
+  uploads.results.length = 0;
+  uploads.resumed = { result: recordings.whole.get(id)!, fallback: 'none', end: Promise.resolve('uploaded') };
+  await closeFormerArchives(core, recordings, left);
+  assert.deepEqual(uploads.results, [recordings.whole.get(id)]);
+  const archive = await lastState(id);
+  assert.deepEqual([archive.status, archive.sha256], ['uploaded', recordings.whole.get(id)?.sha256]);
+  assert.equal(uploads.abandoned.includes(id), false);
+});
+
 it('of a project that is removed is given up, and its files go', async () => {
   const { core, accountId } = platform;
   const { project } = await core.projects.create(actor, accountId, {});

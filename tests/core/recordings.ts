@@ -23,6 +23,8 @@ export class RecordingsDouble implements Recordings {
   /** By the id of the archive, in the order of their start. */
   readonly all = new Map<string, DoubleRecording>();
   readonly files = new Map<string, Uint8Array>();
+  /** Recordings that had come to their own end when their server was killed. */
+  readonly whole = new Map<string, RecordingResult>();
   readonly removed: string[] = [];
   /** Whether a recording that is stopped has its file at once. */
   endsAtOnce = true;
@@ -71,7 +73,9 @@ export class RecordingsDouble implements Recordings {
   }
 
   async recover(archiveId: string) {
-    return this.all.has(archiveId) ? this.file(archiveId, Buffer.from('cut')) : null;
+    const ended = this.whole.get(archiveId);
+    if (ended) return { ...ended, whole: true };
+    return this.all.has(archiveId) ? { ...this.file(archiveId, Buffer.from('cut')), whole: false } : null;
   }
 
   async open(archiveId: string, range?: { start: number; end: number }) {

@@ -28,7 +28,8 @@ export class UploadsDouble implements Uploads {
     this.results.push(result);
     return this.end();
   }
-  async resume() {
+  async resume(_id: string, whole?: RecordingResult) {
+    if (whole) this.results.push(whole);
     return this.resumed;
   }
   async abandon(id: string) {

@@ -1,10 +1,12 @@
 /**
  * No clear byte: a marked picture and tone are recorded while strace sees every byte that the platform writes and tcpdump
  * everything on the network. None of it is clear, but on the inherited pipes by which packets reach a recorder. What is on
- * those, and what the archives hold once they are opened, is what is looked for everywhere else. A build that leaks on
- * purpose is caught at each of its leaks.
+ * those, and what the archives hold once they are opened, is what is looked for everywhere else. So it is with archives that
+ * go to a bucket, of which the parts are opened in memory where no certificate seals them. A build that leaks on purpose is
+ * caught at each of its leaks.
  */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -19,10 +21,12 @@ import { tempFolder } from '../rig/cleanup.ts';
 import { forms, KnownBytes, MARKER } from '../rig/clear-media.ts';
 import { enterNetwork } from '../rig/network.ts';
 import { Participant, serveSite } from '../rig/page.ts';
+import { S3Double } from '../rig/s3-double.ts';
 import { Customer } from '../rig/sdk.ts';
 import { type Server, startServer } from '../rig/server.ts';
 import { type Trace, traceProgram, type Write } from '../rig/trace.ts';
-import { type Archive, archiveCalls, customerKey, download, sealTo } from './archives.ts';
+import { eventually } from '../rig/wait.ts';
+import { type Archive, archiveCalls, customerKey, download, sealTo, storeIn } from './archives.ts';
 
 enterNetwork(import.meta.filename);
 
@@ -33,7 +37,9 @@ interface Kind {
   readonly name: string;
   readonly options: object;
   /** What is set before it is started; it holds for those after it as well. */
-  readonly seal?: (customer: Customer) => Promise<unknown>;
+  readonly seal?: (customer: Customer, bucket: S3Double) => Promise<unknown>;
+  /** It goes to the bucket; otherwise it stays with the platform. */
+  readonly uploaded?: boolean;
   /** Makes what is downloaded clear. */
   readonly open: (file: Buffer, archive: Archive) => Buffer | Promise<Buffer>;
 }
@@ -69,6 +75,40 @@ const kinds: readonly Kind[] = [
   { name: 'individual, with the key of the project', options: { outputMode: 'individual' }, open: asItIs },
   toCertificate,
   ownFormat,
+];
+
+/** A bucket whose server encrypts, and confirms it: what is clear reaches it within TLS alone. */
+const inBucket = ({ accessKey, secretKey, endpoint }: S3Double) => ({ accessKey, secretKey, endpoint, sse: 's3' });
+const encryptedThere: Kind = {
+  name: 'composed, into a bucket that encrypts',
+  // Large enough to go up in parts while it is recorded.
+  options: { quantizationParameter: 15 },
+  seal: (customer, bucket) => storeIn(customer, inBucket(bucket), { fallback: 'none' }),
+  uploaded: true,
+  open: asItIs,
+};
+/** Those that go to a bucket, and what is left with us where it refuses them. */
+const uploads: readonly Kind[] = [
+  encryptedThere,
+  {
+    name: 'individual, into a bucket that encrypts',
+    options: { outputMode: 'individual' },
+    uploaded: true,
+    open: asItIs,
+  },
+  {
+    name: 'composed, the copy of a fall-back',
+    options: {},
+    seal: (customer, bucket) =>
+      storeIn(customer, { ...inBucket(bucket), accessKey: 'another' }, { fallback: 'opentok' }),
+    open: asItIs,
+  },
+  {
+    ...toCertificate,
+    name: 'composed, to a certificate in the format of OpenTok, into a bucket that encrypts',
+    seal: (customer, bucket) => storeIn(customer, inBucket(bucket), { fallback: 'none', certificate: key.certificate }),
+    uploaded: true,
+  },
 ];
 
 let browser: TestBrowser;
@@ -118,17 +158,25 @@ interface Seen {
   readonly packets: readonly CapturedPacket[];
   /** Everything that its processes may have left behind is in these. */
   readonly folders: readonly string[];
-  /** In the order of the kinds, as they were downloaded. */
-  readonly archives: readonly { readonly archive: Archive; readonly file: Buffer }[];
+  /** In the order of the kinds, as they were downloaded, or sent to the bucket. */
+  readonly archives: readonly Recorded[];
+}
+
+interface Recorded {
+  readonly archive: Archive;
+  readonly file: Buffer;
+  readonly uploaded: boolean;
 }
 
 /** Records the marker in several ways at once, watched from the start of the platform to its end. */
 async function watched(recorded: readonly Kind[], temporary: string, preload?: string): Promise<Seen> {
   const tracing = traceProgram();
-  const server = await startServer({ mediaWorkers: 1, under: tracing.under, preload, env: { TMPDIR: temporary } });
+  const bucket = await S3Double.start({ secure: true });
+  const env = { TMPDIR: temporary, NODE_EXTRA_CA_CERTS: bucket.certificate ?? '' };
+  const server = await startServer({ mediaWorkers: 1, under: tracing.under, preload, env });
   closing.push(() => server.kill());
   const customer = new Customer(server.credentials);
-  const { start, finish } = archiveCalls(customer);
+  const calls = archiveCalls(customer);
   const site = await serveSite(server.url);
   const participant = await Participant.open(browser, site);
   const capture = await captureTraffic();
@@ -138,15 +186,28 @@ async function watched(recorded: readonly Kind[], temporary: string, preload?: s
   await publishMarker(participant);
   const started: Archive[] = [];
   for (const { name, options, seal } of recorded) {
-    await seal?.(customer);
-    started.push(await start(sessionId, { ...options, multiArchiveTag: name }));
+    await seal?.(customer, bucket);
+    started.push(await calls.start(sessionId, { ...options, multiArchiveTag: name }));
   }
   await participant.look('publisher', 150);
+  if (recorded.includes(encryptedThere))
+    await partOf(bucket, (started[recorded.indexOf(encryptedThere)] as Archive).id);
   assertNoDumps(server.pid);
-  const archives = await Promise.all(started.map(({ id }) => finish(id)));
+  const ended = await Promise.all(
+    started.map(async ({ id }, index) => {
+      if (!recorded[index]?.uploaded) return calls.finish(id);
+      await calls.stop(id);
+      return calls.uploaded(id);
+    }),
+  );
   // From here on what is clear may go over the network: to whoever downloads it.
   const packets = await capture.stop();
-  const files = await Promise.all(archives.map(download));
+  const archives = await Promise.all(
+    ended.map(async (archive, index): Promise<Recorded> => {
+      const uploaded = recorded[index]?.uploaded ?? false;
+      return { archive, uploaded, file: uploaded ? objectOf(bucket, archive) : await download(archive) };
+    }),
+  );
   await participant.close();
   site.close();
   await server.stop();
@@ -155,8 +216,28 @@ async function watched(recorded: readonly Kind[], temporary: string, preload?: s
     trace: await tracing.read(server.pid),
     packets,
     folders: [server.dataDir, temporary],
-    archives: archives.map((archive, index) => ({ archive, file: files[index] as Buffer })),
+    archives,
   };
+}
+
+/** A part of the archive has reached the bucket, while it is recorded. */
+async function partOf(bucket: S3Double, id: string): Promise<void> {
+  await eventually(
+    'a part of an archive that is recorded',
+    async () => bucket.asked.filter(({ path }) => path.includes(id)).map(({ call }) => call),
+    (asked) => asked.includes('PUT part 1'),
+    PART_MS,
+  );
+}
+
+/** What was sent to the bucket, held against what the API says of it. Nothing was sent that it was not to encrypt. */
+function objectOf(bucket: S3Double, { id, size, sha256sum }: Archive): Buffer {
+  const object = bucket.object(id);
+  assert.equal(object?.length, size);
+  assert.equal(createHash('sha256').update(object).digest('base64'), sha256sum);
+  const begun = bucket.asked.find(({ call, path }) => call === 'POST uploads' && path.includes(id));
+  assert.equal(begun?.headers['x-amz-server-side-encryption'], 'AES256');
+  return object;
 }
 
 /** The server and all below it: the kernel writes none of their memory to a disk when they crash. */
@@ -203,10 +284,18 @@ function payloads(trace: Trace): Buffer[] {
 }
 
 const smallBytes = 10_000;
+const PART_MS = 90_000;
 
 /** All that lies in the files of an archive was seen when it was written: nothing goes past the trace. */
 function assertAllSeen({ server, trace, archives }: Seen): void {
-  for (const { archive, file } of archives) {
+  for (const { archive, file, uploaded } of archives) {
+    if (uploaded) {
+      // Its folder is gone by now. What was in it was about as large as what is in the bucket.
+      const inFolder = ({ target }: Write) => target.name.startsWith(path.join(server.dataDir, 'archives', archive.id));
+      const spooled = trace.writes.filter(inFolder).reduce((sum, { bytes }) => sum + bytes.length, 0);
+      assert.ok(spooled > file.length * 0.9, `${archive.id}: ${spooled} bytes were seen of ${file.length}`);
+      continue;
+    }
     let kept = 0;
     for (const name of filesBelow(path.join(server.dataDir, 'archives', archive.id))) {
       const seen = trace.writes.filter(({ target }) => target.name === name);
@@ -276,9 +365,10 @@ async function knownOf({ trace, archives }: Seen, recorded: readonly Kind[], uns
   return known;
 }
 
-test('nothing that is written, left on the disk or sent is clear, however it is recorded', async (t) => {
-  const seen = await watched(kinds, tempFolder('temporary'));
-  const known = await knownOf(seen, kinds);
+/** Records, and finds nothing clear. @returns what was looked at */
+async function assertNothingClear(recorded: readonly Kind[]): Promise<string> {
+  const seen = await watched(recorded, tempFolder('temporary'));
+  const known = await knownOf(seen, recorded);
   const { trace, packets } = seen;
   for (const program of ['server', 'media worker', 'recorder'] as const)
     assert.ok(trace.programs.has(program), program);
@@ -286,17 +376,27 @@ test('nothing that is written, left on the disk or sent is clear, however it is 
   assertAllSeen(seen);
   assert.ok(packets.length > 500, `${packets.length} packets`);
   const bytes = trace.writes.reduce((sum, write) => sum + write.bytes.length, 0);
-  t.diagnostic(
-    `${known.size} blocks looked for in ${trace.writes.length} writes (${bytes} bytes), ${packets.length} packets`,
-  );
   assert.deepEqual(findings(seen, known), []);
+  return `${known.size} blocks looked for in ${trace.writes.length} writes (${bytes} bytes), ${packets.length} packets`;
+}
+
+test('nothing that is written, left on the disk or sent is clear, however it is recorded', async (t) => {
+  t.diagnostic(await assertNothingClear(kinds));
+});
+
+test('nor is it on the way into a bucket, and in the copy that stays where the bucket refuses it', async (t) => {
+  t.diagnostic(await assertNothingClear(uploads));
 });
 
 /** Bytes that the leaking recorder adds to the cipher text, at its end. */
 const unsealed = 188 * 5;
 
 /** What leaks, and the place where it must be noticed. `leak` is what the prelude has; each leaks once. */
-const leaks: readonly (Alteration & { readonly place: string; readonly what: string })[] = [
+interface Leak extends Alteration {
+  readonly place: string;
+  readonly what: string;
+}
+const leaks: readonly Leak[] = [
   {
     // A packet of the publisher's in a file that is gone at once.
     file: 'archive/recorder.ts',
@@ -381,15 +481,37 @@ globalThis.leakToPort = (bytes, port) => {
 globalThis.last = Buffer.alloc(0);
 `;
 
-test('a build that leaks on purpose is caught at each of its leaks', async () => {
+/** The same on the way into a bucket, where a part is clear in memory until it is within TLS: each before it is sent. */
+const leaksOfUploads: readonly Leak[] = [
+  { how: "leakToFile('part', bytes.subarray(0, 4096))", place: 'left in TEMPORARY/part' },
+  { how: "leakToFile('spool', bytes.subarray(4096, 8192), true)", place: '/spool' },
+  { how: 'leakToPort(bytes.subarray(8192, 9216), 10011)', place: 'sent to port 10011' },
+].map(({ how, place }) => ({
+  file: 'storage/upload.ts',
+  find: 'const { uploadId, parts } = await this.#begin(partBytes);',
+  replace: `const { uploadId, parts } = await this.#begin(partBytes);
+      leak(${JSON.stringify(place)}, () => ${how});`,
+  place,
+  what: 'what is known to be clear',
+}));
+
+async function assertCaught(build: readonly Leak[], recorded: readonly Kind[], added: number): Promise<void> {
   const temporary = tempFolder('temporary');
-  const seen = await watched([toCertificate], temporary, alteredBuild(leaks, prelude(temporary)));
-  const found = findings(seen, await knownOf(seen, [toCertificate], unsealed));
-  for (const { place, what } of leaks) {
+  const seen = await watched(recorded, temporary, alteredBuild(build, prelude(temporary)));
+  const found = findings(seen, await knownOf(seen, recorded, added));
+  for (const { place, what } of build) {
     const where = place.replace('TEMPORARY', temporary);
     assert.ok(
       found.some((each) => each.where.endsWith(where) && each.what === what),
       `${what}, ${where}: not among ${JSON.stringify(found)}`,
     );
   }
+}
+
+test('a build that leaks on purpose is caught at each of its leaks', async () => {
+  await assertCaught(leaks, [toCertificate], unsealed);
+});
+
+test('a build that leaks what goes into a bucket is caught at each of its leaks', async () => {
+  await assertCaught(leaksOfUploads, [encryptedThere], 0);
 });

@@ -5,12 +5,14 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { limits } from '@cloister/protocol';
+import { alteredBuild } from '../rig/altered.ts';
 import { launchBrowser, type TestBrowser } from '../rig/browser.ts';
 import { tempFolder } from '../rig/cleanup.ts';
 import { enterNetwork, type FarSide, nearAddress, openFarSide } from '../rig/network.ts';
@@ -19,6 +21,7 @@ import { Customer } from '../rig/sdk.ts';
 import { type Server, startServer } from '../rig/server.ts';
 import { eventually } from '../rig/wait.ts';
 import { randomOf, seed, times } from '../sample.ts';
+import { picturesIn } from './archives.ts';
 
 enterNetwork(import.meta.filename);
 
@@ -36,6 +39,7 @@ interface Archive {
   readonly reason: string;
   readonly url: string | null;
   readonly password: string;
+  readonly sha256sum: string;
   readonly size: number;
   readonly duration: number;
 }
@@ -43,6 +47,19 @@ interface Archive {
 const random = randomOf('archive-kill');
 const folder = tempFolder('archive-kill');
 const files = (name: string) => path.join(folder, name);
+/** While it is there, the server goes no step further with an archive once its recording has ended. */
+const held = files('held');
+const holding = alteredBuild(
+  [
+    {
+      file: 'core/archive-keeping.ts',
+      find: 'if (ending) void this.#settle(ending, kept, failure);',
+      replace: 'if (ending && !isHeld()) void this.#settle(ending, kept, failure);',
+    },
+  ],
+  `import { existsSync } from 'node:fs';
+globalThis.isHeld = () => existsSync(${JSON.stringify(held)});`,
+);
 let server: Server;
 let customer: Customer;
 let site: Site;
@@ -52,7 +69,7 @@ let publisher: Participant | null = null;
 let sessionId: string;
 
 before(async () => {
-  server = await startServer({ lan: true });
+  server = await startServer({ lan: true, preload: holding });
   customer = new Customer(server.credentials);
   site = await serveSite(server.url, nearAddress);
   far = await openFarSide();
@@ -142,15 +159,6 @@ async function openDownloaded({ url, size, password }: Archive): Promise<string>
   return opened;
 }
 
-function picturesIn(file: string): number {
-  const words = ['-v', 'error', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames'];
-  return Number(
-    run('ffprobe', [...words, '-of', 'csv=p=0', file])
-      .toString()
-      .split('\n')[0],
-  );
-}
-
 async function round(victim: Victim, withCertificate: boolean): Promise<string> {
   await inCall();
   await seal(withCertificate);
@@ -197,4 +205,74 @@ test('what was sealed before a kill is there and opens, and no archive is stuck'
   const { items } = (await customer.rest('GET', place('?count=1000'), 'project')) as { items: Archive[] };
   assert.equal(items.length, ROUNDS * 4);
   assert.deepEqual([...new Set(items.map(({ status }) => status))], ['failed']);
+});
+
+test('one that was whole when the server was killed is available after the restart, as if nothing had been', async () => {
+  await inCall();
+  await seal(false);
+  const { id } = (await customer.rest('POST', place(), 'project', { sessionId })) as Archive;
+  const kept = path.join(server.dataDir, 'archives', id);
+  await eventually(
+    'something on the disk that opens',
+    async () => acknowledged(kept).length,
+    (length) => length > limits.sealedChunkBytes,
+  );
+  writeFileSync(held, '');
+  await customer.rest('POST', place(`/${id}/stop`), 'project');
+  await eventually(
+    'the end to be noted beside the file',
+    async () => JSON.parse(readFileSync(path.join(kept, 'about.json'), 'utf8')) as { ended?: object },
+    ({ ended }) => ended !== undefined,
+  );
+  assert.equal((await read(id)).status, 'stopped');
+  await kill('server');
+  rmSync(held);
+  const archive = await eventually(
+    'the archive to come to its end',
+    () => read(id),
+    ({ status }) => status !== 'stopped',
+  );
+  assert.deepEqual([archive.status, archive.reason], ['available', 'user initiated']);
+  assert.ok(archive.duration > 0);
+  const downloaded = await openDownloaded(archive);
+  assert.equal(createHash('sha256').update(readFileSync(downloaded)).digest('base64'), archive.sha256sum);
+  assert.ok(picturesIn(downloaded) > 0);
+});
+
+test('ARC16 a session that archives itself goes on in a new archive, with a new key, when its recorder is killed', async () => {
+  await seal(true);
+  const create = promisify(customer.sdk.createSession.bind(customer.sdk)) as (
+    options: object,
+  ) => Promise<{ sessionId: string }>;
+  const { sessionId: always } = await create({ mediaMode: 'routed', archiveMode: 'always' });
+  const participant = await Participant.open(browser, site);
+  await participant.join(customer.ticket(always), null);
+  await participant.publish({ resolution: '640x480', frameRate: 15 });
+  const kept: Archive[] = [];
+  for (const number of [1, 2]) {
+    const { items } = await eventually(
+      `archive ${number} of the session`,
+      () => customer.rest('GET', place(`?sessionId=${always}`), 'project') as Promise<{ items: Archive[] }>,
+      (found) => found.items.length === number && found.items[0]?.status === 'started',
+    );
+    const { id } = items[0] as Archive;
+    await eventually(
+      'something on the disk that opens',
+      async () => acknowledged(path.join(server.dataDir, 'archives', id)).length,
+      (length) => length > 0,
+    );
+    await kill('recorder');
+    kept.push(
+      await eventually(
+        'the archive to come to its end',
+        () => read(id),
+        ({ status }) => status === 'failed',
+      ),
+    );
+  }
+  for (const archive of kept) assert.ok(picturesIn(await openDownloaded(archive)) > 0);
+  assert.equal(new Set(kept.map(({ password }) => password)).size, 2);
+  const told = await participant.happenings();
+  assert.ok(!told.some(({ type }) => /Destroyed|Disconnected/.test(type)), JSON.stringify(told));
+  await participant.close();
 });

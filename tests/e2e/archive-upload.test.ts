@@ -9,6 +9,7 @@ import { tempFolder } from '../rig/cleanup.ts';
 import type { Participant } from '../rig/page.ts';
 import { Swift } from '../rig/swift.ts';
 import { eventually } from '../rig/wait.ts';
+import { publishNoise } from './archives.ts';
 import { useStage } from './stage.ts';
 
 interface Archive {
@@ -43,32 +44,10 @@ function setStorage(more: { config?: object; fallback?: string; certificate?: st
   return rest('PUT', '/archive/storage', { type: 's3', fallback: 'none', ...more, config });
 }
 
-/** Publishes noise: a picture that no encoder makes small, so that there are parts within seconds. */
 async function noisy(sessionId: string): Promise<Participant> {
   const participant = await stage.open();
   await participant.join(stage.customer.ticket(sessionId));
-  await participant.page.evaluate(() => {
-    const [width, height] = [640, 480];
-    const canvas = Object.assign(document.createElement('canvas'), { width, height });
-    const context = canvas.getContext('2d') as CanvasRenderingContext2D;
-    const picture = context.createImageData(width, height);
-    const pixels = new Uint32Array(picture.data.buffer);
-    let state = 1;
-    const draw = () => {
-      for (let at = 0; at < pixels.length; at += 1) {
-        state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-        pixels[at] = state | 0xff000000;
-      }
-      context.putImageData(picture, 0, 0);
-    };
-    // Ten pictures a second are enough of it, and leave the machine to the others.
-    setInterval(draw, 100);
-    const [videoSource] = canvas.captureStream(10).getVideoTracks();
-    return window.rig.publish({
-      videoSource: videoSource as never,
-      audioSource: window.rig.toneTrack(500) as never,
-    });
-  });
+  await publishNoise(participant);
   return participant;
 }
 

@@ -12,6 +12,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { command, tempFolder } from '../rig/cleanup.ts';
+import type { Participant } from '../rig/page.ts';
 import { S3Double } from '../rig/s3-double.ts';
 import type { Customer } from '../rig/sdk.ts';
 import { eventually } from '../rig/wait.ts';
@@ -25,6 +26,8 @@ export interface Archive {
   readonly sha256sum: string;
   readonly size: number;
 }
+
+const UPLOAD_MS = 90_000;
 
 type Done = (error: Error | null, archive: Archive) => void;
 type Told = (error: Error | null) => void;
@@ -46,7 +49,9 @@ export interface ArchiveCalls {
   stop(id: string): Promise<Archive>;
   /** Waits until one that was stopped can be downloaded. */
   available(id: string): Promise<Archive>;
-  /** Both. */
+  /** Waits until one that was stopped is in the storage of the project. */
+  uploaded(id: string): Promise<Archive>;
+  /** Stops it, and waits until it is available. */
   finish(id: string): Promise<Archive>;
   addStream(id: string, streamId: string, options: object): Promise<void>;
   removeStream(id: string, streamId: string): Promise<void>;
@@ -60,16 +65,18 @@ export function archiveCalls({ sdk }: Customer): ArchiveCalls {
   const stop = promisify(calls.stopArchive.bind(calls)) as ArchiveCalls['stop'];
   const layout = promisify(calls.setArchiveLayout.bind(calls)) as (...words: unknown[]) => Promise<void>;
   const classes = promisify(calls.setStreamClassLists.bind(calls)) as (id: string, lists: object) => Promise<void>;
-  const available = async (id: string) => {
-    const over = ({ status }: Archive) => status !== 'started' && status !== 'stopped';
-    const archive = await eventually(`archive ${id} to be available`, () => get(id), over);
-    assert.equal(archive.status, 'available', archive.reason);
+  const ended = async (id: string, status: string, ms?: number) => {
+    const over = (archive: Archive) => archive.status !== 'started' && archive.status !== 'stopped';
+    const archive = await eventually(`archive ${id} to be ${status}`, () => get(id), over, ms);
+    assert.equal(archive.status, status, archive.reason);
     return archive;
   };
+  const available = (id: string) => ended(id, 'available');
   return {
     start: promisify(calls.startArchive.bind(calls)) as ArchiveCalls['start'],
     stop,
     available,
+    uploaded: (id) => ended(id, 'uploaded', UPLOAD_MS),
     async finish(id) {
       await stop(id);
       return available(id);
@@ -126,10 +133,47 @@ export function customerKey(): CustomerKey {
 /** Archives from now on are sealed to this certificate, and kept with the platform: the bucket is a double that knows no key. */
 export async function sealTo(customer: Customer, certificate: string): Promise<void> {
   const { endpoint } = await S3Double.start();
-  await customer.rest('PUT', `/v2/project/${customer.credentials.apiKey}/archive/storage`, 'project', {
-    type: 's3',
-    config: { accessKey: 'a', secretKey: 's', bucket: 'visits-of-a-clinic', endpoint },
-    fallback: 'opentok',
-    certificate,
+  await storeIn(customer, { accessKey: 'a', secretKey: 's', endpoint }, { fallback: 'opentok', certificate });
+}
+
+/** Archives from now on go to a bucket of S3. @param config of it, beside its name. @param more of the storage */
+export async function storeIn(
+  customer: Customer,
+  config: object,
+  more: { fallback: 'none' | 'opentok'; certificate?: string },
+): Promise<void> {
+  const body = { type: 's3', config: { bucket: 'visits-of-a-clinic', ...config }, ...more };
+  await customer.rest('PUT', `/v2/project/${customer.credentials.apiKey}/archive/storage`, 'project', body);
+}
+
+/** Publishes noise: a picture that no encoder makes small, so that there are parts to upload within seconds. */
+export async function publishNoise(participant: Participant): Promise<void> {
+  await participant.page.evaluate(() => {
+    const [width, height] = [640, 480];
+    const canvas = Object.assign(document.createElement('canvas'), { width, height });
+    const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+    const picture = context.createImageData(width, height);
+    const pixels = new Uint32Array(picture.data.buffer);
+    let state = 1;
+    const draw = () => {
+      for (let at = 0; at < pixels.length; at += 1) {
+        state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+        pixels[at] = state | 0xff000000;
+      }
+      context.putImageData(picture, 0, 0);
+    };
+    // Ten pictures a second are enough of it, and leave the machine to the others.
+    setInterval(draw, 100);
+    const [videoSource] = canvas.captureStream(10).getVideoTracks();
+    return window.rig.publish({
+      videoSource: videoSource as never,
+      audioSource: window.rig.toneTrack(500) as never,
+    });
   });
+}
+
+/** How many pictures are in a file that ffmpeg reads. */
+export function picturesIn(file: string): number {
+  const words = ['-v', 'error', '-count_frames', '-select_streams', 'v', '-show_entries', 'stream=nb_read_frames'];
+  return Number(command('ffprobe', ...words, '-of', 'csv=p=0', file).split('\n')[0]);
 }

@@ -4,13 +4,18 @@
  */
 import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { loopbackCertificate } from './certificate.ts';
 import { atEnd } from './cleanup.ts';
 
 export interface Asked {
   /** Such as `POST uploads`, `PUT part 1`, `POST complete`, `DELETE upload`, `HEAD`, `PUT`. */
   readonly call: string;
+  /** Of the object, with its bucket. */
+  readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
@@ -46,16 +51,23 @@ export class S3Double {
   region = 'us-east-1';
   readonly accessKey = 'AKIADOUBLE';
   readonly secretKey = 'double/secret+key';
+  /** The file of what those who speak to it over TLS must trust; null: it takes no TLS. */
+  readonly certificate: string | null;
   readonly #server: Server;
 
-  static async start(): Promise<S3Double> {
-    const server = createServer();
+  /** @param secure over TLS */
+  static async start({ secure = false } = {}): Promise<S3Double> {
+    const files = secure ? loopbackCertificate() : null;
+    const server: Server = files
+      ? createSecureServer({ key: readFileSync(files.key), cert: readFileSync(files.certificate) })
+      : createServer();
     await once(server.listen(0, '127.0.0.1'), 'listening');
-    return new S3Double(server);
+    return new S3Double(server, files?.certificate ?? null);
   }
 
-  private constructor(server: Server) {
+  private constructor(server: Server, certificate: string | null) {
     this.#server = server;
+    this.certificate = certificate;
     this.port = (server.address() as AddressInfo).port;
     server.unref();
     atEnd(() => server.closeAllConnections());
@@ -66,7 +78,16 @@ export class S3Double {
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return `${this.certificate === null ? 'http' : 'https'}://127.0.0.1:${this.port}`;
+  }
+
+  /** The object of whose path this is a part, made of what was sent for it; null before it was made. */
+  object(name: string): Buffer | null {
+    const of = this.asked.filter(({ path }) => path.includes(name));
+    if (!of.some(({ call }) => call === 'POST complete')) return null;
+    const parts = new Map<number, Buffer>();
+    for (const { call, body } of of) if (call.startsWith('PUT part ')) parts.set(Number(call.slice(9)), body);
+    return Buffer.concat([...parts].sort(([one], [other]) => one - other).map(([, body]) => body));
   }
 
   calls(): string[] {
@@ -83,7 +104,8 @@ export class S3Double {
     for await (const part of request) parts.push(part as Buffer);
     const body = Buffer.concat(parts);
     const url = new URL(request.url ?? '/', this.endpoint);
-    const asked = { call: callOf(request.method ?? '', url.searchParams), headers: request.headers, body };
+    const call = callOf(request.method ?? '', url.searchParams);
+    const asked = { call, path: url.pathname, headers: request.headers, body };
     const wrong = this.#wrong(request, url, body);
     if (wrong) return wrong;
     this.asked.push(asked);

@@ -6,7 +6,8 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { atEnd, ownChild, command as run, tempFolder } from './cleanup.ts';
+import { loopbackCertificate } from './certificate.ts';
+import { atEnd, ownChild, tempFolder } from './cleanup.ts';
 import { command } from './command.ts';
 import type { CuttableLine } from './cut.ts';
 import { newDataFolder } from './embedded.ts';
@@ -115,18 +116,11 @@ function commandOf({ under = [], preload }: ServerOptions): [string, ...string[]
 
 /** What an operator has before the first start in production: a root key and a certificate. */
 function productionFiles(folder: string) {
-  const [root, key, cert] = ['root.key', 'tls.key', 'tls.pem'].map((name) => path.join(folder, name)) as [
-    string,
-    string,
-    string,
-  ];
-  writeFileSync(root, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
-  const subject = ['-subj', '/CN=Cloister test', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert];
-  run('openssl', 'req', '-x509', '-days', '2', ...subject, ...made);
+  writeFileSync(path.join(folder, 'root.key'), `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
+  const { key, certificate } = loopbackCertificate();
   return {
-    certificate: readFileSync(cert, 'utf8'),
-    env: { CLOISTER_MODE: 'production', CLOISTER_TLS_CERT: cert, CLOISTER_TLS_KEY: key },
+    certificate: readFileSync(certificate, 'utf8'),
+    env: { CLOISTER_MODE: 'production', CLOISTER_TLS_CERT: certificate, CLOISTER_TLS_KEY: key },
   };
 }
 

@@ -232,6 +232,14 @@ const table = {
   archivePausedSeconds: { value: 3600, why: 'OpenTok: nobody publishes for this long, then it stops' },
   archiveLeftSeconds: { value: 60, why: 'OpenTok: nobody is in the session for this long, then it stops' },
   archiveBeginSeconds: { value: 60, why: 'OpenTok: somebody must publish by then' },
+  archiveRestartSeconds: {
+    value: 10,
+    why: 'an automatic archive whose recorder failed goes on in another at once; after the second failure in a row that waits so long, then twice as long each time',
+  },
+  archiveRestartSecondsMax: {
+    value: 300,
+    why: 'the longest such wait, so that a stream that crashes every recorder makes 12 archives an hour; failures further apart than that are not in a row',
+  },
   archiveStreams: { value: 50, why: 'OpenTok: streams of one archive' },
   archivesPerSession: { value: 10, why: 'each is a recorder of its own' },
   archiveTextChars: { value: 512, why: 'name and multiArchiveTag of an archive' },

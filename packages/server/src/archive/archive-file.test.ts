@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { appendFile, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { ArchiveFile, openStored, readAbout, recover, removeStored } from './archive-file.ts';
+import { ArchiveFile, openStored, readAbout, recover, removeStored, writeEnd } from './archive-file.ts';
 
 let root: string;
 before(async () => {
@@ -28,11 +28,15 @@ test('what is appended is in the file in order, the digest is its own, and only 
   const whole = Buffer.concat(parts);
   assert.equal(file.size, whole.length);
   assert.equal(await file.finish(), sha256(whole));
+  assert.deepEqual(await readAbout(folder), opentok);
+  const ended = { sizeBytes: whole.length, durationMs: 1000, sha256: sha256(whole), password: 'wrapped' };
+  await writeEnd(folder, opentok, ended);
   assert.deepEqual(await readFile(path.join(folder, 'archive')), whole);
   assert.deepEqual((await readdir(folder)).sort(), ['about.json', 'archive']);
+  assert.equal((await stat(path.join(folder, 'about.json'))).mode & 0o777, 0o600);
   assert.equal((await stat(path.join(folder, 'archive'))).mode & 0o777, 0o600);
   assert.equal((await stat(folder)).mode & 0o777, 0o700);
-  assert.deepEqual(await readAbout(folder), opentok);
+  assert.deepEqual(await readAbout(folder), { ...opentok, ended });
   const { handle, sizeBytes } = await openStored(folder);
   assert.equal(sizeBytes, whole.length);
   await handle.close();
@@ -52,6 +56,20 @@ test('a file that was cut ends with the block of the last length that has one', 
   const facts = { sizeBytes: whole.length, sha256: sha256(whole), durationMs: 2500, password: 'wrapped' };
   assert.deepEqual(recovered, facts);
   assert.deepEqual(await recover(folder), recovered);
+});
+
+test('what has its own end is not cut, though a mark is left beside it', async () => {
+  const folder = path.join(root, 'ended');
+  const file = await ArchiveFile.create(folder, opentok);
+  file.append(Buffer.alloc(752, 7));
+  file.mark(2500, block(2));
+  file.append(Buffer.alloc(752, 8));
+  const digest = await file.finish();
+  const mark = await readFile(path.join(folder, 'mark'));
+  await writeEnd(folder, opentok, { sizeBytes: 1504, durationMs: 2540, sha256: digest, password: '' });
+  await writeFile(path.join(folder, 'mark'), mark);
+  const found = await recover(folder);
+  assert.deepEqual([found?.sizeBytes, found?.sha256], [1504, digest]);
 });
 
 test('settled is what a crash leaves as it is: what has its mark on the disk, and not one byte more', async () => {

@@ -2,7 +2,7 @@
  * The files of one archive on our own disk, in a folder of its own, all of it cipher text:
  *
  *     archive        what was sealed, in order
- *     about.json     whose it is, and in which format
+ *     about.json     whose it is, and in which format; once it has come to its own end, what it turned out to be
  *     password       OpenTok's format only: the key, wrapped to the customer's certificate
  *     mark           while it grows: a length, the milliseconds that so many bytes hold, and in OpenTok's format the block
  *                    that ends the file after them
@@ -13,16 +13,31 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import type { RecordingResult } from '../core/index.ts';
+import { replaceFile } from '../lib/index.ts';
 import { WriteOrder } from './write-order.ts';
 
 export interface About {
   readonly projectId: string;
   /** As its `Seal` has it: what is neither `cloister` nor `individual` (a file for each stream) is downloaded as it is stored. */
   readonly format: 'opentok' | 'recipients' | 'cloister' | 'individual';
+  /** All of it is on the disk. Absent while it is written, and for ever where it was cut. */
+  readonly ended?: RecordingResult | undefined;
 }
 
 const formats = ['opentok', 'recipients', 'cloister', 'individual'] as const;
-const aboutFile = z.strictObject({ projectId: z.string(), format: z.enum(formats) });
+const aboutFile = z.strictObject({
+  projectId: z.string(),
+  format: z.enum(formats),
+  ended: z
+    .strictObject({
+      sizeBytes: z.int().nonnegative(),
+      durationMs: z.number().nonnegative(),
+      sha256: z.string(),
+      password: z.string(),
+    })
+    .optional(),
+});
 
 const markBytes = { head: 8 + 8, closing: 16 };
 export const ownerOnly = { folder: 0o700, file: 0o600 };
@@ -106,7 +121,7 @@ export class ArchiveFile {
     });
   }
 
-  /** All is on the disk. @returns the SHA-256 of the file, base64. @throws what a write failed with */
+  /** All is on the disk; `writeEnd` notes it. @returns the SHA-256 of the file, base64. @throws what a write failed with */
   async finish(): Promise<string> {
     await this.#writes.settled();
     try {
@@ -116,7 +131,6 @@ export class ArchiveFile {
       await this.#archive.close();
       await this.#mark.close();
     }
-    await rm(place(this.#folder).mark, { force: true });
     return this.#hash.digest('base64');
   }
 
@@ -147,7 +161,8 @@ export async function recover(folder: string): Promise<Recovered | null> {
   const files = place(folder);
   const about = await readAbout(folder);
   if (!about) return null;
-  const mark = await readFile(files.mark).catch(() => null);
+  // What has come to its own end is not touched; its mark may have outlived that.
+  const mark = about.ended ? null : await readFile(files.mark).catch(() => null);
   const marked = mark !== null && mark.length >= markBytes.head;
   if (about.format === 'opentok' && mark) {
     if (mark.length < markBytes.head + markBytes.closing) return null;
@@ -184,6 +199,16 @@ async function digestOf(file: string): Promise<{ sizeBytes: number; sha256: stri
 
 export async function writeAbout(folder: string, about: About): Promise<void> {
   await writeFile(place(folder).about, JSON.stringify(about), { mode: ownerOnly.file });
+}
+
+/**
+ * Notes that all of an archive is on the disk, of one in several files too: whatever happens from now on, it is whole.
+ * @throws what the disk says
+ */
+export async function writeEnd(folder: string, about: About, ended: RecordingResult): Promise<void> {
+  const files = place(folder);
+  await replaceFile(files.about, JSON.stringify({ ...about, ended }));
+  await rm(files.mark, { force: true });
 }
 
 /** @returns null where there is no archive. */

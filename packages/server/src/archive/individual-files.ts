@@ -4,7 +4,7 @@
  *     stream-0, …    what was sealed of each stream's file, in order
  *     index.json     which is which, sealed
  *     mark           while they grow: the milliseconds of the recording that they hold
- *     about.json     whose it is, and in which format
+ *     about.json     whose it is, and in which format; at the end, what it turned out to be
  */
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { limits, PlatformError } from '@cloister/protocol';
@@ -15,7 +15,6 @@ import {
   checkedFile,
   type IndexedFile,
   type IndexSeal,
-  removeMark,
   spoolOf,
   writeIndex,
   writeMark,
@@ -115,10 +114,9 @@ export class IndividualFiles implements FilesTold {
     this.#writes.add(() => writeMark(this.#folder, durationMs));
   }
 
-  /** All is on the disk. @throws what a write failed with */
+  /** All is on the disk; `writeEnd` notes it. @throws what a write failed with */
   async finish(): Promise<void> {
     this.#thenIndex();
-    this.#writes.add(() => removeMark(this.#folder));
     await this.#closed();
     if (this.#writes.failure) throw this.#writes.failure;
   }

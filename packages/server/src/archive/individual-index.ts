@@ -3,7 +3,7 @@
  * It has the archive's name and the connections' data in it, so it is stored sealed itself, anew whenever a file begins or
  * ends: after a crash it is right but for the files that were being written, which end where they end.
  */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
 import { z } from 'zod';
@@ -69,10 +69,6 @@ const markOf = (folder: string) => path.join(folder, 'mark');
 /** How much of the recording the files hold. */
 export async function writeMark(folder: string, durationMs: number): Promise<void> {
   await writeFile(markOf(folder), String(durationMs), { mode: ownerOnly.file });
-}
-
-export async function removeMark(folder: string): Promise<void> {
-  await rm(markOf(folder), { force: true });
 }
 
 /** @returns null where the recording came to its own end, or had no bytes yet */

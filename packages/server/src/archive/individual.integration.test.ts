@@ -198,6 +198,9 @@ test('nobody came: the ZIP has a manifest without files', async () => {
   assert.deepEqual([why, result?.durationMs], [null, 0]);
   const { names, manifest } = await unzipped(id);
   assert.deepEqual([names, manifest.files], [[`${id}.json`], []]);
+  assert.deepEqual(await recordings().recover(id), { ...result, whole: true });
+  // As one that was cut before anything of it was sealed.
+  writeFileSync(path.join(stored(id), 'about.json'), JSON.stringify({ projectId: '1', format: 'individual' }));
   assert.equal(await recordings().recover(id), null);
 });
 

@@ -25,6 +25,8 @@ interface Parts {
   readonly keeping: Keeping;
   readonly sandbox: Sandbox;
   readonly observer: RecordingObserver;
+  /** All is on the disk: that is noted, so that a crash before anybody is told takes nothing away. @throws what the disk says */
+  readonly noteEnd: (result: RecordingResult) => Promise<void>;
   readonly clock: Clock;
   readonly monotonic: () => number;
   readonly journal: Journal;
@@ -238,9 +240,24 @@ export class LiveRecording implements Recording {
     this.#durationMs = Math.round(durationMs);
     this.#over();
     try {
-      observer.ended(this.#result(await keeping.finish(clear)));
+      const result = this.#result(await keeping.finish(clear));
+      await this.#note(result);
+      observer.ended(result);
     } catch {
       observer.failed('what was recorded could not be written', null);
+    }
+  }
+
+  /** What cannot be noted is whole all the same; only a crash in the next moment would call it cut. */
+  async #note(result: RecordingResult): Promise<void> {
+    const { noteEnd, journal, order } = this.#parts;
+    try {
+      await noteEnd(result);
+    } catch (error) {
+      journal.record('warn', 'that an archive is whole could not be noted beside it', {
+        archiveId: order.archiveId,
+        error: error instanceof Error ? error.message : 'unknown',
+      });
     }
   }
 

@@ -1,12 +1,14 @@
 /** Real recorders: sealed by them, opened by openssl, read by ffmpeg. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { limits } from '@cloister/protocol';
+import { eventually } from '../../../../tests/rig/wait.ts';
 import { drain, inParts, isRefusal, makeOwner, type Owner, openssl } from './archive-fixtures.ts';
 import { openArchive } from './open.ts';
 import { toCertificates } from './recipients.ts';
@@ -230,4 +232,52 @@ test('a certificate that cannot be sealed to is refused by the recorder, with no
 
 test('it is shut in here', async () => {
   assert.equal(await sandboxOf(process.execPath), 'bubblewrap');
+});
+
+/** Sockets of TCP on which a process listens, as the kernel has them. */
+function listening(pid: number): string[] {
+  const own = new Set(readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`)));
+  return ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/${pid}/net/${table}`, 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state, , , , , , inode]) => state === '0A' && own.has(`socket:[${inode}]`))
+      .map(([, address = '']) => address),
+  );
+}
+
+/** '' where it has just been closed. */
+function linkOf(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return '';
+  }
+}
+
+test('a signal opens no inspector in a recorder, as it does in any other program, and the recording goes on', async () => {
+  const words = ['--inspect-port=127.0.0.1:0', '-e', 'process.stdin.resume(); console.log("ready")'];
+  const other = spawn(process.execPath, words, { env: {}, stdio: ['pipe', 'pipe', 'ignore'] });
+  try {
+    await once(other.stdout, 'data');
+    other.kill('SIGUSR1');
+    await eventually(
+      'an inspector that listens',
+      async () => listening(other.pid as number),
+      (sockets) => sockets.length === 1,
+    );
+  } finally {
+    other.kill('SIGKILL');
+  }
+  // Outside of its sandbox, where there is a network to listen on.
+  const rig = new RecorderRig(options({ format: 'opentok', certificate: owner.pem }), 'none');
+  await rig.opened();
+  const pid = rig.recorder.pid as number;
+  process.kill(pid, 'SIGUSR1');
+  rig.place([{ streamId: 'left', x: 0, y: 0, width: 640, height: 480, fit: 'contain' }]);
+  rig.play({ left: still }, 2000);
+  await rig.sealed(1);
+  assert.deepEqual(listening(pid), []);
+  assert.doesNotMatch(rig.recorder.complaints, /inspector|debugger/i);
+  assert.equal((await rig.stop()).failure, null);
 });

@@ -52,6 +52,8 @@ interface Lane {
 const program = path.join(import.meta.dirname, 'recorder-process.ts');
 /** Orders of a new recorder that need no heap of their own worth mentioning: pictures are outside of it. */
 const heapMb = 256;
+/** No signal opens an inspector in it: that listens on the network, and shows the memory of whom it is in. */
+const flags = [`--max-old-space-size=${heapMb}`, '--disable-warning=ExperimentalWarning', '--disable-sigusr1'];
 const complaintsBytes = 4000;
 
 export class Recorder {
@@ -69,7 +71,7 @@ export class Recorder {
   constructor(options: RecorderOptions, told: RecorderTold, clock: Clock, sandbox: Sandbox) {
     this.#told = told;
     this.#clock = clock;
-    const args = [`--max-old-space-size=${heapMb}`, '--disable-warning=ExperimentalWarning', program];
+    const args = [...flags, program];
     const command = shutIn({ file: process.execPath, args }, sandbox);
     this.#child = spawn(command.file, [...command.args], {
       env: {},

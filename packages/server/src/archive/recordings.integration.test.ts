@@ -1,7 +1,7 @@
 /** Recordings as the rules use them: real recorders and real files, streams from the fixtures instead of a room. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -126,6 +126,29 @@ test('what is settled while it is recorded is there in the end as it was, in eit
     assert.deepEqual(early, bytes.subarray(0, seen));
     assert.ok(seen <= bytes.length, `${seen} of ${bytes.length}`);
     assert.equal(await running.settled(id), result?.sizeBytes);
+  }
+});
+
+test('what had come to its own end is found whole by the next run, in each format, and what was shortened since is not', async () => {
+  const owner = makeOwner();
+  for (const [id, sealing] of [
+    ['00000000-0000-4000-8000-000000000011', {}],
+    ['00000000-0000-4000-8000-000000000012', { certificate: owner.pem }],
+    ['00000000-0000-4000-8000-000000000013', { recipients: [owner.pem] }],
+    ['00000000-0000-4000-8000-000000000014', { outputMode: 'individual' }],
+  ] as const) {
+    const watched = watch();
+    const recording = await recordings().start(order(id, sealing), watched);
+    const tap = new FixtureTap();
+    recording.add(stream, tap);
+    await tap.played.promise;
+    recording.stop();
+    const { result } = await watched.over;
+    assert.ok(result && result.durationMs > 1000);
+    assert.deepEqual(await recordings().recover(id), { ...result, whole: true });
+    const file = path.join(stored(id), 'outputMode' in sealing ? 'stream-0' : 'archive');
+    truncateSync(file, statSync(file).size - 1);
+    assert.notEqual((await recordings().recover(id))?.whole, true, id);
   }
 });
 

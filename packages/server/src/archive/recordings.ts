@@ -13,10 +13,11 @@ import {
   type Recording,
   type RecordingObserver,
   type RecordingOrder,
+  type RecordingResult,
   type Recordings,
 } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
-import { ArchiveFile, openStored, readAbout, recover, removeStored } from './archive-file.ts';
+import { type About, ArchiveFile, openStored, readAbout, recover, removeStored, writeEnd } from './archive-file.ts';
 import { type KeptIndividual, openIndividual, readBytes, settleIndividual } from './individual-archive.ts';
 import { IndividualFiles } from './individual-files.ts';
 import { type Facts, type Keeping, keepComposed, keepIndividual } from './keeping.ts';
@@ -58,23 +59,28 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
       const sandbox = await sandboxOf(process.execPath);
       const seal = await sealOf(deps.keys, order);
       const measure = async () => measured(await recordings.open(order.archiveId));
-      const keeping = await keepingOf(deps, { order, format: seal.format, folder: folderOf(order.archiveId), measure });
+      const folder = folderOf(order.archiveId);
+      const about = aboutOf(order, seal);
+      const keeping = await keepingOf(deps, { order, about, folder, measure });
+      const noteEnd = (result: RecordingResult) => writeEnd(folder, about, result);
       growing.set(order.archiveId, keeping);
       const telling = tellingEnd(observer, () => growing.delete(order.archiveId));
-      return new LiveRecording({ order, seal, keeping, sandbox, observer: telling, ...deps });
+      return new LiveRecording({ order, seal, keeping, sandbox, observer: telling, noteEnd, ...deps });
     },
 
     async recover(archiveId) {
       const folder = folderOf(archiveId);
       const about = await readAbout(folder);
+      const digest = () => intact(async () => digested(await recordings.open(archiveId)));
+      if (about?.ended && isSame(about.ended, await digest())) return { ...about.ended, whole: true };
       const found =
         about?.format === 'individual'
           ? await settleIndividual(individualIn(deps.keys, folder, archiveId, about.projectId))
           : await recover(folder);
       // A download gives what is stored: that was measured when it was brought to its end.
-      if (found && 'sha256' in found && about?.format !== 'cloister') return found;
-      const clear = found && (await measured(await recordings.open(archiveId)));
-      return clear && { ...found, ...clear };
+      if (found && 'sha256' in found && about?.format !== 'cloister') return { ...found, whole: false };
+      const clear = found && (await digest());
+      return clear && clear.sizeBytes > 0 ? { ...found, ...clear, whole: false } : null;
     },
 
     async open(archiveId, range) {
@@ -105,11 +111,33 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
   return recordings;
 }
 
-/** Size and digest of what a download gives; null where nothing is in it, as in what was cut before its first chunk ended. */
-async function measured({ stream, sizeBytes }: { stream: AsyncIterable<Uint8Array>; sizeBytes: number }) {
+type Opened = Awaited<ReturnType<Recordings['open']>>;
+
+/** Size and digest of what a download gives. */
+async function digested({ stream, sizeBytes }: Opened): Promise<Facts> {
   const hash = createHash('sha256');
   for await (const part of stream) hash.update(part);
-  return sizeBytes === 0 ? null : { sizeBytes, sha256: hash.digest('base64') };
+  return { sizeBytes, sha256: hash.digest('base64') };
+}
+
+/** The same; null where nothing is in it, as in what was cut before its first chunk ended. */
+async function measured(opened: Opened): Promise<Facts | null> {
+  const facts = await digested(opened);
+  return facts.sizeBytes === 0 ? null : facts;
+}
+
+/** What is read of a file; null where it is not as it was sealed, or has not even a head. */
+async function intact<Result>(read: () => Promise<Result>): Promise<Result | null> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof PlatformError && (error.code === 'ArchiveCut' || error.code === 'ArchiveChanged')) return null;
+    throw error;
+  }
+}
+
+function isSame(one: Facts, other: Facts | null): boolean {
+  return one.sizeBytes === other?.sizeBytes && one.sha256 === other.sha256;
 }
 
 /** The same observer; the end is told to another one first. */
@@ -166,24 +194,28 @@ function individualIn(keys: DataKeys, folder: string, archiveId: string, project
   return { folder, index: { seal, open }, unwrap: unwrapOf(keys, archiveId, projectId) };
 }
 
+function aboutOf({ projectId, outputMode }: RecordingOrder, { format }: Seal): About {
+  return { projectId, format: outputMode === 'individual' ? 'individual' : format };
+}
+
 interface Kept {
   readonly order: RecordingOrder;
-  readonly format: Seal['format'];
+  readonly about: About;
   readonly folder: string;
   /** Reads a download to its end. */
   readonly measure: () => Promise<Facts | null>;
 }
 
-async function keepingOf({ keys, clock }: RecordingsDeps, { order, format, folder, measure }: Kept): Promise<Keeping> {
+async function keepingOf({ keys, clock }: RecordingsDeps, { order, about, folder, measure }: Kept): Promise<Keeping> {
   const { archiveId, projectId, sessionId, name } = order;
   if (order.outputMode === 'individual') {
     const kept = individualIn(keys, folder, archiveId, projectId);
-    const about = { archiveId, projectId, sessionId, name, createdAt: clock.now() };
-    const files = await IndividualFiles.create(folder, about, kept.index);
+    const index = { archiveId, projectId, sessionId, name, createdAt: clock.now() };
+    const files = await IndividualFiles.create(folder, index, kept.index);
     return keepIndividual(files, () => settleIndividual(kept), measure);
   }
-  const file = await ArchiveFile.create(folder, { projectId, format });
-  return keepComposed(file, format !== 'cloister', measure);
+  const file = await ArchiveFile.create(folder, about);
+  return keepComposed(file, about.format !== 'cloister', measure);
 }
 
 /** The clear bytes of a file in our own format; the handle is closed when they are read to their end, or no longer. */

@@ -38,6 +38,11 @@ export class ArchiveSession implements HomeWatcher {
     return this.runs.size === 0 && this.starting.length === 0;
   }
 
+  /** Whether somebody publishes now. */
+  get publishes(): boolean {
+    return [...(this.home?.streams.values() ?? [])].some(({ announced }) => announced);
+  }
+
   /** How many there are, with those that are being started. */
   get size(): number {
     return this.runs.size + this.starting.length;

@@ -1,29 +1,22 @@
 /** Archives: recordings of sessions, from their start to the day on which they are removed. */
 import { limits, PlatformError } from '@cloister/protocol';
 import type { Cancel } from '../lib/index.ts';
-import { become, fileNameOf, isArchiveId, isRecording, mayBecome } from './archive.ts';
-import { ArchiveRun, type ArchiveStream, type RunOwner } from './archive-run.ts';
+import { isArchiveId, isRecording, mayBecome } from './archive.ts';
+import { ArchiveKeeping, type FormerEnd } from './archive-keeping.ts';
+import type { ArchiveRun, ArchiveStream, RunOwner } from './archive-run.ts';
 import { ArchiveSession } from './archive-session.ts';
+import { ArchiveStart } from './archive-start.ts';
 import type { ArchiveTimes } from './archive-times.ts';
-import { uploadOutcome } from './archive-upload.ts';
 import { type ArchivePlan, type ArchiveWish, planArchive } from './archive-wish.ts';
+import { AutomaticArchives } from './automatic-archives.ts';
 import type { Calls } from './calls.ts';
-import type { Archive, Session, Storage } from './entities.ts';
+import type { Archive, Session } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import { checkLayout, type Layout } from './layout.ts';
-import { withManifest } from './manifest.ts';
 import type { Projects } from './project.ts';
-import type {
-  RecordingOrder,
-  RecordingResult,
-  Recordings,
-  ResumedUpload,
-  UploadEnd,
-  UploadOrder,
-  Uploads,
-} from './recordings.ts';
-import type { Recipients, Sealings } from './sealing.ts';
+import type { FoundRecording, RecordingResult, Recordings, Uploads } from './recordings.ts';
+import type { Sealings } from './sealing.ts';
 import type { Sessions } from './session.ts';
 import { projectOfSessionId } from './session-id.ts';
 import type { Storages } from './storage.ts';
@@ -45,24 +38,6 @@ interface Parts {
   readonly times: ArchiveTimes;
 }
 
-/** Where the file of a run goes once it is whole. */
-interface Ending {
-  readonly run: ArchiveRun;
-  readonly storage: Storage | null;
-  readonly done: Promise<void>;
-  resolve(): void;
-  /** Its project is being removed: the file goes, and nothing is told. */
-  discard: boolean;
-}
-
-/** What a new archive is begun with. */
-interface Beginning {
-  readonly recordings: Recordings;
-  readonly storage: Storage | null;
-  readonly sealedTo: Recipients;
-  readonly automatic: boolean;
-}
-
 const system: Actor = { kind: 'system' };
 
 export class Archives implements RunOwner {
@@ -71,10 +46,10 @@ export class Archives implements RunOwner {
   readonly #parts: Parts;
   /** Sessions with a home, and those whose archives outlive it. */
   readonly #sessions = new Map<string, ArchiveSession>();
-  /** Archives that are recorded or on their way to where they are kept. */
-  readonly #live = new Map<string, Ending>();
-  /** Archives of a former run that are on their way, with their projects. */
-  readonly #resumed = new Map<string, string>();
+  readonly #keeping: ArchiveKeeping;
+  /** Both null where there is no recorder. */
+  readonly #starting: ArchiveStart | null;
+  readonly #automatic: AutomaticArchives | null;
   #cancelSweep: Cancel = () => {};
   #stopping = false;
 
@@ -87,12 +62,23 @@ export class Archives implements RunOwner {
     this.#deps = deps;
     this.#parts = parts;
     this.times = parts.times;
+    const { recordings, uploads, storages, sealings } = parts;
+    const keeping = new ArchiveKeeping(deps, { recordings, uploads });
+    this.#keeping = keeping;
+    this.#starting =
+      recordings && new ArchiveStart(deps, { recordings, uploads, storages, sealings, keeping, owner: this });
+    this.#automatic =
+      recordings &&
+      new AutomaticArchives(deps, {
+        start: (session, wish) => this.#start(system, session, planArchive(wish, this.#checkStylesheet), true),
+        followed: (sessionId) => this.#sessions.get(sessionId),
+      });
     parts.calls.watcherOf = (home) => {
       const followed = this.#sessionOf(home.session);
       followed.moveTo(home);
       return followed;
     };
-    parts.projects.beforeRemoved = (projectId) => this.#removeAll(projectId);
+    parts.projects.beforeRemoved = (projectId) => keeping.removeAll(projectId);
   }
 
   /**
@@ -127,7 +113,7 @@ export class Archives implements RunOwner {
 
   /** @throws PlatformError `ArchiveNotFound` */
   async get(projectId: string, id: string): Promise<ArchiveView> {
-    const run = this.#live.get(id)?.run;
+    const run = this.#keeping.runOf(id);
     if (run) {
       if (run.archive.projectId !== projectId) throw notFound(id);
       return { archive: run.archive, streams: run.streams };
@@ -147,7 +133,7 @@ export class Archives implements RunOwner {
     return {
       count,
       items: items.map((archive) => {
-        const run = this.#live.get(archive.id)?.run;
+        const run = this.#keeping.runOf(archive.id);
         return run ? { archive: run.archive, streams: run.streams } : { archive, streams: [] };
       }),
     };
@@ -161,8 +147,8 @@ export class Archives implements RunOwner {
     const { archive } = await this.get(projectId, id);
     if (isRecording(archive) || archive.status === 'stopped') throw wrong(`the archive is ${archive.status}`);
     // Its last state is on its way to the store.
-    await this.#live.get(id)?.done;
-    await this.#leave(actor, await this.#stored(projectId, id), 'deleted');
+    await this.#keeping.settled(id);
+    await this.#keeping.leave(actor, await this.#stored(projectId, id), 'deleted');
   }
 
   /** The layout of an archive that is recorded. @throws PlatformError `ArchiveNotFound`, `WrongState` */
@@ -216,8 +202,8 @@ export class Archives implements RunOwner {
     try {
       const until = clock.now() - this.times.keptMs;
       for (const archive of await store.archives.outlived(until, limits.archiveSweepRows)) {
-        if (mayBecome(archive.status, 'expired')) await this.#leave(system, archive, 'expired');
-        else await this.#release(archive);
+        if (mayBecome(archive.status, 'expired')) await this.#keeping.leave(system, archive, 'expired');
+        else await this.#keeping.release(archive);
       }
     } catch (error) {
       const code = error instanceof PlatformError ? error.code : 'Internal';
@@ -232,14 +218,14 @@ export class Archives implements RunOwner {
   async close(): Promise<void> {
     this.#stopping = true;
     this.#cancelSweep();
-    this.#parts.uploads?.stop();
-    for (const { run } of this.#live.values()) run.stop(system, 'the server stopped');
-    const all = Promise.all([...this.#live.values()].map(({ done }) => done));
+    this.#automatic?.close();
+    this.#keeping.stopUploads();
+    for (const run of this.#keeping.runs) run.stop(system, 'the server stopped');
     let cancel: Cancel = () => {};
     const late = new Promise<void>((resolve) => {
       cancel = this.#deps.clock.after(limits.archiveStopSeconds * 1000, resolve);
     });
-    await Promise.race([all, late]);
+    await Promise.race([this.#keeping.allSettled(), late]);
     cancel();
     await this.#deps.recorder.flush();
   }
@@ -250,234 +236,39 @@ export class Archives implements RunOwner {
     const followed = this.#sessions.get(run.archive.sessionId);
     if (!followed) return;
     followed.runs.delete(run);
-    const exceeded = run.archive.reason === 'maximum duration exceeded';
-    if (run.archive.automatic && exceeded) this.#startAutomatic(followed);
+    this.#automatic?.stopped(followed, run);
     this.#forgetIfIdle(followed);
   }
 
   ended(run: ArchiveRun, kept: RecordingResult | null, failure: string | null): void {
-    const ending = this.#live.get(run.archive.id);
-    if (ending) void this.#settle(ending, kept, failure);
+    this.#keeping.ended(run, kept, failure);
   }
 
-  async #settle(ending: Ending, kept: RecordingResult | null, failure: string | null): Promise<void> {
-    const { run, storage } = ending;
-    const { recordings, uploads } = this.#parts;
-    try {
-      if (failure === null && kept && storage && uploads && !ending.discard) {
-        await this.#upload(ending, storage, uploads.finish(run.archive.id, kept), kept);
-      } else {
-        if (!ending.discard) {
-          run.become(system, failure === null ? 'available' : 'failed', this.#facts(kept, failure));
-        }
-        if (storage) await uploads?.abandon(run.archive.id);
-      }
-      if (ending.discard) await recordings?.remove(run.archive.id);
-    } catch (error) {
-      this.#deps.journal.record('error', 'the end of an archive was not recorded', {
-        archiveId: run.archive.id,
-        code: error instanceof PlatformError ? error.code : 'Internal',
-        error: error instanceof Error ? error.message : 'unknown',
-      });
-    } finally {
-      // What is read of it from now on comes from the store, so its last state has to be there.
-      await this.#deps.recorder.flush().catch(() => {});
-      this.#live.delete(run.archive.id);
-      ending.resolve();
-    }
+  /** As `ArchiveKeeping` has them: what a former run left. */
+  resume(archive: Archive): Promise<boolean> {
+    return this.#keeping.resume(archive);
   }
 
-  async #upload(
-    ending: Ending,
-    { fallback }: Storage,
-    end: Promise<UploadEnd>,
-    result: RecordingResult,
-  ): Promise<void> {
-    const { run } = ending;
-    const outcome = await uploadOutcome(this.#deps, run.archive, fallback, end);
-    if (!outcome || ending.discard) return;
-    run.become(system, outcome.status, { ...this.#facts(result, null), ...outcome.change });
-    await this.#arrived(run.archive);
-  }
-
-  /** The upload is over, one way or the other: what is not needed any more goes, once that is durable. */
-  async #arrived(archive: Archive): Promise<void> {
-    await this.#deps.recorder.flush();
-    if (archive.status === 'uploaded') await this.#release(archive);
-    else await this.#parts.uploads?.abandon(archive.id);
-  }
-
-  /**
-   * Goes on with the upload of an archive that a former run recorded whole.
-   * @returns whether there is one; what it had sent of any other is taken away
-   */
-  async resume(archive: Archive): Promise<boolean> {
-    const { uploads } = this.#parts;
-    const resumed = archive.status === 'stopped' ? await uploads?.resume(archive.id) : null;
-    if (resumed) void this.#goOn(archive, resumed);
-    else await uploads?.abandon(archive.id);
-    return Boolean(resumed);
-  }
-
-  async #goOn(before: Archive, { fallback, result, end }: ResumedUpload): Promise<void> {
-    const { clock, journal, keys, recorder } = this.#deps;
-    const { id, projectId, sessionId } = before;
-    this.#resumed.set(id, projectId);
-    try {
-      const outcome = await uploadOutcome(this.#deps, before, fallback, end);
-      if (!outcome || !this.#resumed.has(id)) return;
-      const { status, change } = outcome;
-      const after = become(before, status, clock.now(), { ...this.#facts(result, null), ...change });
-      const archive = withManifest(keys, after, before.updatedAt);
-      recorder.record(system, { type: `archive.${status}`, projectId, sessionId, archive });
-      await this.#arrived(archive);
-    } catch (error) {
-      const code = error instanceof PlatformError ? error.code : 'Internal';
-      journal.record('error', 'the end of an archive was not recorded', { archiveId: id, code });
-    } finally {
-      this.#resumed.delete(id);
-    }
-  }
-
-  #facts(result: RecordingResult | null, failure: string | null): Partial<Archive> {
-    const why = failure === null ? {} : { reason: failure };
-    if (!result) return why;
-    const { sizeBytes, durationMs, sha256, password } = result;
-    return { ...why, sizeBytes, durationMs, sha256, password, kept: true };
+  closeFormer(before: Archive, found: FoundRecording | null): Promise<FormerEnd> {
+    return this.#keeping.closeFormer(before, found);
   }
 
   async #start(actor: Actor, session: Session, plan: ArchivePlan, automatic: boolean): Promise<ArchiveRun> {
-    const { recordings } = this.#parts;
-    if (!recordings) throw new PlatformError('RecorderMissing');
+    if (!this.#starting) throw new PlatformError('RecorderMissing');
     if (this.#stopping) throw new PlatformError('Stopping');
-    this.#deps.recorder.requireRoom();
-    const tag = plan.multiArchiveTag;
     const followed = this.#sessionOf(session);
-    if (followed.has(tag)) {
-      throw wrong(
-        tag === null
-          ? 'the session is being archived already'
-          : 'the session is being archived under this multiArchiveTag',
-      );
-    }
-    if (followed.size >= limits.archivesPerSession) {
-      throw new PlatformError('LimitReached', { limit: 'archivesPerSession', value: limits.archivesPerSession });
-    }
-    followed.starting.push(tag);
     try {
-      const { projectId } = session;
-      const storage = await this.#storageFor(projectId);
-      const certificate = storage?.certificate ?? null;
-      const sealedTo = await this.#parts.sealings.recipientsFor(projectId, plan.outputMode, certificate);
-      return await this.#begin(actor, followed, plan, { recordings, storage, sealedTo, automatic });
+      return await this.#starting.start(actor, followed, plan, automatic);
     } finally {
-      followed.starting.splice(followed.starting.indexOf(tag), 1);
       this.#forgetIfIdle(followed);
     }
-  }
-
-  async #begin(
-    actor: Actor,
-    followed: ArchiveSession,
-    plan: ArchivePlan,
-    { recordings, storage, sealedTo, automatic }: Beginning,
-  ): Promise<ArchiveRun> {
-    const { recorder, store } = this.#deps;
-    const archive = this.#newArchive(followed.session, plan, sealedTo, automatic);
-    const run = new ArchiveRun(this.#deps, archive, { layout: plan.layout, tag: plan.multiArchiveTag }, this);
-    const recording = await recordings.start(orderOf(archive, plan), run);
-    const { projectId, sessionId } = archive;
-    try {
-      if (storage) await this.#parts.uploads?.begin(this.#uploadOf(archive, storage));
-      await recorder.change(actor, { type: 'archive.started', projectId, sessionId, archive }, (event) =>
-        store.archives.create(archive, event),
-      );
-    } catch (error) {
-      recording.stop();
-      if (storage) await this.#parts.uploads?.abandon(archive.id);
-      await recordings.remove(archive.id).catch(() => {});
-      throw error;
-    }
-    const { promise: done, resolve } = Promise.withResolvers<void>();
-    this.#live.set(archive.id, { run, storage, done, resolve, discard: false });
-    followed.runs.add(run);
-    run.begin(recording, followed.home && followed.home.connections.size > 0 ? followed.home : null);
-    return run;
-  }
-
-  #uploadOf(archive: Archive, storage: Storage): UploadOrder {
-    const { id: archiveId, projectId } = archive;
-    const name = `${projectId}/${archiveId}/${fileNameOf(archive)}`;
-    const { storages } = this.#parts;
-    return { archiveId, projectId, target: storages.targetOf(storage), fallback: storage.fallback, name };
-  }
-
-  #newArchive(session: Session, plan: ArchivePlan, sealedTo: Recipients, automatic: boolean): Archive {
-    const now = this.#deps.clock.now();
-    const { name, outputMode, hasAudio, hasVideo, resolution, streamMode, maxBitrate, quantizationParameter } = plan;
-    return {
-      id: this.#deps.ids.uuid(),
-      projectId: session.projectId,
-      sessionId: session.id,
-      status: 'started',
-      name,
-      reason: '',
-      outputMode,
-      hasAudio,
-      hasVideo,
-      resolution,
-      streamMode,
-      automatic,
-      maxBitrate,
-      quantizationParameter,
-      ...sealedTo,
-      createdAt: Math.floor(now / 1000) * 1000,
-      beganAt: null,
-      updatedAt: now,
-      sizeBytes: 0,
-      durationMs: 0,
-      sha256: '',
-      password: '',
-      kept: false,
-      manifest: '',
-    };
-  }
-
-  /** The storage of a project, if an archive may be stored there. */
-  async #storageFor(projectId: string): Promise<Storage | null> {
-    const storage = await this.#deps.store.storages.get(projectId);
-    if (!storage) return null;
-    if (storage.fallback === 'none' && !this.#parts.uploads) throw new PlatformError('UploadMissing');
-    this.#parts.uploads?.requireRoom();
-    return storage;
-  }
-
-  /** `archiveMode: always`: the first stream begins the archive, and the next one what could not begin with it. */
-  #startAutomatic(followed: ArchiveSession): void {
-    const { session } = followed;
-    if (session.archiveMode !== 'always' || followed.has(null) || this.#stopping || !this.#parts.recordings) return;
-    const { archiveName, archiveResolution, projectId, id } = session;
-    const start = async () => {
-      const name = archiveName === null ? '' : this.#deps.keys.open(projectId, 'session.archiveName', archiveName);
-      const wish = { sessionId: id, name, resolution: archiveResolution ?? undefined };
-      const plan = planArchive(wish, this.#checkStylesheet);
-      await this.#start(system, session, plan, true);
-    };
-    start().catch((error: unknown) => {
-      this.#deps.journal.record('error', 'a session could not be archived automatically', {
-        projectId,
-        sessionId: id,
-        code: error instanceof PlatformError ? error.code : 'Internal',
-        error: error instanceof Error ? error.message : 'unknown',
-      });
-    });
   }
 
   #sessionOf(session: Session): ArchiveSession {
     const known = this.#sessions.get(session.id);
     if (known) return known;
     const made = new ArchiveSession(session, {
-      published: (followed) => this.#startAutomatic(followed),
+      published: (followed) => this.#automatic?.published(followed),
       left: (followed) => this.#forgetIfIdle(followed),
     });
     this.#sessions.set(session.id, made);
@@ -492,7 +283,7 @@ export class Archives implements RunOwner {
   // --------------------------------------------------------------------------------------------------- what is stored
 
   async #running(projectId: string, id: string): Promise<ArchiveRun> {
-    const run = this.#live.get(id)?.run;
+    const run = this.#keeping.runOf(id);
     if (!run) throw wrong(`the archive is ${(await this.#stored(projectId, id)).status}`);
     if (run.archive.projectId !== projectId) throw notFound(id);
     if (!isRecording(run.archive)) throw wrong(`the archive is ${run.archive.status}`);
@@ -513,72 +304,6 @@ export class Archives implements RunOwner {
     if (!archive || archive.projectId !== projectId || archive.status === 'deleted') throw notFound(id);
     return archive;
   }
-
-  /** The last state of an archive; its file goes once that is durable. */
-  async #leave(actor: Actor, before: Archive, status: 'deleted' | 'expired'): Promise<void> {
-    const { clock, recorder, store } = this.#deps;
-    const archive = become(before, status, clock.now());
-    const { projectId, sessionId } = archive;
-    await recorder.change(actor, { type: `archive.${status}`, projectId, sessionId, archive }, async (event) => {
-      if (await store.archives.update(archive, before.status, event)) return;
-      throw wrong('the archive has just changed');
-    });
-    await this.#release(archive);
-  }
-
-  async #release({ id, kept, projectId }: Archive): Promise<void> {
-    const { recordings } = this.#parts;
-    if (kept && !recordings) {
-      this.#deps.journal.record('warn', 'the file of an archive stays: there is no recorder to remove it', {
-        projectId,
-        archiveId: id,
-      });
-      return;
-    }
-    if (kept) await recordings!.remove(id);
-    await this.#deps.store.archives.released(id);
-  }
-
-  /** Files go before their project: once it is gone, nothing knows of them. */
-  async #removeAll(projectId: string): Promise<void> {
-    const { recordings, uploads } = this.#parts;
-    const ending = [...this.#live.values()].filter(({ run }) => run.archive.projectId === projectId);
-    for (const each of ending) {
-      each.discard = true;
-      each.run.stop(system, 'the project was removed');
-      await uploads?.abandon(each.run.archive.id);
-    }
-    const resumed = [...this.#resumed].filter(([, owner]) => owner === projectId);
-    for (const [id] of resumed) {
-      this.#resumed.delete(id);
-      await uploads?.abandon(id);
-      await recordings?.remove(id);
-    }
-    if (!recordings) return;
-    for (const { id } of await this.#deps.store.archives.kept(projectId)) await recordings.remove(id);
-  }
-}
-
-function orderOf(archive: Archive, { layout, maxBitrate }: ArchivePlan): RecordingOrder {
-  const { id, projectId, sessionId, name, outputMode, hasAudio, hasVideo, quantizationParameter } = archive;
-  const { certificate, recipients } = archive;
-  const [width = 0, height = 0] = (archive.resolution ?? '640x480').split('x').map(Number);
-  return {
-    archiveId: id,
-    projectId,
-    sessionId,
-    name,
-    outputMode,
-    hasAudio,
-    hasVideo,
-    width,
-    height,
-    maxBitrateBps: maxBitrate,
-    quantizationParameter,
-    layout,
-    certificate,
-    recipients,
-  };
 }
 
 function wrong(why: string): PlatformError {

@@ -6,14 +6,12 @@
  * One process at a time has a database, so whatever is open at its start is of a run that has ended.
  */
 import { asPlatformError, limits } from '@cloister/protocol';
-import { become } from './archive.ts';
 import type { Archives } from './archives.ts';
 import type { Archive } from './entities.ts';
 import type { Event } from './event.ts';
 import type { Foundation } from './foundation.ts';
-import { withManifest } from './manifest.ts';
 import type { NewEvent } from './recorder.ts';
-import type { RecordingResult, Recordings } from './recordings.ts';
+import type { Recordings } from './recordings.ts';
 
 const reason = 'networkDisconnected';
 
@@ -40,42 +38,37 @@ export async function closeFormerRun(deps: Foundation): Promise<void> {
 }
 
 /**
- * Closes its archives. Those that were whole go on to their storage. The others fail, and what was sealed of them is brought to
- * an end, measured and kept as long as that of any other. That takes as long as reading them does, so no start waits for it;
- * until then they are as they were left. One that cannot be closed now is closed at the next start.
+ * Closes its archives. Those that were whole go on to where they are kept. The others fail, and what was sealed of them is
+ * brought to an end, measured and kept as long as that of any other. That takes as long as reading them does, so no start
+ * waits for it; until then they are as they were left. One that cannot be closed now is closed at the next start.
  * @param left those that were unfinished at the start
  */
 export async function closeFormerArchives(
-  deps: Foundation & { readonly archives: Archives },
+  { journal, archives }: Foundation & { readonly archives: Archives },
   recordings: Pick<Recordings, 'recover'> | null,
   left: readonly Archive[],
 ): Promise<void> {
-  const { store, journal } = deps;
-  const cut: Archive[] = [];
+  const ends = { resumed: 0, available: 0, failed: 0 };
+  // Uploads that know what they have to send do not wait until the files of others are read.
+  const rest: Archive[] = [];
   for (const before of left) {
-    if (!(await deps.archives.resume(before).catch(() => false))) cut.push(before);
+    if (await archives.resume(before).catch(() => false)) ends.resumed += 1;
+    else rest.push(before);
   }
-  if (cut.length < left.length) {
-    journal.record('info', 'uploads of a former run go on', { count: left.length - cut.length });
-  }
-  for (const before of cut) {
+  for (const before of rest) {
     try {
-      await store.outbox.append([failed(deps, before, (await recordings?.recover(before.id)) ?? null)]);
+      ends[await archives.closeFormer(before, (await recordings?.recover(before.id)) ?? null)] += 1;
     } catch (error) {
       const { code } = asPlatformError(error);
       journal.record('error', 'an archive of a former run could not be closed', { archiveId: before.id, code });
     }
   }
-  if (cut.length === 0) return;
-  journal.record('warn', 'a former run ended while archives were recorded; they have failed', { count: cut.length });
-}
-
-function failed({ recorder, clock, keys }: Foundation, before: Archive, kept: RecordingResult | null): Event {
-  const reason = 'the server ended before the recording did';
-  const after = become(before, 'failed', clock.now(), { ...kept, kept: kept !== null, reason });
-  const archive = withManifest(keys, after, before.status === 'stopped' ? before.updatedAt : null);
-  const { projectId, sessionId } = archive;
-  return recorder.stamp({ kind: 'system' }, { type: 'archive.failed', projectId, sessionId, archive });
+  if (ends.resumed > 0) journal.record('info', 'uploads of a former run go on', { count: ends.resumed });
+  if (ends.available > 0) {
+    journal.record('info', 'archives that a former run had recorded whole are available', { count: ends.available });
+  }
+  if (ends.failed === 0) return;
+  journal.record('warn', 'a former run ended while archives were recorded; they have failed', { count: ends.failed });
 }
 
 /** In the order of every end: legs, then streams, then connections, then the session. */

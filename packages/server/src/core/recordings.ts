@@ -55,6 +55,12 @@ export interface RecordingResult {
   readonly password: string;
 }
 
+/** What a former run of the server left of a recording. */
+export interface FoundRecording extends RecordingResult {
+  /** It had come to its own end: nothing of it is missing. */
+  readonly whole: boolean;
+}
+
 /** What a recorder tells of one recording. `ended` or `failed` comes once, and is the last. */
 export interface RecordingObserver {
   /** The first sealed byte; milliseconds since 1970. */
@@ -79,10 +85,11 @@ export interface Recordings {
   /** @throws PlatformError where nothing was begun; the observer is told nothing then. */
   start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording>;
   /**
-   * Brings what a former run of the server left of a recording to an end with which it opens.
+   * Brings what a former run of the server left of a recording to an end with which it opens; what had one already is
+   * compared with what was noted then, and left as it is.
    * @returns null where nothing is there that opens
    */
-  recover(archiveId: string): Promise<RecordingResult | null>;
+  recover(archiveId: string): Promise<FoundRecording | null>;
   /**
    * What was recorded, opened where it is sealed with the project's data key, otherwise as it is stored.
    * @param range first and last byte, both included
@@ -130,8 +137,11 @@ export interface Uploads {
   begin(order: UploadOrder): Promise<void>;
   /** The recording is over and whole. @throws PlatformError `UploadFailed`, once nothing more is tried */
   finish(archiveId: string, result: RecordingResult): Promise<UploadEnd>;
-  /** @returns null where nothing is to go on: there is no upload of it, or the archive was not whole */
-  resume(archiveId: string): Promise<ResumedUpload | null>;
+  /**
+   * @param whole what was recorded, where that is known from elsewhere: the run may have ended before it was remembered here
+   * @returns null where nothing is to go on: there is no upload of it, or the archive was not whole
+   */
+  resume(archiveId: string, whole?: RecordingResult): Promise<ResumedUpload | null>;
   /** Nothing more goes up, and what did is taken away, if the storage lets us. Its files may go when this resolves. */
   abandon(archiveId: string): Promise<void>;
   /** Ends what is under way; all of it goes on after the next start. */

@@ -166,6 +166,28 @@ describe('after a restart', () => {
     assert.deepEqual(rig.bucket.object, rig.spool);
   });
 
+  it('goes on with an archive that was whole though the run did not live to remember that here', async () => {
+    const rig = new UploadRig();
+    rig.fill(randomBytes(part + 5));
+    await rig.uploads.begin(rig.order({ fallback: 'opentok' }));
+    const uploads = rig.open();
+    assert.equal(await uploads.resume(rig.archiveId), null);
+    const resumed = await uploads.resume(rig.archiveId, rig.result());
+    assert.deepEqual([resumed?.fallback, resumed?.result], ['opentok', rig.result()]);
+    assert.equal(await rig.until(() => resumed!.end), 'uploaded');
+    assert.deepEqual(rig.bucket.object, rig.spool);
+  });
+
+  it('fails where its credentials do not open any more, and says so', async () => {
+    const rig = await killed();
+    const uploads = rig.open();
+    const state = JSON.parse(readFileSync(stateOf(rig), 'utf8'));
+    writeFileSync(stateOf(rig), JSON.stringify({ ...state, target: 'sealed with a key that is gone' }));
+    const resumed = await uploads.resume(rig.archiveId);
+    assert.equal(resumed?.fallback, 'opentok');
+    await assert.rejects(resumed!.end, { code: 'UploadFailed', message: /do not open any more/ });
+  });
+
   it('begins anew where our file is not what was sent', async () => {
     const rig = await killed();
     rig.fill(randomBytes(part + 5));
@@ -227,6 +249,21 @@ describe('what is not wanted any more', () => {
     await rig.until(() => rig.bucket.asked.next('a part', (call) => call === 'part 1'));
     rig.bucket.refuse = () => new UploadFault('unreachable');
     await rig.open().abandon(rig.archiveId);
+    await rig.warnings.next('the warning', ({ message }) => message.includes('stay with the storage'));
+  });
+
+  it('is forgotten too where its credentials do not open any more, and what stays there is said', async () => {
+    const rig = new UploadRig();
+    rig.fill(randomBytes(part));
+    await rig.uploads.begin(rig.order());
+    await rig.until(() => rig.bucket.asked.next('a part', (call) => call === 'part 1'));
+    // It looks again once the part is noted.
+    await rig.until(() => rig.looks.next('the next look', () => true, { since: rig.looks.items.length }));
+    const uploads = rig.open();
+    const state = JSON.parse(readFileSync(stateOf(rig), 'utf8'));
+    writeFileSync(stateOf(rig), JSON.stringify({ ...state, target: 'sealed with a key that is gone' }));
+    await uploads.abandon(rig.archiveId);
+    assert.equal(existsSync(stateOf(rig)), false);
     await rig.warnings.next('the warning', ({ message }) => message.includes('stay with the storage'));
   });
 });

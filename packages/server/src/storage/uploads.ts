@@ -98,25 +98,34 @@ class NodeUploads implements Uploads {
     return this.#ended(archiveId, running);
   }
 
-  async resume(archiveId: string): Promise<ResumedUpload | null> {
-    const { folderOf, keys, journal } = this.#deps;
-    const state = await readState(folderOf(archiveId));
-    if (!state?.result) return null;
-    const { endedAt: _, ...result } = state.result;
+  async resume(archiveId: string, whole?: RecordingResult): Promise<ResumedUpload | null> {
+    const { folderOf, clock } = this.#deps;
+    const before = await readState(folderOf(archiveId));
+    const ended = before?.result ?? (whole && { ...whole, endedAt: clock.now() });
+    if (!before || !ended) return null;
+    const state: UploadState = { ...before, result: ended };
+    if (!before.result) await writeState(folderOf(archiveId), state);
+    const { endedAt: _, ...result } = ended;
+    return { result, fallback: state.fallback, end: this.#goOn(archiveId, state) };
+  }
+
+  /** @throws PlatformError `UploadFailed` */
+  async #goOn(archiveId: string, state: UploadState): Promise<UploadEnd> {
     let target: StorageTarget;
     try {
-      target = openTarget(keys, archiveId, state);
-    } catch (error) {
-      const code = error instanceof PlatformError ? error.code : 'Internal';
-      journal.record('error', 'an upload of a former run cannot go on', { archiveId, code });
-      return null;
+      target = openTarget(this.#deps.keys, archiveId, state);
+    } catch (cause) {
+      throw new PlatformError(
+        'UploadFailed',
+        { why: 'the credentials that it began with do not open any more' },
+        { cause },
+      );
     }
-    const running = this.#start(archiveId, state, target);
-    return { result, fallback: state.fallback, end: this.#ended(archiveId, running) };
+    return this.#ended(archiveId, this.#start(archiveId, state, target));
   }
 
   async abandon(archiveId: string): Promise<void> {
-    const { folderOf, keys } = this.#deps;
+    const { folderOf } = this.#deps;
     const running = this.#running.get(archiveId);
     this.#running.delete(archiveId);
     running?.stop.abort();
@@ -126,12 +135,15 @@ class NodeUploads implements Uploads {
     await removeState(folderOf(archiveId));
     if (state.begun && !state.done) {
       // Nobody waits for a storage that may be away. What stays there is in no object.
-      void this.#abort(archiveId, state, running?.target ?? openTarget(keys, archiveId, state));
+      void this.#abort(archiveId, state, running?.target ?? null);
     }
   }
 
-  async #abort(archiveId: string, { projectId, name, begun }: UploadState, target: StorageTarget): Promise<void> {
+  /** @param known where it goes; null: as its state says, which may not open any more */
+  async #abort(archiveId: string, state: UploadState, known: StorageTarget | null): Promise<void> {
+    const { projectId, name, begun } = state;
     try {
+      const target = known ?? openTarget(this.#deps.keys, archiveId, state);
       const bucket = await this.#bucketOf(target, name, new AbortController().signal);
       await bucket.abort(begun?.uploadId ?? '');
     } catch (error) {

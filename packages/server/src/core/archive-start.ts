@@ -1,0 +1,168 @@
+/** How an archive begins: all that it needs is there and it is recorded, or nothing of it is left. */
+import { limits, PlatformError } from '@cloister/protocol';
+import { fileNameOf } from './archive.ts';
+import type { ArchiveKeeping } from './archive-keeping.ts';
+import { ArchiveRun, type RunOwner } from './archive-run.ts';
+import type { ArchiveSession } from './archive-session.ts';
+import type { ArchivePlan } from './archive-wish.ts';
+import type { Archive, Session, Storage } from './entities.ts';
+import type { Actor } from './event.ts';
+import type { Foundation } from './foundation.ts';
+import type { RecordingOrder, Recordings, UploadOrder, Uploads } from './recordings.ts';
+import type { Recipients, Sealings } from './sealing.ts';
+import type { Storages } from './storage.ts';
+
+interface Parts {
+  readonly recordings: Recordings;
+  readonly uploads: Uploads | null;
+  readonly storages: Storages;
+  readonly sealings: Sealings;
+  readonly keeping: ArchiveKeeping;
+  readonly owner: RunOwner;
+}
+
+/** Where a new archive goes, and what it is sealed to. */
+interface Destination {
+  readonly storage: Storage | null;
+  readonly sealedTo: Recipients;
+}
+
+export class ArchiveStart {
+  readonly #deps: Foundation;
+  readonly #parts: Parts;
+
+  constructor(deps: Foundation, parts: Parts) {
+    this.#deps = deps;
+    this.#parts = parts;
+  }
+
+  /**
+   * Starts an archive of a session; it is recorded and stored when this resolves.
+   * @param automatic the session begins it by itself
+   * @throws PlatformError `WrongState` for a session that is archived under this tag already; `LimitReached`, `Overloaded`;
+   *   `UploadMissing`, `UploadsWaiting`; `NotEntitled`, `CertificateRefused`, `CertificateNeedsComposed`, `NotBuilt`
+   */
+  async start(actor: Actor, followed: ArchiveSession, plan: ArchivePlan, automatic: boolean): Promise<ArchiveRun> {
+    this.#deps.recorder.requireRoom();
+    const tag = plan.multiArchiveTag;
+    if (followed.has(tag)) {
+      const why =
+        tag === null
+          ? 'the session is being archived already'
+          : 'the session is being archived under this multiArchiveTag';
+      throw new PlatformError('WrongState', { why });
+    }
+    if (followed.size >= limits.archivesPerSession) {
+      throw new PlatformError('LimitReached', { limit: 'archivesPerSession', value: limits.archivesPerSession });
+    }
+    followed.starting.push(tag);
+    try {
+      return await this.#begin(actor, followed, plan, automatic);
+    } finally {
+      followed.starting.splice(followed.starting.indexOf(tag), 1);
+    }
+  }
+
+  async #begin(actor: Actor, followed: ArchiveSession, plan: ArchivePlan, automatic: boolean): Promise<ArchiveRun> {
+    const { recorder, store } = this.#deps;
+    const { recordings, uploads, keeping, owner } = this.#parts;
+    const { storage, sealedTo } = await this.#destinationOf(followed.session.projectId, plan);
+    const archive = this.#newArchive(followed.session, plan, sealedTo, automatic);
+    const run = new ArchiveRun(this.#deps, archive, { layout: plan.layout, tag: plan.multiArchiveTag }, owner);
+    const recording = await recordings.start(orderOf(archive, plan), run);
+    const { projectId, sessionId } = archive;
+    try {
+      if (storage) await uploads?.begin(this.#uploadOf(archive, storage));
+      await recorder.change(actor, { type: 'archive.started', projectId, sessionId, archive }, (event) =>
+        store.archives.create(archive, event),
+      );
+    } catch (error) {
+      recording.stop();
+      // What it was refused for is what is told, and the folder goes in any case.
+      if (storage) await uploads?.abandon(archive.id).catch(() => {});
+      await recordings.remove(archive.id).catch(() => {});
+      throw error;
+    }
+    keeping.take(run, storage);
+    followed.runs.add(run);
+    run.begin(recording, followed.home && followed.home.connections.size > 0 ? followed.home : null);
+    return run;
+  }
+
+  async #destinationOf(projectId: string, { outputMode }: ArchivePlan): Promise<Destination> {
+    const storage = await this.#storageFor(projectId);
+    const certificate = storage?.certificate ?? null;
+    const sealedTo = await this.#parts.sealings.recipientsFor(projectId, outputMode, certificate);
+    return { storage, sealedTo };
+  }
+
+  /** The storage of a project, if an archive may be stored there. */
+  async #storageFor(projectId: string): Promise<Storage | null> {
+    const { uploads } = this.#parts;
+    const storage = await this.#deps.store.storages.get(projectId);
+    if (!storage) return null;
+    if (storage.fallback === 'none' && !uploads) throw new PlatformError('UploadMissing');
+    uploads?.requireRoom();
+    return storage;
+  }
+
+  #uploadOf(archive: Archive, storage: Storage): UploadOrder {
+    const { id: archiveId, projectId } = archive;
+    const name = `${projectId}/${archiveId}/${fileNameOf(archive)}`;
+    const target = this.#parts.storages.targetOf(storage);
+    return { archiveId, projectId, target, fallback: storage.fallback, name };
+  }
+
+  #newArchive(session: Session, plan: ArchivePlan, sealedTo: Recipients, automatic: boolean): Archive {
+    const now = this.#deps.clock.now();
+    const { name, outputMode, hasAudio, hasVideo, resolution, streamMode, maxBitrate, quantizationParameter } = plan;
+    return {
+      id: this.#deps.ids.uuid(),
+      projectId: session.projectId,
+      sessionId: session.id,
+      status: 'started',
+      name,
+      reason: '',
+      outputMode,
+      hasAudio,
+      hasVideo,
+      resolution,
+      streamMode,
+      automatic,
+      maxBitrate,
+      quantizationParameter,
+      ...sealedTo,
+      createdAt: Math.floor(now / 1000) * 1000,
+      beganAt: null,
+      updatedAt: now,
+      sizeBytes: 0,
+      durationMs: 0,
+      sha256: '',
+      password: '',
+      kept: false,
+      manifest: '',
+    };
+  }
+}
+
+function orderOf(archive: Archive, { layout, maxBitrate }: ArchivePlan): RecordingOrder {
+  const { id, projectId, sessionId, name, outputMode, hasAudio, hasVideo, quantizationParameter } = archive;
+  const { certificate, recipients } = archive;
+  const [width = 0, height = 0] = (archive.resolution ?? '640x480').split('x').map(Number);
+  return {
+    archiveId: id,
+    projectId,
+    sessionId,
+    name,
+    outputMode,
+    hasAudio,
+    hasVideo,
+    width,
+    height,
+    maxBitrateBps: maxBitrate,
+    quantizationParameter,
+    layout,
+    certificate,
+    recipients,
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * `archiveMode: always`: a session archives itself, in one archive after the other. The first stream begins the first. The next
+ * one follows at once where the last had its longest duration, or lost its recorder; where recorders go on failing, as those of a
+ * stream that crashes each of them do, it waits longer and longer.
+ */
+import { limits, PlatformError } from '@cloister/protocol';
+import type { Cancel } from '../lib/index.ts';
+import type { ArchiveRun } from './archive-run.ts';
+import type { ArchiveSession } from './archive-session.ts';
+import type { ArchiveWish } from './archive-wish.ts';
+import type { Session } from './entities.ts';
+import type { Foundation } from './foundation.ts';
+
+interface Parts {
+  /** Starts an archive of a session. @throws what refuses it */
+  readonly start: (session: Session, wish: ArchiveWish) => Promise<unknown>;
+  /** The session as it is followed now; undefined once nobody is in it and nothing is recorded. */
+  readonly followed: (sessionId: string) => ArchiveSession | undefined;
+}
+
+/** Recorders of one session that failed in a row. */
+interface Failures {
+  readonly count: number;
+  /** Nothing is started before; milliseconds since 1970. */
+  readonly notBefore: number;
+  readonly cancel: Cancel;
+}
+
+/**
+ * How long the archive after a failure waits; milliseconds.
+ * @param count failures in a row, this one included
+ */
+export function restartWaitMs(count: number): number {
+  const { archiveRestartSeconds: first, archiveRestartSecondsMax: longest } = limits;
+  return count <= 1 ? 0 : Math.min(first * 2 ** (count - 2), longest) * 1000;
+}
+
+export class AutomaticArchives {
+  readonly #deps: Foundation;
+  readonly #parts: Parts;
+  /** By the ids of their sessions; also while everybody has left, so that who comes back does not begin anew. */
+  readonly #failures = new Map<string, Failures>();
+  #closed = false;
+
+  constructor(deps: Foundation, parts: Parts) {
+    this.#deps = deps;
+    this.#parts = parts;
+  }
+
+  /** A stream is there: it begins the archive, or what could not begin with the one before. */
+  published(followed: ArchiveSession): void {
+    this.#begin(followed);
+  }
+
+  /** One of the session's archives is not recorded any more. */
+  stopped(followed: ArchiveSession, { archive }: ArchiveRun): void {
+    if (!archive.automatic) return;
+    if (archive.status === 'failed') this.#failed(followed.session);
+    else if (archive.reason === 'maximum duration exceeded') this.#begin(followed);
+  }
+
+  /** Begins nothing any more. */
+  close(): void {
+    this.#closed = true;
+    for (const { cancel } of this.#failures.values()) cancel();
+    this.#failures.clear();
+  }
+
+  #begin(followed: ArchiveSession): void {
+    const { session } = followed;
+    if (this.#closed || session.archiveMode !== 'always' || followed.has(null)) return;
+    if (this.#deps.clock.now() < (this.#failures.get(session.id)?.notBefore ?? 0)) return;
+    this.#start(session).catch((error: unknown) => {
+      this.#deps.journal.record('error', 'a session could not be archived automatically', {
+        projectId: session.projectId,
+        sessionId: session.id,
+        code: error instanceof PlatformError ? error.code : 'Internal',
+        error: error instanceof Error ? error.message : 'unknown',
+      });
+      // What cannot begin after a failure is tried again, as another failure. Otherwise the next stream tries it.
+      if (this.#failures.has(session.id)) this.#failed(session);
+    });
+  }
+
+  async #start(session: Session): Promise<void> {
+    const { archiveName, archiveResolution, projectId, id } = session;
+    const name = archiveName === null ? '' : this.#deps.keys.open(projectId, 'session.archiveName', archiveName);
+    await this.#parts.start(session, { sessionId: id, name, resolution: archiveResolution ?? undefined });
+  }
+
+  #failed({ id }: Session): void {
+    if (this.#closed) return;
+    const { clock } = this.#deps;
+    const before = this.#failures.get(id);
+    before?.cancel();
+    const count = (before?.count ?? 0) + 1;
+    const waitMs = restartWaitMs(count);
+    // Failures are in a row where no more than the longest wait is between them.
+    const forget = clock.after(waitMs + limits.archiveRestartSecondsMax * 1000, () => this.#failures.delete(id));
+    const goOn = waitMs === 0 ? () => {} : clock.after(waitMs, () => this.#goOn(id));
+    const cancel = () => {
+      forget();
+      goOn();
+    };
+    this.#failures.set(id, { count, notBefore: clock.now() + waitMs, cancel });
+    if (waitMs === 0) this.#goOn(id);
+  }
+
+  /** While nobody publishes there is nothing to record: the next stream begins it then. */
+  #goOn(sessionId: string): void {
+    const followed = this.#parts.followed(sessionId);
+    if (followed?.publishes) this.#begin(followed);
+  }
+}
