@@ -123,13 +123,20 @@ export function customerKey(): CustomerKey {
   };
 }
 
-/** Archives from now on are sealed to this certificate, and kept with the platform: the bucket is a double that knows no key. */
-export async function sealTo(customer: Customer, certificate: string): Promise<void> {
+/** Archives from now on are sealed to this certificate, and kept with the platform. */
+export function sealTo(customer: Customer, certificate: string): Promise<void> {
+  return storeNowhere(customer, { fallback: 'opentok', certificate });
+}
+
+/** Archives from now on go to a bucket that takes none of them: it is a double that knows no key. */
+export async function storeNowhere(
+  customer: Customer,
+  words: { readonly fallback: 'opentok' | 'none'; readonly certificate: string | null },
+): Promise<void> {
   const { endpoint } = await S3Double.start();
   await customer.rest('PUT', `/v2/project/${customer.credentials.apiKey}/archive/storage`, 'project', {
     type: 's3',
     config: { accessKey: 'a', secretKey: 's', bucket: 'visits-of-a-clinic', endpoint },
-    fallback: 'opentok',
-    certificate,
+    ...words,
   });
 }

@@ -22,8 +22,8 @@ export interface StorageWish {
   readonly certificate?: string | null;
 }
 
-/** What was set, checked. */
-export interface StorageChange {
+/** What is set, with its target in the clear. */
+export interface OpenStorage {
   readonly storage: Storage;
   readonly target: StorageTarget;
 }
@@ -46,13 +46,19 @@ export class Storages {
     this.#parts = parts;
   }
 
+  /** Null where none is set. @throws PlatformError `SealBroken` */
+  async get(projectId: string): Promise<OpenStorage | null> {
+    const storage = await this.#deps.store.storages.get(projectId);
+    return storage && { storage, target: this.targetOf(storage) };
+  }
+
   /**
    * Sets the storage of a project; archives that are started from now on go there. What encrypts stays where the wish says
    * nothing of it, so that who renews a key does not lose the encryption with it: the certificate, and `sse` in S3.
    * @throws PlatformError `BadRequest`, `DestinationRefused`, `CertificateRefused`, `NotEntitled`; `WrongState` for a certificate
    *   that would not be used, since the project has a `Sealing`; `SealBroken`
    */
-  put(actor: Actor, projectId: string, wish: StorageWish): Promise<StorageChange> {
+  put(actor: Actor, projectId: string, wish: StorageWish): Promise<OpenStorage> {
     return this.#inTurn(projectId, () => this.#put(actor, projectId, wish));
   }
 
@@ -71,14 +77,13 @@ export class Storages {
     return JSON.parse(this.#deps.keys.open(projectId, sealedContext.storageTarget(projectId), target)) as StorageTarget;
   }
 
-  async #put(actor: Actor, projectId: string, wish: StorageWish): Promise<StorageChange> {
+  async #put(actor: Actor, projectId: string, wish: StorageWish): Promise<OpenStorage> {
     const { clock, keys, recorder, store } = this.#deps;
-    const before = await store.storages.get(projectId);
-    const targetBefore = before && this.targetOf(before);
-    const target = storageTargetOf(wish, targetBefore);
+    const before = await this.get(projectId);
+    const target = storageTargetOf(wish, before?.target);
     const fallback = wish.fallback === 'vonage' ? 'opentok' : (wish.fallback ?? 'opentok');
     if (fallback !== 'none' && fallback !== 'opentok') throw bad('fallback must be none or opentok');
-    const certificate = await this.#certificateFor(projectId, wish, before?.certificate ?? null);
+    const certificate = await this.#certificateFor(projectId, wish, before?.storage.certificate ?? null);
     const address = addressOf(target);
     if (address !== null) await this.#parts.egress.check(address);
     const storage: Storage = {
@@ -91,8 +96,8 @@ export class Storages {
     const certificateSha256 = certificate === null ? null : fingerprintOf(certificate);
     const facts = { projectId, storage: target.type, fallback, certificateSha256 } as const;
     const off: Encryption[] = [];
-    if (before?.certificate && certificate === null) off.push('certificate');
-    if (hasSse(targetBefore) && target.type === 's3' && !hasSse(target)) off.push('sse');
+    if (before?.storage.certificate && certificate === null) off.push('certificate');
+    if (before && hasSse(before.target) && target.type === 's3' && !hasSse(target)) off.push('sse');
     const changed =
       off.length > 0
         ? ({ type: 'storage.encryptionSwitchedOff', ...facts, off } as const)
@@ -211,8 +216,8 @@ function endpointOf(text: string): string {
   return url.href.replace(/\/$/, '');
 }
 
-function hasSse(target: StorageTarget | null): boolean {
-  return target?.type === 's3' && target.sse !== 'none';
+function hasSse(target: StorageTarget): boolean {
+  return target.type === 's3' && target.sse !== 'none';
 }
 
 /** Where it will be reached, if the project named that itself. */
