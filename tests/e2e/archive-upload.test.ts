@@ -38,10 +38,10 @@ const rest = (method: string, path: string, body?: unknown) =>
   stage.customer.rest(method, `/v2/project/${stage.customer.credentials.apiKey}${path}`, 'project', body);
 const get = async (id: string) => (await rest('GET', `/archive/${id}`)) as Archive;
 
-/** @param more of the storage */
+/** @param more of the storage; what encrypts is off where it says nothing of it, since it would stay as it was */
 function setStorage(more: { config?: object; fallback?: string; certificate?: string } = {}): Promise<unknown> {
-  const config = { ...swift.owner, bucket, endpoint: swift.endpoint, ...more.config };
-  return rest('PUT', '/archive/storage', { type: 's3', fallback: 'none', ...more, config });
+  const config = { ...swift.owner, bucket, endpoint: swift.endpoint, sse: 'none', ...more.config };
+  return rest('PUT', '/archive/storage', { type: 's3', fallback: 'none', certificate: null, ...more, config });
 }
 
 async function noisy(sessionId: string): Promise<Participant> {

@@ -130,17 +130,25 @@ export function customerKey(): CustomerKey {
   };
 }
 
-/** Archives from now on are sealed to this certificate, and kept with the platform: the bucket is a double that knows no key. */
-export async function sealTo(customer: Customer, certificate: string): Promise<void> {
+/** Archives from now on are sealed to this certificate, and kept with the platform. */
+export function sealTo(customer: Customer, certificate: string): Promise<void> {
+  return storeNowhere(customer, { fallback: 'opentok', certificate });
+}
+
+/** Archives from now on go to a bucket that takes none of them: it is a double that knows no key. */
+export async function storeNowhere(
+  customer: Customer,
+  words: { readonly fallback: 'opentok' | 'none'; readonly certificate: string | null },
+): Promise<void> {
   const { endpoint } = await S3Double.start();
-  await storeIn(customer, { accessKey: 'a', secretKey: 's', endpoint }, { fallback: 'opentok', certificate });
+  await storeIn(customer, { accessKey: 'a', secretKey: 's', endpoint }, words);
 }
 
 /** Archives from now on go to a bucket of S3. @param config of it, beside its name. @param more of the storage */
 export async function storeIn(
   customer: Customer,
   config: object,
-  more: { fallback: 'none' | 'opentok'; certificate?: string },
+  more: { readonly fallback: 'none' | 'opentok'; readonly certificate?: string | null },
 ): Promise<void> {
   const body = { type: 's3', config: { bucket: 'visits-of-a-clinic', ...config }, ...more };
   await customer.rest('PUT', `/v2/project/${customer.credentials.apiKey}/archive/storage`, 'project', body);

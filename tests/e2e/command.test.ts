@@ -1,6 +1,7 @@
 /** Every command but `serve`, against a running platform. */
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { command, commandText } from '../rig/command.ts';
@@ -146,10 +147,27 @@ test('keys list shows no value, keys rotate makes a new key, keys compromise ret
 test('keys compromise of a data key seals what is stored anew, and the project goes on', async () => {
   const keys = await command<{ id: string; purpose: string; retiredAt: number | null }[]>(server, 'keys', 'list');
   const own = keys.find((each) => each.purpose === `project:${made.apiKey}` && each.retiredAt === null);
-  const { resealed } = await command<{ resealed: number }>(server, 'keys', 'compromise', String(own?.id));
+  interface Answer {
+    readonly resealed: number;
+    readonly replace: readonly { readonly secret: string }[];
+    readonly archives: readonly object[];
+  }
+  const compromise = () => command<Answer>(server, 'keys', 'compromise', String(own?.id));
+  const { resealed, replace } = await compromise();
   assert.ok(resealed >= 3, `name, secret and signature secret at least: ${resealed}`);
-  const again = await command<{ resealed: number }>(server, 'keys', 'compromise', String(own?.id));
-  assert.equal(again.resealed, 0);
+  assert.equal(replace.length, 2);
+  // The folder of an archive that has just begun: it does not show yet what its content key is sealed with.
+  const archiveId = randomUUID();
+  const folder = path.join(server.dataDir, 'archives', archiveId);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, 'about.json'), JSON.stringify({ projectId: made.apiKey, format: 'cloister' }));
+  const config = { accessKey: 'a', secretKey: 's', bucket: 'visits' };
+  const place = `/v2/project/${made.apiKey}/archive/storage`;
+  await customer(made.apiSecret).rest('PUT', place, 'project', { type: 's3', config });
+  const again = await compromise();
+  assert.deepEqual([again.resealed, again.archives], [0, [{ archiveId }]]);
+  assert.match(again.replace.map(({ secret }) => secret).join(), /API secret.*webhooks.*its storage \(s3\)$/);
+  rmSync(folder, { recursive: true });
   const projects = await command<{ apiKey: string; name: string }[]>(server, 'project', 'list');
   assert.ok(projects.find((each) => each.apiKey === made.apiKey)?.name);
 });

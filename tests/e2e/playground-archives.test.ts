@@ -1,7 +1,7 @@
 /** Archives at the playground: a moderator records, everybody knows of it, and what was recorded is played or opened. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -12,7 +12,7 @@ import { Visitor } from '../rig/playground.ts';
 import { Customer } from '../rig/sdk.ts';
 import { type Server, startServer } from '../rig/server.ts';
 import { eventually } from '../rig/wait.ts';
-import { sealTo } from './archives.ts';
+import { customerKey, sealTo, storeNowhere } from './archives.ts';
 
 let server: Server;
 let browser: TestBrowser;
@@ -169,20 +169,7 @@ test('what is sealed to a certificate is downloaded, and each of the copied comm
   const row = await ready(ana);
   assert.equal((await newest()).resolution, '480x640');
 
-  const session = await ana.page.createCDPSession();
-  await session.send('Browser.setDownloadBehavior', {
-    behavior: 'allow',
-    downloadPath: folder,
-    browserContextId: ana.page.browserContext().id,
-  });
-  await ana.page.locator(`${row} [aria-label^="Download"]`).click();
-  const file = path.join(folder, 'archive.ts');
-  await eventually(
-    'the download',
-    () => stat(file).catch(() => null),
-    (found) => found !== null && found.size > 10_000,
-    60_000,
-  );
+  await download(row, path.join(folder, 'archive.ts'));
   await ana.page.locator(`${row} .earlier-button`).click();
   await ana.says('With Cloister’s command');
   await ana.assertClean('the commands that open an archive');
@@ -205,6 +192,54 @@ test('what is sealed to a certificate is downloaded, and each of the copied comm
   run('bash', ['-ec', commands], folder);
   assert.deepEqual(await readFile(cleared), opened);
 });
+
+test('several certificates are all named', async () => {
+  const certificates = [customerKey().certificate, customerKey().certificate];
+  const sealing = `/cloister/v1/projects/${server.credentials.apiKey}/archive-sealing`;
+  await customer.rest('PUT', sealing, 'account', { format: 'cloister', certificates });
+  await ana.says('Sealed to 2 certificates of the project');
+  await ana.says('As it is sealed it goes to the project’s bucket of S3.');
+  const named = await ana.page.$$eval('.archive-seal code', (codes) => codes.map(({ title }) => title));
+  const fingerprint = (pem: string) => new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
+  assert.deepEqual(named, certificates.map(fingerprint));
+  await ana.assertClean('an archive to several certificates');
+  await customer.rest('DELETE', sealing, 'account');
+});
+
+test('a bucket is said to get what this server opens; what it does not take is kept, and can be downloaded', async () => {
+  await storeNowhere(customer, { fallback: 'none', certificate: null });
+  await ana.says('Sealed with the project’s key while it is here. It does not stay: this server opens it and sends it');
+  await ana.assertClean('an archive to a bucket');
+  await ana.press('Start recording');
+  await recorded(ben);
+  await goOn(ana);
+  await ana.press('Stop recording');
+  const row = `.archive[data-archive="${(await newest()).id}"]`;
+  await ana.page.waitForSelector(`${row}[data-status="failed"]`);
+  await ana.says(/Failed: the upload failed: .*What was kept: \d:\d\d/);
+  await ana.assertClean('an archive that failed');
+  const folder = tempFolder('failed');
+  const file = path.join(folder, 'archive.mp4');
+  await download(row, file);
+  assert.match(run('ffprobe', ['-v', 'error', '-show_entries', 'stream=codec_name', file], folder), /h264[\s\S]*aac/);
+});
+
+/** Downloads an archive of the panel. @param file in a folder of its own, by the name that the archive has */
+async function download(row: string, file: string): Promise<void> {
+  const session = await ana.page.createCDPSession();
+  await session.send('Browser.setDownloadBehavior', {
+    behavior: 'allow',
+    downloadPath: path.dirname(file),
+    browserContextId: ana.page.browserContext().id,
+  });
+  await ana.page.locator(`${row} [aria-label^="Download"]`).click();
+  await eventually(
+    'the download',
+    () => stat(file).catch(() => null),
+    (found) => found !== null && found.size > 10_000,
+    60_000,
+  );
+}
 
 /** Runs a program in a folder. → What it wrote. */
 function run(program: string, words: readonly string[], cwd: string): string {

@@ -21,11 +21,22 @@ export interface PlaygroundArchive {
   readonly fileName: string;
   /** What opening it needs beside the private key; null where this server opens it for a download. */
   readonly sealed: { readonly password: string; readonly sha256: string } | null;
+  /** Whether a link leads to it: also to what is left of one that failed. */
+  readonly linked: boolean;
+}
+
+/** Where a project's archives go from now on. */
+export interface PlaygroundStorage {
+  readonly type: 's3' | 'azure';
+  /** What the storage is to encrypt with, and has to confirm; null where it is not asked. */
+  readonly sse: 's3' | 'kms' | null;
 }
 
 export interface PlaygroundArchives {
-  /** Of the certificate that the project's archives are sealed to from now on; null: to none. Hexadecimal. */
-  readonly certificateSha256: string | null;
+  /** Of each certificate that the project's archives are sealed to from now on; none: with the project's key. Hexadecimal. */
+  readonly certificateSha256: readonly string[];
+  /** Null: they stay with the platform. */
+  readonly storage: PlaygroundStorage | null;
   /** Newest first. */
   readonly archives: readonly PlaygroundArchive[];
 }

@@ -9,8 +9,8 @@ import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Egress as AccessEgress, createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
-import { adminRoutes, type KeyAdmin, openOperatorSocket, operatorSocket } from './admin/index.ts';
-import { archiveFolder, openRecordings } from './archive/index.ts';
+import { adminRoutes, type KeyAdmin, openOperatorSocket, operatorSocket, type Resealed } from './admin/index.ts';
+import { archiveFolder, archivesOf, openRecordings, resealArchives } from './archive/index.ts';
 import type { Config } from './config.ts';
 import {
   type ArchiveTimes,
@@ -25,12 +25,12 @@ import {
 } from './core/index.ts';
 import { type DevCredentials, devCredentials } from './first-start.ts';
 import { createHttpServer, limitAddresses, requestFacts, type Tls, tlsOf } from './http.ts';
-import { type KeyChange, type KeyRing, loadRoot, openKeys, ownerOf } from './keys/index.ts';
+import { type KeyChange, type KeyRing, keyIdOf, loadRoot, openKeys, ownerOf } from './keys/index.ts';
 import { isWildcard, ownAddressesOf, systemClock, systemIds } from './lib/index.ts';
 import { createMediaPlane } from './media/index.ts';
 import { createRestAuth, createWebhooks, makeClientToken, opentokRoutes } from './opentok/index.ts';
 import { Gateway, signallingPath } from './signalling/index.ts';
-import { openUploads } from './storage/index.ts';
+import { openUploads, type ResealedUploads } from './storage/index.ts';
 import { type OpenedStore, openPgliteStore, openPostgresStore } from './store/index.ts';
 
 export interface Platform {
@@ -56,6 +56,7 @@ type Closer = () => Promise<void> | void;
 interface Ground extends Pick<Platform, 'core' | 'keys' | 'media'> {
   readonly egress: Egress;
   readonly store: OpenedStore;
+  readonly uploads: ResealedUploads;
 }
 
 /** What is known only once the server listens. */
@@ -180,7 +181,7 @@ async function openGround(
   const former = closeFormerArchives(core, archiving.recordings, await store.archives.unfinished());
   closers.push(() => former);
   core.archives.begin();
-  return { core, keys, media, egress, store };
+  return { core, keys, media, egress, store, uploads: archiving.uploads };
 }
 
 /** What records archives, and what takes them into buckets: both know an archive by its folder. And their times. */
@@ -211,7 +212,7 @@ async function openDoors(
   app: FastifyInstance,
   { config, options, closers, ground, state, tls }: DoorParts,
 ): Promise<void> {
-  const { core, keys, egress } = ground;
+  const { core, egress } = ground;
   const { journal } = options;
   const limiter = createRateLimiter({ clock: systemClock, ids: systemIds });
   const facts = requestFacts(config, tls);
@@ -248,7 +249,7 @@ async function openDoors(
     await openOperatorSocket(operatorSocket(config.dataDir), {
       core,
       journal,
-      keys: keyAdmin(keys, ground.store),
+      keys: keyAdmin(ground, config.dataDir),
       makeToken: makeClientToken,
     }),
   );
@@ -267,16 +268,51 @@ function addressOf(config: Config, port: number, tls: boolean): string {
   return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-function keyAdmin(keys: KeyRing, store: OpenedStore): KeyAdmin {
+function keyAdmin(ground: Ground, dataDir: string): KeyAdmin {
+  const { keys, store } = ground;
   return {
     list: () => keys.list(),
     rotate: (purpose) => keys.rotate(purpose),
     compromise: (keyId) => keys.compromise(keyId),
-    async reseal(purpose) {
+    async reseal(purpose, keyId) {
       const owner = ownerOf(purpose);
-      return owner === undefined ? 0 : store.reseal(owner);
+      const resealed = owner === undefined ? 0 : await store.reseal(owner);
+      if (!owner) return { resealed, replace: [], archives: [] };
+      const files = await resealFiles(ground, dataDir, { projectId: owner, keyId });
+      return { ...files, resealed: resealed + files.resealed };
     },
   };
+}
+
+/** What a project has sealed beside the database, and what new seals do not mend. */
+async function resealFiles(
+  { core, keys, uploads }: Ground,
+  dataDir: string,
+  { projectId, keyId }: { projectId: string; keyId: string },
+): Promise<Resealed> {
+  const isRecorded = async (archiveId: string) => {
+    const archive = await core.store.archives.get(archiveId);
+    return archive?.status === 'started' || archive?.status === 'paused';
+  };
+  const archives = await resealArchives({ dataDir, keys, keyIdOf, isRecorded }, projectId, keyId);
+  const replace = [
+    { secret: 'the API secret', how: `cloister project rotate-secret ${projectId} --compromised` },
+    { secret: 'the secret that signs webhooks', how: `cloister project signature-secret ${projectId} --rotate` },
+  ];
+  const storage = await core.storages.get(projectId);
+  if (storage) {
+    const secret = `the credentials of its storage (${storage.target.type})`;
+    replace.push({ secret, how: 'withdraw them there, and set new ones: PUT …/archive/storage' });
+  }
+  let { resealed } = archives;
+  for (const archiveId of await archivesOf(dataDir, projectId)) {
+    const upload = await uploads.reseal(archiveId);
+    if (upload?.resealed) resealed += 1;
+    if (!upload) continue;
+    const secret = `the credentials that archive ${archiveId} goes up with (${upload.storage})`;
+    replace.push({ secret, how: 'withdraw them there; if it is not up by then, its fallback decides' });
+  }
+  return { resealed, replace, archives: archives.opened.map((archiveId) => ({ archiveId })) };
 }
 
 /** The addresses for media. The worker knows no names, so one is looked up, once. */

@@ -1,22 +1,23 @@
-import { type FormEvent, useState } from 'react';
+import type { PlaygroundArchives } from '@cloister/protocol';
+import { type FormEvent, Fragment, useState } from 'react';
 import { Form } from 'react-aria-components';
 import { Button } from '../kit/button.tsx';
 import { Icon } from '../kit/icon.tsx';
 import { Notice } from '../kit/notice.tsx';
 import { SelectField } from '../kit/select-field.tsx';
 import type { Api } from './api.ts';
-import { contents, layouts, resolutions } from './archive-words.ts';
+import { contents, layouts, resolutions, sealingWords } from './archive-words.ts';
 import { type Problem, problemOf } from './words.ts';
 
 interface Props {
   api: Api;
   sessionId: string;
-  certificateSha256: string | null;
+  known: PlaygroundArchives;
   onChanged: () => Promise<void>;
 }
 
-/** What an archive is to be like, and to whom it is sealed. */
-export function ArchiveForm({ api, sessionId, certificateSha256, onChanged }: Props) {
+/** What an archive is to be like, to whom it is sealed, and where it goes. */
+export function ArchiveForm({ api, sessionId, known, onChanged }: Props) {
   const [content, setContent] = useState('both');
   const [resolution, setResolution] = useState('640x480');
   const [type, setType] = useState('bestFit');
@@ -56,7 +57,7 @@ export function ArchiveForm({ api, sessionId, certificateSha256, onChanged }: Pr
           <SelectField label="Layout" icon="grid" value={type} options={layouts} onChange={setType} />
         </>
       )}
-      <SealedTo certificateSha256={certificateSha256} />
+      <SealedTo known={known} />
       <Button tone="primary" icon="record" type="submit" busy={busy}>
         {busy ? 'Starting' : 'Start recording'}
       </Button>
@@ -65,18 +66,22 @@ export function ArchiveForm({ api, sessionId, certificateSha256, onChanged }: Pr
   );
 }
 
-function SealedTo({ certificateSha256 }: { certificateSha256: string | null }) {
+/** The fingerprints are as long as somebody compares them by eye; the whole of each is there to be looked at. */
+function SealedTo({ known }: { known: PlaygroundArchives }) {
+  const { to, opens, goes } = sealingWords(known);
   return (
     <p className="archive-seal">
       <Icon name="key" size={18} />
-      {certificateSha256 === null ? (
-        <span>Sealed with the project’s key. This server opens it when you play it.</span>
-      ) : (
-        <span>
-          Sealed to the project’s certificate, SHA-256 <code>{certificateSha256.slice(0, 16)}…</code> Only its private
-          key opens it, and this server does not have that.
-        </span>
-      )}
+      <span>
+        {to}
+        {known.certificateSha256.map((sha256, index) => (
+          <Fragment key={sha256}>
+            {index === 0 ? ', SHA-256 ' : ', '}
+            <code title={sha256}>{sha256.slice(0, 16)}…</code>
+          </Fragment>
+        ))}
+        {`. ${opens}${goes}`}
+      </span>
     </p>
   );
 }

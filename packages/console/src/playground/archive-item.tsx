@@ -6,7 +6,7 @@ import { CopyButton } from '../kit/copy-button.tsx';
 import { Icon } from '../kit/icon.tsx';
 import { Notice } from '../kit/notice.tsx';
 import type { Api } from './api.ts';
-import { factsOf, isPlayable, openCommand, opensslCommands, stateOf } from './archive-words.ts';
+import { isPlayable, openCommand, opensslCommands, pastOf } from './archive-words.ts';
 import { type Problem, problemOf } from './words.ts';
 
 interface Props {
@@ -19,7 +19,7 @@ const when = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle
 
 /** One archive that is not recorded any more, and what can be done with it. */
 export function ArchiveItem({ archive, api, sessionId }: Props) {
-  const { archiveId, createdAt, fileName, sealed, status } = archive;
+  const { archiveId, createdAt, fileName, linked, sealed, status } = archive;
   const [played, setPlayed] = useState<string | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
   const name = when.format(createdAt);
@@ -38,14 +38,14 @@ export function ArchiveItem({ archive, api, sessionId }: Props) {
   return (
     <li className="archive" data-status={status} data-archive={archiveId}>
       <p className="archive-when">{name}</p>
-      <p className="archive-facts">{status === 'available' ? factsOf(archive) : stateOf(archive)}</p>
+      <p className="archive-facts">{pastOf(archive)}</p>
       {problem && (
         <Notice tone="problem" title={problem.title} role="alert">
           {problem.text}
         </Notice>
       )}
       {played !== null && <Player path={played} name={name} archive={archive} onBroken={broken} />}
-      {status === 'available' && (
+      {linked && (
         <div className="archive-actions">
           {isPlayable(archive) && (
             <Button
@@ -65,7 +65,7 @@ export function ArchiveItem({ archive, api, sessionId }: Props) {
           </Button>
         </div>
       )}
-      {status === 'available' && sealed && <HowToOpen archive={archive} />}
+      {linked && sealed && <HowToOpen archive={archive} />}
     </li>
   );
 }

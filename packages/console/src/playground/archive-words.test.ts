@@ -9,6 +9,8 @@ import {
   lengthOf,
   openCommand,
   opensslCommands,
+  pastOf,
+  sealingWords,
   stateOf,
   weightOf,
 } from './archive-words.ts';
@@ -27,6 +29,7 @@ const archive: PlaygroundArchive = {
   sizeBytes: 4_240_000,
   fileName: 'archive.ts',
   sealed: { password: 'cGFzcw==', sha256: 'c2hh+/8=' },
+  linked: true,
 };
 
 test('a length has hours only where there are any', () => {
@@ -71,6 +74,35 @@ test('a failure says why', () => {
   assert.equal(stateOf({ status: 'failed', reason: 'the recorder failed' }), 'Failed: the recorder failed');
   assert.equal(stateOf({ status: 'failed', reason: '' }), 'Failed');
   assert.equal(stateOf(archive), 'Ready');
+});
+
+test('of one that failed what was kept is said, where there is some', () => {
+  const failed = { ...archive, status: 'failed', reason: 'the recorder failed' } as const;
+  assert.equal(pastOf(failed), 'Failed: the recorder failed · What was kept: 1:05 · 4.2 MB · 1280 × 720');
+  assert.equal(pastOf({ ...failed, linked: false }), 'Failed: the recorder failed');
+  assert.equal(pastOf(archive), factsOf(archive));
+  assert.equal(pastOf({ ...archive, status: 'uploaded', linked: false }), 'In your storage');
+});
+
+test('what goes opened into a bucket is not said to be sealed there', () => {
+  const words = (certificates: number, storage: Parameters<typeof sealingWords>[0]['storage']) => {
+    const { to, opens, goes } = sealingWords({ certificateSha256: Array(certificates).fill('ab'), storage });
+    return `${to}. ${opens}${goes}`;
+  };
+  assert.equal(words(0, null), 'Sealed with the project’s key. This server opens it when you play it.');
+  const bucket = words(0, { type: 's3', sse: null });
+  assert.match(
+    bucket,
+    /while it is here\. .* opens it and sends it to .* S3, over TLS\. Whoever may read there can play it\.$/,
+  );
+  assert.match(words(0, { type: 's3', sse: 's3' }), /encrypted there with keys of the storage\.$/);
+  assert.match(words(0, { type: 's3', sse: 'kms' }), /encrypted there with a key of the key service\.$/);
+  assert.match(words(0, { type: 'azure', sse: null }), /container of Azure/);
+  assert.match(words(1, null), /^Sealed to the project’s certificate\. Only its private key .* does not have that\.$/);
+  assert.match(
+    words(3, { type: 's3', sse: null }),
+    /^Sealed to 3 certificates .* any one of them .* As it is sealed it goes/,
+  );
 });
 
 test('a layout of a stylesheet is shown, and need not be chosen', () => {

@@ -1,5 +1,5 @@
 /** Archives in the page's words, and the commands that open a sealed one. */
-import type { PlaygroundArchive } from '@cloister/protocol';
+import type { PlaygroundArchive, PlaygroundArchives, PlaygroundStorage } from '@cloister/protocol';
 
 interface Option {
   readonly id: string;
@@ -87,6 +87,47 @@ export function factsOf({ durationMs, sizeBytes, resolution, hasAudio, hasVideo 
   const picture = hasVideo ? (resolution === null ? [] : [sizeOf(resolution)]) : ['Sound only'];
   const silent = hasAudio ? [] : ['No sound'];
   return [lengthOf(durationMs), weightOf(sizeBytes), ...picture, ...silent].join(' · ');
+}
+
+/** The line below the name of one that is not recorded any more. */
+export function pastOf(archive: PlaygroundArchive): string {
+  if (archive.status === 'available') return factsOf(archive);
+  // Of one that failed there may be less than its session had.
+  return archive.linked ? `${stateOf(archive)} · What was kept: ${factsOf(archive)}` : stateOf(archive);
+}
+
+const places: Readonly<Record<PlaygroundStorage['type'], string>> = {
+  s3: 'the project’s bucket of S3',
+  azure: 'the project’s container of Azure',
+};
+const encryptedThere: Readonly<Record<'s3' | 'kms', string>> = {
+  s3: ' It is encrypted there with keys of the storage.',
+  kms: ' It is encrypted there with a key of the key service.',
+};
+
+/** What the next archive is sealed to, who opens it, and where it goes; `goes` is empty, or begins with a space. */
+export function sealingWords({
+  certificateSha256: { length },
+  storage,
+}: Pick<PlaygroundArchives, 'certificateSha256' | 'storage'>): { to: string; opens: string; goes: string } {
+  const place = storage && places[storage.type];
+  if (length === 0) {
+    const to = 'Sealed with the project’s key';
+    if (!storage) return { to, opens: 'This server opens it when you play it.', goes: '' };
+    const there = storage.sse === null ? '' : encryptedThere[storage.sse];
+    return {
+      to: `${to} while it is here`,
+      opens: `It does not stay: this server opens it and sends it to ${place}, over TLS.`,
+      goes: ` Whoever may read there can play it.${there}`,
+    };
+  }
+  const goes = storage ? ` As it is sealed it goes to ${place}.` : '';
+  if (length === 1) {
+    const opens = 'Only its private key opens it, and this server does not have that.';
+    return { to: 'Sealed to the project’s certificate', opens, goes };
+  }
+  const opens = 'The private key of any one of them opens it, and this server has none of those.';
+  return { to: `Sealed to ${length} certificates of the project`, opens, goes };
 }
 
 /** Whether a browser plays what a download gives: not what is sealed, nor a ZIP of single streams. */

@@ -31,7 +31,7 @@ export function ArchivesPanel({ room }: { room: Room }) {
         {live.map((archive) => (
           <ArchiveLive key={archive.archiveId} archive={archive} {...shared} />
         ))}
-        {live.length === 0 && <ArchiveForm certificateSha256={known.certificateSha256} {...shared} />}
+        {live.length === 0 && <ArchiveForm known={known} {...shared} />}
       </div>
       {past.length > 0 && (
         <>

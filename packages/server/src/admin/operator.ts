@@ -50,8 +50,20 @@ export interface KeyAdmin {
   list(): KeyFactsView[];
   rotate(purpose: string): Promise<{ purpose: string; keyId: string }>;
   compromise(keyId: string): Promise<{ purpose: string; keyId: string }>;
-  /** Seals what is stored with older keys of a data key's purpose anew. @returns how many values; 0 for a signing key */
-  reseal(purpose: string): Promise<number>;
+  /**
+   * Seals what is stored with older keys of a data key's purpose anew.
+   * @param keyId the one that leaked
+   */
+  reseal(purpose: string, keyId: string): Promise<Resealed>;
+}
+/** What was sealed anew, and what that does not mend: whoever has an older copy reads it with the key that leaked. */
+export interface Resealed {
+  /** Values; 0 for a signing key. */
+  readonly resealed: number;
+  /** Secrets that were under it, and how new ones are set. */
+  readonly replace: readonly { readonly secret: string; readonly how: string }[];
+  /** Archives with us that it opens, whoever has their files. */
+  readonly archives: readonly { readonly archiveId: string }[];
 }
 type KeyFactsView = Pick<KeyRow, 'id' | 'purpose' | 'createdAt' | 'retiredAt' | 'compromisedAt'>;
 
@@ -237,6 +249,6 @@ function keys(app: FastifyInstance, { core, keys: ring }: OperatorDeps): void {
     const { keyId } = parseBody(z.strictObject({ keyId: z.string() }), request.body);
     const { purpose } = await ring.compromise(keyId);
     core.recorder.record(actor, { type: 'key.compromised', projectId: null, purpose, keyId });
-    return { purpose, keyId, resealed: await ring.reseal(purpose) };
+    return { purpose, keyId, ...(await ring.reseal(purpose, keyId)) };
   });
 }

@@ -35,7 +35,8 @@ async function list(sessionId: string): Promise<PlaygroundArchives> {
 describe('the archives of a session at the playground', () => {
   it('are started as wished, laid out anew and stopped, and then lead to a link', async () => {
     const sessionId = await lively();
-    assert.deepEqual(await list(sessionId), { certificateSha256: null, archives: [] });
+    const nowhere = { certificateSha256: [], storage: null };
+    assert.deepEqual(await list(sessionId), { ...nowhere, archives: [] });
     const wish = { resolution: '1280x720', layout: { type: 'pip' }, hasAudio: false, hasVideo: true };
     const started = await start(sessionId, wish);
     const { archiveId, createdAt, ...rest } = started;
@@ -51,8 +52,9 @@ describe('the archives of a session at the playground', () => {
       sizeBytes: 0,
       fileName: 'archive.mp4',
       sealed: null,
+      linked: false,
     });
-    assert.deepEqual(await list(sessionId), { certificateSha256: null, archives: [started] });
+    assert.deepEqual(await list(sessionId), { ...nowhere, archives: [started] });
     const layout = { sessionId, layout: { type: 'verticalPresentation' } };
     const laidOut = await served.call('PUT', `${archives}/${archiveId}/layout`, { body: layout });
     assert.equal(laidOut.body.layout, 'verticalPresentation');
@@ -63,6 +65,7 @@ describe('the archives of a session at the playground', () => {
     await served.platform.core.recorder.flush();
     const [known] = (await list(sessionId)).archives;
     assert.deepEqual([known?.status, known?.layout, known?.durationMs], ['available', null, 66_400]);
+    assert.equal(known?.linked, true);
     const { body } = await served.call('POST', `${archives}/${archiveId}/link`, { body: { sessionId } });
     const path = String(body.path);
     assert.match(path, /^\/cloister\/v1\/archive\/[^/]+\/archive\.mp4$/);
@@ -72,22 +75,65 @@ describe('the archives of a session at the playground', () => {
     assert.equal(Buffer.concat(parts).toString(), `archive ${archiveId}`);
   });
 
-  it('say to which certificate they are sealed, and what opening one needs', async () => {
+  it('say where they go, and what the storage encrypts with; not which storage it is', async () => {
+    const { core, projectId } = served.platform;
+    const actor = { kind: 'system' } as const;
+    const sessionId = await lively();
+    const put = (type: string, config: Record<string, string>) => core.storages.put(actor, projectId, { type, config });
+    const s3 = { accessKey: 'marker', secretKey: 'marker', bucket: 'marker' };
+    const azure = { accountName: 'marker', accountKey: 'a2V5', container: 'marker' };
+    for (const [type, config, sse] of [
+      ['s3', s3, null],
+      ['s3', { ...s3, sse: 's3' }, 's3'],
+      ['s3', { ...s3, sse: 'kms', kmsKeyId: 'marker' }, 'kms'],
+      ['azure', azure, null],
+    ] as const) {
+      await put(type, config);
+      const known = await list(sessionId);
+      assert.deepEqual([known.certificateSha256, known.storage], [[], { type, sse }]);
+      assert.doesNotMatch(JSON.stringify(known), /marker/);
+    }
+    await core.storages.remove(actor, projectId);
+  });
+
+  it('of a failed one say whether there is something left of it, which a link leads to', async () => {
+    const { recordings } = served.platform;
+    const sessionId = await lively();
+    for (const kept of [false, true]) {
+      const { archiveId } = await start(sessionId);
+      recordings.last.observer.failed('the recorder failed', kept ? recordings.file(archiveId) : null);
+      await served.platform.core.recorder.flush();
+      const [known] = (await list(sessionId)).archives;
+      assert.deepEqual([known?.archiveId, known?.status, known?.linked], [archiveId, 'failed', kept]);
+      const link = await served.call('POST', `${archives}/${archiveId}/link`, { body: { sessionId } });
+      assert.equal(link.status, kept ? 200 : 409);
+    }
+  });
+
+  it('say to which certificates they are sealed, and what opening one needs', async () => {
     const { core, clock, projectId } = served.platform;
     const actor = { kind: 'system' } as const;
     const certificate = await makeCertificate(2048, { from: clock.now() - day, until: clock.now() + day });
     const config = { accessKey: 'a', secretKey: 's', bucket: 'visits' };
     await core.storages.put(actor, projectId, { type: 's3', config, fallback: 'opentok', certificate });
     const sessionId = await lively();
-    assert.match(String((await list(sessionId)).certificateSha256), /^[0-9a-f]{64}$/);
+    const [one, ...more] = (await list(sessionId)).certificateSha256;
+    assert.match(String(one), /^[0-9a-f]{64}$/);
+    assert.deepEqual(more, []);
     const { archiveId, fileName, sealed } = await start(sessionId);
     assert.deepEqual([fileName, sealed], ['archive.ts', { password: '', sha256: '' }]);
     await served.call('POST', `${archives}/${archiveId}/stop`, { body: { sessionId } });
     const [known] = (await list(sessionId)).archives;
     assert.equal(known?.sealed?.password, 'd3JhcHBlZA==');
     assert.match(known?.sealed?.sha256 ?? '', /^[A-Za-z0-9+/]{43}=$/);
+    const second = await makeCertificate(3072, { from: clock.now() - day, until: clock.now() + day });
+    await core.sealings.put(actor, projectId, { format: 'cloister', certificates: [second, certificate] });
+    const [other, same] = (await list(sessionId)).certificateSha256;
+    assert.match(String(other), /^[0-9a-f]{64}$/);
+    assert.equal(same, one);
+    await core.sealings.remove(actor, projectId);
     await core.storages.remove(actor, projectId);
-    assert.equal((await list(sessionId)).certificateSha256, null);
+    assert.deepEqual((await list(sessionId)).certificateSha256, []);
   });
 
   it('have no layout where each stream has a file of its own', async () => {

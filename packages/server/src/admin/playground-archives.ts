@@ -2,7 +2,7 @@
  * The archives of a session, for its moderator at the playground. Whoever may use the playground may give themselves a
  * moderator's token for a session whose id they know; these routes give them no more than that: each names the session.
  */
-import { PlatformError, type PlaygroundArchive } from '@cloister/protocol';
+import { PlatformError, type PlaygroundArchive, type PlaygroundArchives } from '@cloister/protocol';
 import { limits } from '@cloister/protocol/limits';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -32,10 +32,12 @@ export function archiveRoutes(app: FastifyInstance, deps: VisitorDeps): void {
     const { sessionId } = parseBody(ofSession, request.query);
     await core.sessions.get(id, sessionId);
     const { items } = await core.archives.list(id, { sessionId, offset: 0, count: limits.archivesListedDefault });
-    return {
+    const known: PlaygroundArchives = {
       certificateSha256: await core.sealings.sealedTo(id),
+      storage: await storageOf(core, id),
       archives: await Promise.all(items.map(({ archive }) => shown(core, archive))),
     };
+    return known;
   });
   app.post('/playground/archives', async (request) => {
     const { id } = await requireProject(deps, request);
@@ -74,6 +76,14 @@ async function named<Wish extends { readonly sessionId: string }>(
   return { archive, wish };
 }
 
+/** No more of it than a moderator has to know who is about to record: not its name, nor its credentials. */
+async function storageOf(core: Core, projectId: string): Promise<PlaygroundArchives['storage']> {
+  const set = await core.storages.get(projectId);
+  if (!set) return null;
+  const { target } = set;
+  return { type: target.type, sse: target.type === 's3' && target.sse !== 'none' ? target.sse : null };
+}
+
 async function shown(core: Core, archive: Archive): Promise<PlaygroundArchive> {
   const { id, projectId, status, reason, resolution, hasAudio, hasVideo, automatic } = archive;
   const { createdAt, durationMs, sizeBytes, certificate, recipients, password, sha256 } = archive;
@@ -94,6 +104,7 @@ async function shown(core: Core, archive: Archive): Promise<PlaygroundArchive> {
     sizeBytes,
     fileName: fileNameOf(archive),
     sealed: certificate === null && recipients.length === 0 ? null : { password, sha256 },
+    linked: core.archiveLinks.leadTo(archive),
   };
 }
 

@@ -52,16 +52,16 @@ export interface IndexSeal {
   open(sealed: string): string;
 }
 
-const place = (folder: string) => path.join(folder, 'index.json');
+export const indexOf = (folder: string) => path.join(folder, 'index.json');
 
 /** Puts it in the place of the one before, as a whole. */
 export async function writeIndex(folder: string, index: ArchiveIndex, { seal }: IndexSeal): Promise<void> {
-  await replaceFile(place(folder), seal(JSON.stringify(index)));
+  await replaceFile(indexOf(folder), seal(JSON.stringify(index)));
 }
 
 /** @throws what the disk says, and what `open` throws */
 export async function readIndex(folder: string, { open }: IndexSeal): Promise<ArchiveIndex> {
-  return archiveIndex.parse(JSON.parse(open(await readFile(place(folder), 'utf8'))));
+  return archiveIndex.parse(JSON.parse(open(await readFile(indexOf(folder), 'utf8'))));
 }
 
 const markOf = (folder: string) => path.join(folder, 'mark');

@@ -15,6 +15,7 @@ import {
   type RecordingOrder,
   type RecordingResult,
   type Recordings,
+  sealedContext,
 } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
 import { type About, ArchiveFile, openStored, readAbout, recover, removeStored, writeEnd } from './archive-file.ts';
@@ -188,7 +189,7 @@ function unwrapOf(keys: DataKeys, archiveId: string, projectId: string): UnwrapK
 
 /** An individual archive, and what opens it. */
 function individualIn(keys: DataKeys, folder: string, archiveId: string, projectId: string): KeptIndividual {
-  const context = `archive ${archiveId} index`;
+  const context = sealedContext.archiveIndex(archiveId);
   const seal = (clear: string) => JSON.stringify(keys.seal(projectId, context, clear));
   const open = (sealed: string) => keys.open(projectId, context, JSON.parse(sealed));
   return { folder, index: { seal, open }, unwrap: unwrapOf(keys, archiveId, projectId) };

@@ -99,13 +99,20 @@ test('what stands against a changed byte is said: the format, the digest, or not
 test('to a player through standard output, with a warning where a changed byte would go unseen', async () => {
   writeFiles({ opentok, cloister });
   const cases = [
-    [at('cloister'), undefined, /^$/],
-    [at('opentok'), undefined, /not yet verified: .*--sha256/],
-    [at('opentok'), sha256(opentok), /^$/],
-    ['-', sha256(opentok), /not yet verified: .*at its end/],
+    [at('cloister'), undefined, /^$/, undefined],
+    [at('opentok'), undefined, /not yet verified: .*--sha256/, undefined],
+    [at('opentok'), sha256(opentok), /^$/, undefined],
+    ['-', sha256(opentok), /not yet verified: .*at its end/, opentok],
+    [
+      '-',
+      sha256(cloister),
+      /^not yet verified: whether this is the file whose SHA-256 was given is not known; .*at its end/,
+      cloister,
+    ],
+    ['-', undefined, /^$/, cloister],
   ] as const;
-  for (const [source, digest, said] of cases) {
-    const { run, stdout, stderr } = rig(opentok);
+  for (const [source, digest, said, piped] of cases) {
+    const { run, stdout, stderr } = rig(piped);
     assert.equal(await run(source, { sha256: digest }), undefined);
     assert.deepEqual(stdout.bytes, clear);
     assert.match(stderr.bytes.toString(), said);
@@ -213,13 +220,14 @@ const platform = generateKeyPairSync('ed25519');
 const platformKeys = JSON.stringify({ keys: [{ kid: 'k', ...platform.publicKey.export({ format: 'jwk' }) }] });
 
 /** What the platform would sign of this file. */
-function manifestOf(file: Buffer, key = platform.privateKey): string {
+function manifestOf(file: Buffer, key = platform.privateKey, facts: object = {}): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = {
     ...{ type: 'cloister-archive-manifest', version: 1, archiveId: 'the archive', projectId: '1', sessionId: 's' },
     ...{ status: 'available', reason: '', outputMode: 'composed', format: 'opentok', fileName: 'archive.ts' },
     ...{ sizeBytes: file.length, sha256: createHash('sha256').update(file).digest('hex'), certificateSha256: [] },
     ...{ startedAt: 0, stoppedAt: 60_000, durationMs: 60_000, signedAt: 60_000 },
+    ...facts,
   };
   const input = `${part({ alg: 'EdDSA', kid: 'k' })}.${part(claims)}`;
   return `${input}.${sign(null, Buffer.from(input), key).toString('base64url')}\n`;
@@ -243,6 +251,44 @@ test('with a manifest a file is verified before a byte of it is given out, a pip
   assert.match(
     piped.stderr.bytes.toString(),
     /^not yet verified: .*compared at its end\nverified: archive the archive/,
+  );
+});
+
+test('our own format too is not known to be the archive of the manifest before its end, where it is read once', async () => {
+  const words = { manifest: at('cloister.jws'), platformKeys: at('keys.json') };
+  writeFiles({
+    cloister,
+    'cloister.jws': manifestOf(cloister, undefined, { format: 'cloister' }),
+    'keys.json': platformKeys,
+  });
+  const url = await listening(createServer((_, answer) => answer.end(cloister)));
+  for (const source of [url, '-']) {
+    const { run, stdout, stderr } = rig(cloister);
+    await run(source, words);
+    assert.deepEqual(stdout.bytes, clear);
+    assert.match(
+      stderr.bytes.toString(),
+      /^not yet verified: whether this is the archive of the manifest is not known; .*at its end\nverified: archive the archive/,
+    );
+  }
+  const another = await createArchiveSealer(toCertificates([owner.certificate]));
+  const exchanged = Buffer.concat([another.write(clear), another.end()]);
+  const { run, stderr } = rig(exchanged);
+  await assert.rejects(run('-', words), (error) => isRefusal(error, 'ArchiveChanged', /of the manifest/));
+  assert.match(stderr.bytes.toString(), /^not yet verified: .*\n$/);
+  const certain = rig();
+  await certain.run(at('cloister'), words);
+  assert.match(certain.stderr.bytes.toString(), /^verified: [^\n]*\n$/);
+});
+
+test('a manifest of an archive that failed is said to be one', async () => {
+  const facts = { status: 'failed', reason: 'the recorder failed', stoppedAt: null };
+  writeFiles({ opentok, 'opentok.jws': manifestOf(opentok, undefined, facts), 'keys.json': platformKeys });
+  const { run, stderr } = rig();
+  await run(at('opentok'), { manifest: at('opentok.jws'), platformKeys: at('keys.json') });
+  assert.match(
+    stderr.bytes.toString(),
+    /^verified: archive .* to a crash of the server, .*\nthis archive failed \(the recorder failed\): .*not be all/,
   );
 });
 

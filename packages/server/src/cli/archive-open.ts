@@ -172,20 +172,30 @@ async function isCertain(source: ArchiveSource, expected: Expectation | null, to
 /** A digest was typed in by whoever reads this; what a manifest vouches for is worth a line. */
 function say(expected: Expectation, { stderr }: OpenDeps): void {
   if (expected.by !== 'manifest') return;
-  const { archiveId, sessionId, startedAt, stoppedAt } = expected.manifest;
+  const { archiveId, sessionId, startedAt, status, stoppedAt, reason } = expected.manifest;
   const from = new Date(startedAt).toISOString();
   const to = stoppedAt === null ? 'a crash of the server' : new Date(stoppedAt).toISOString();
   stderr.write(
     `verified: archive ${archiveId} of session ${sessionId}, recorded from ${from} to ${to}, as key ${expected.keyId} of the platform signed it\n`,
   );
+  if (status === 'failed') {
+    stderr.write(
+      `this archive failed (${reason}): the file is what was kept of it, which may not be all of the recording\n`,
+    );
+  }
 }
 
+/** What is given out before it is certain. Our own format shows a changed byte, but not that it is another archive. */
 function warn(format: string, expected: Expectation | null, { stderr }: OpenDeps): void {
-  if (format !== 'opentok') return;
-  const how = expected
-    ? 'it is compared at its end'
-    : 'give --manifest and --platform-keys, or --sha256 with the sha256sum that the API shows';
-  stderr.write(`not yet verified: the format of OpenTok does not show whether a byte was changed; ${how}\n`);
+  const compared = 'it is compared at its end';
+  if (format === 'opentok') {
+    const otherwise = 'give --manifest and --platform-keys, or --sha256 with the sha256sum that the API shows';
+    const how = expected ? compared : otherwise;
+    stderr.write(`not yet verified: the format of OpenTok does not show whether a byte was changed; ${how}\n`);
+  } else if (expected) {
+    const what = expected.by === 'manifest' ? 'the archive of the manifest' : 'the file whose SHA-256 was given';
+    stderr.write(`not yet verified: whether this is ${what} is not known; ${compared}\n`);
+  }
 }
 
 /**

@@ -30,6 +30,11 @@ export class ArchiveLinks {
     this.#linkMs = linkMs;
   }
 
+  /** Whether there is something that a link can lead to. */
+  leadTo(archive: Archive): boolean {
+    return isThere(archive);
+  }
+
   /** The path of a new link, below the server's address; null for an archive that is not to be had. */
   pathOf(archive: Archive): string | null {
     if (!isThere(archive)) return null;

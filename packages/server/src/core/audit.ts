@@ -30,6 +30,7 @@ const subjects: { readonly [Type in EventType]: SubjectOf<Type> | null } = {
   'callback.registered': callback,
   'callback.removed': callback,
   'storage.changed': project,
+  'storage.encryptionSwitchedOff': project,
   'storage.removed': project,
   'sealing.changed': project,
   'sealing.removed': project,

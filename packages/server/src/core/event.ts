@@ -51,6 +51,13 @@ type AccountEvent = Base & { readonly projectId: null } & (
     | { readonly type: 'key.compromised'; readonly purpose: string; readonly keyId: string }
   );
 
+interface StorageFacts {
+  readonly storage: 's3' | 'azure';
+  readonly fallback: 'none' | 'opentok';
+  /** SHA-256 of the certificate in DER, in lower-case hexadecimal; null without one. */
+  readonly certificateSha256: string | null;
+}
+
 /** Events of a project. */
 type ProjectEvent = Base & { readonly projectId: string } & (
     | { readonly type: 'project.created' }
@@ -65,18 +72,18 @@ type ProjectEvent = Base & { readonly projectId: string } & (
     | { readonly type: 'project.deleted' }
     | { readonly type: 'callback.registered'; readonly callbackId: string }
     | { readonly type: 'callback.removed'; readonly callbackId: string }
-    | {
-        readonly type: 'storage.changed';
-        readonly storage: 's3' | 'azure';
-        readonly fallback: 'none' | 'opentok';
-        /** SHA-256 of the certificate in DER, in lower-case hexadecimal; null without one. */
-        readonly certificateSha256: string | null;
-      }
+    | ({ readonly type: 'storage.changed' } & StorageFacts)
+    // Instead of it, so that it has a name of its own in the audit.
+    | ({
+        readonly type: 'storage.encryptionSwitchedOff';
+        /** What encrypted archives until then, and does not any more. */
+        readonly off: readonly ('certificate' | 'sse')[];
+      } & StorageFacts)
     | { readonly type: 'storage.removed' }
     | {
         readonly type: 'sealing.changed';
         readonly format: 'opentok' | 'cloister';
-        /** As `storage.changed` has it, of each. */
+        /** As `StorageFacts` has it, of each. */
         readonly certificateSha256: readonly string[];
       }
     | { readonly type: 'sealing.removed' }

@@ -48,5 +48,5 @@ export type { Sealings, SealingWish } from './sealing.ts';
 export { archiveResolutions, type Sessions, type SessionWish } from './session.ts';
 export { projectOfSessionId } from './session-id.ts';
 export type { Signal } from './signal.ts';
-export { type StorageChange, type Storages, type StorageWish, storageTargetOf } from './storage.ts';
+export { type OpenStorage, type Storages, type StorageWish, storageTargetOf } from './storage.ts';
 export { type Stream, streamShape } from './stream.ts';

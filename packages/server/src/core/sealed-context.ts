@@ -13,6 +13,8 @@ export const sealedContext = {
   storageTarget: (projectId: string) => `storage.target:${projectId}`,
   /** The same, in the file of an archive that goes there. */
   uploadTarget: (archiveId: string) => `archive.uploadTarget:${archiveId}`,
+  /** Of an individual archive, in its file. */
+  archiveIndex: (archiveId: string) => `archive ${archiveId} index`,
   callbackUrl: (callbackId: string) => `callback.url:${callbackId}`,
   deliveryUrl: (deliveryId: string) => `delivery.url:${deliveryId}`,
   deliveryBody: (deliveryId: string) => `delivery.body:${deliveryId}`,

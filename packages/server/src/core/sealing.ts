@@ -35,11 +35,12 @@ export class Sealings {
     return this.#deps.store.sealings.get(projectId);
   }
 
-  /** What a project's archives are sealed to: the SHA-256 of its first certificate; null: to none, but with its data key. */
-  async sealedTo(projectId: string): Promise<string | null> {
+  /** What a project's archives are sealed to from now on: the SHA-256 of each certificate; of none: its data key. */
+  async sealedTo(projectId: string): Promise<string[]> {
     const sealing = await this.get(projectId);
-    const certificate = sealing?.certificates[0] ?? (await this.#deps.store.storages.get(projectId))?.certificate;
-    return certificate ? fingerprintOf(certificate) : null;
+    if (sealing) return sealing.certificates.map(fingerprintOf);
+    const certificate = (await this.#deps.store.storages.get(projectId))?.certificate;
+    return certificate ? [fingerprintOf(certificate)] : [];
   }
 
   /**

@@ -89,6 +89,22 @@ describe('the storage of a project', () => {
     assert.equal(rest.recordings.last.order.certificate, null);
   });
 
+  it('STO2 keeps what encrypts where a PUT says nothing of it, and switches it off where it says so', async () => {
+    const kms = { sse: 'kms', kmsKeyId: 'key-1', kmsEncryptionContext: { clinic: 'north' } };
+    assert.equal((await put({ ...s3, config: { ...config, ...kms }, certificate })).statusCode, 200);
+    const renewed = (await put({ ...s3, config: { ...config, secretKey: 'renewed' }, fallback: 'none' })).json();
+    assert.equal(renewed.certificate, certificate);
+    assert.deepEqual(renewed.config, { accessKey: '********', secretKey: '********', bucket: 'recordings', ...kms });
+    for (const empty of ['', ' '])
+      await refused({ ...s3, certificate: empty }, 400, /it is empty; .* null to have none/);
+    await refused({ ...s3, config: { ...config, sse: '' } }, 400, /config.sse must be s3, kms or none/);
+    await refused({ ...s3, config: { ...config, kmsKeyId: 'key-2' } }, 400, /need config.sse kms/);
+    const { storage } = await rest.core.storages.put({ kind: 'system' }, rest.projectId, s3);
+    assert.equal(storage.certificate, certificate);
+    const off = (await put({ ...s3, config: { ...config, sse: 'none' }, certificate: null })).json();
+    assert.deepEqual([off.certificate, off.config.sse, off.config.kmsKeyId], [null, 'none', undefined]);
+  });
+
   it('STO4 is asked again at each start: for its certificate and for the plan', async () => {
     // The clock of these tests stands years ahead of the machine's; the certificate ends by it.
     const until = rest.clock.now() + 3600_000;

@@ -18,7 +18,7 @@ const names = [
   'domain',
 ];
 
-/** Route 20: the answer is what was set, without its credentials. */
+/** Route 20: the answer is what is set now, without its credentials. */
 export const putStorage: Handler = async (call) => {
   const fields = jsonFields(call.text);
   const { config } = fields;
@@ -28,7 +28,7 @@ export const putStorage: Handler = async (call) => {
     config: Object.fromEntries(names.map((name) => [name, optionalText(config as Fields, name)])),
     kmsEncryptionContext: (config as Fields).kmsEncryptionContext,
     fallback: optionalText(fields, 'fallback'),
-    certificate: optionalText(fields, 'certificate'),
+    certificate: fields.certificate === null ? null : optionalText(fields, 'certificate'),
   });
   const { fallback, certificate } = storage;
   return { status: 200, json: { type: target.type, config: masked(target), fallback, certificate } };

@@ -62,10 +62,16 @@ export async function removeState(folder: string): Promise<void> {
   await rm(place(folder), { force: true });
 }
 
-type Seals = Pick<Keys, 'seal' | 'open'>;
+export type Seals = Pick<Keys, 'seal' | 'open' | 'reseal'>;
 
 export function sealTarget(keys: Seals, projectId: string, archiveId: string, target: StorageTarget): Sealed {
   return keys.seal(projectId, sealedContext.uploadTarget(archiveId), JSON.stringify(target));
+}
+
+/** What is remembered, with its target under the key that seals now; the same where it is. @throws PlatformError `SealBroken` */
+export function resealed(keys: Seals, archiveId: string, state: UploadState): UploadState {
+  const target = keys.reseal(state.projectId, sealedContext.uploadTarget(archiveId), state.target as Sealed);
+  return target === state.target ? state : { ...state, target };
 }
 
 /** @throws PlatformError `SealBroken` */

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { limits } from '@cloister/protocol';
 import { Feed } from '../../../../tests/rig/wait.ts';
-import type { JournalFields, Keys, RecordingResult, StorageTarget, UploadOrder, Uploads } from '../core/index.ts';
+import type { JournalFields, Keys, RecordingResult, StorageTarget, UploadOrder } from '../core/index.ts';
 import { ManualClock } from '../lib/index.ts';
 import type { Bucket, PartTag } from './bucket.ts';
 import type { UploadFault } from './fault.ts';
-import { openUploads } from './uploads.ts';
+import { openUploads, type ResealedUploads } from './uploads.ts';
 
 /** A storage that keeps in memory what it gets. It is a double. */
 export class BucketDouble implements Bucket {
@@ -58,15 +58,30 @@ export class BucketDouble implements Bucket {
   }
 }
 
+/** The number of the key that seals now. */
+let generation = 1;
+
+/** Another key seals from now on. */
+export function keyLeaked(): void {
+  generation += 1;
+}
+
+/** @param sealed by the keys of the test. @returns the number of the key */
+export function keyOf(sealed: string): number {
+  return JSON.parse(Buffer.from(sealed, 'base64').toString())[3];
+}
+
 /** Text under a key of the test. */
-export const keys: Pick<Keys, 'seal' | 'open'> = {
+export const keys: Pick<Keys, 'seal' | 'open' | 'reseal'> = {
   seal: (project, context, clear) =>
-    Buffer.from(JSON.stringify([project, context, clear])).toString('base64') as ReturnType<Keys['seal']>,
+    Buffer.from(JSON.stringify([project, context, clear, generation])).toString('base64') as ReturnType<Keys['seal']>,
   open: (project, context, sealed) => {
     const [inProject, inContext, clear] = JSON.parse(Buffer.from(sealed, 'base64').toString());
     if (inProject !== project || inContext !== context) throw new Error('sealed elsewhere');
     return clear;
   },
+  reseal: (project, context, value) =>
+    keyOf(value) === generation ? value : keys.seal(project, context, keys.open(project, context, value)),
 };
 
 export const target: StorageTarget = {
@@ -93,7 +108,7 @@ export class UploadRig {
   /** What it was told each time when it asked how much cannot change any more. */
   readonly looks = new Feed<number>();
   readonly targets: StorageTarget[] = [];
-  uploads: Uploads;
+  uploads: ResealedUploads;
 
   constructor() {
     const root = mkdtempSync(path.join(tmpdir(), 'cloister-uploads-'));
@@ -103,7 +118,7 @@ export class UploadRig {
   }
 
   /** The uploads of a run; those of the one before have stopped. */
-  open(): Uploads {
+  open(): ResealedUploads {
     this.uploads?.stop();
     this.uploads = openUploads({
       folderOf: () => this.folder,

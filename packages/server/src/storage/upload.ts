@@ -69,6 +69,15 @@ export class Upload {
     this.#wake();
   }
 
+  /** What is remembered is changed by this, which keeps all but its target. @returns whether it was */
+  async reseal(change: (state: UploadState) => UploadState): Promise<boolean> {
+    const before = this.#state;
+    this.#state = change(before);
+    if (this.#state === before) return false;
+    await this.#save();
+    return true;
+  }
+
   /** Nothing more is sent or remembered from now on. */
   async leave(): Promise<void> {
     this.#left = true;

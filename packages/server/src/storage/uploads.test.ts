@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { limits } from '@cloister/protocol';
 import { UploadFault } from './fault.ts';
-import { UploadRig } from './upload-fixtures.ts';
+import { keyLeaked, keyOf, UploadRig } from './upload-fixtures.ts';
 
 const part = limits.uploadPartBytes;
 const stateOf = (rig: UploadRig) => path.join(rig.folder, 'upload.json');
@@ -283,4 +283,39 @@ it('what waits has uploadWaitingBytes; with that much nothing more is begun', as
   rig.uploads.requireRoom();
   await waiting(limits.uploadWaitingBytes);
   assert.throws(() => rig.uploads.requireRoom(), { code: 'UploadsWaiting' });
+});
+
+describe('after a data key has leaked', () => {
+  const keyNow = (rig: UploadRig) => keyOf(JSON.parse(readFileSync(stateOf(rig), 'utf8')).target);
+
+  it('the credentials of an upload that runs are sealed anew, and stay so while it goes on', async () => {
+    const rig = new UploadRig();
+    await rig.uploads.begin(rig.order());
+    const before = keyNow(rig);
+    keyLeaked();
+    assert.deepEqual(await rig.uploads.reseal(rig.archiveId), { storage: 's3', resealed: true });
+    assert.equal(keyNow(rig), before + 1);
+    rig.fill(randomBytes(part));
+    await rig.until(() => rig.bucket.asked.next('a part', (call) => call === 'part 1'));
+    rig.bucket.refuse = () => new UploadFault('unreachable');
+    void rig.uploads.finish(rig.archiveId, rig.result());
+    await rig.warnings.next('a wait', () => true);
+    assert.equal(keyNow(rig), before + 1);
+    assert.deepEqual(await rig.uploads.reseal(rig.archiveId), { storage: 's3', resealed: false });
+    rig.bucket.refuse = () => null;
+    assert.equal(await (await rig.open().resume(rig.archiveId))?.end, 'uploaded');
+    assert.deepEqual(rig.targets.at(-1), rig.order().target);
+  });
+
+  it('so are those of one that nobody goes on with, and where there is none nothing happens', async () => {
+    const rig = new UploadRig();
+    assert.equal(await rig.uploads.reseal(rig.archiveId), null);
+    await rig.uploads.begin(rig.order());
+    const uploads = rig.open();
+    const before = keyNow(rig);
+    keyLeaked();
+    assert.deepEqual(await uploads.reseal(rig.archiveId), { storage: 's3', resealed: true });
+    assert.equal(keyNow(rig), before + 1);
+    assert.deepEqual(await uploads.reseal(rig.archiveId), { storage: 's3', resealed: false });
+  });
 });

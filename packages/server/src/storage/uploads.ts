@@ -2,7 +2,6 @@
 import { limits, PlatformError } from '@cloister/protocol';
 import type {
   Journal,
-  Keys,
   RecordingResult,
   Recordings,
   ResumedUpload,
@@ -15,7 +14,16 @@ import type { Clock, Ids } from '../lib/index.ts';
 import type { Bucket } from './bucket.ts';
 import { Slots } from './slots.ts';
 import { Upload } from './upload.ts';
-import { openTarget, readState, removeState, sealTarget, type UploadState, writeState } from './upload-file.ts';
+import {
+  openTarget,
+  readState,
+  removeState,
+  resealed,
+  type Seals,
+  sealTarget,
+  type UploadState,
+  writeState,
+} from './upload-file.ts';
 import type { Wire } from './wire.ts';
 
 /** Makes the way to an object of a target. @param signal ends what is under way */
@@ -26,7 +34,7 @@ export interface UploadsDeps {
   readonly folderOf: (archiveId: string) => string;
   readonly spool: Pick<Recordings, 'open' | 'settled'>;
   readonly wire: Wire;
-  readonly keys: Pick<Keys, 'seal' | 'open'>;
+  readonly keys: Seals;
   readonly clock: Clock;
   readonly ids: Pick<Ids, 'uuid'>;
   readonly journal: Journal;
@@ -41,7 +49,17 @@ interface Running {
   readonly end: Promise<UploadEnd>;
 }
 
-export function openUploads(deps: UploadsDeps): Uploads {
+/** What is remembered beside the database. */
+export interface ResealedUploads extends Uploads {
+  /**
+   * Seals the credentials of an upload anew, after a data key has leaked; what it began with goes on.
+   * @returns what kind of storage it goes to, and whether they were sealed with another key; null where nothing goes up
+   * @throws PlatformError `SealBroken`; what the disk says
+   */
+  reseal(archiveId: string): Promise<{ readonly storage: StorageTarget['type']; readonly resealed: boolean } | null>;
+}
+
+export function openUploads(deps: UploadsDeps): ResealedUploads {
   return new NodeUploads(deps);
 }
 
@@ -57,7 +75,7 @@ function bucketOver(wire: Wire): BucketOf {
   };
 }
 
-class NodeUploads implements Uploads {
+class NodeUploads implements ResealedUploads {
   readonly #deps: UploadsDeps;
   readonly #bucketOf: BucketOf;
   readonly #running = new Map<string, Running>();
@@ -153,6 +171,20 @@ class NodeUploads implements Uploads {
         why: error instanceof Error ? error.message : 'unknown',
       });
     }
+  }
+
+  async reseal(archiveId: string): ReturnType<ResealedUploads['reseal']> {
+    const { folderOf, keys } = this.#deps;
+    const running = this.#running.get(archiveId);
+    if (running) {
+      const anew = await running.upload.reseal((state) => resealed(keys, archiveId, state));
+      return { storage: running.target.type, resealed: anew };
+    }
+    const state = await readState(folderOf(archiveId));
+    if (!state) return null;
+    const anew = resealed(keys, archiveId, state);
+    if (anew !== state) await writeState(folderOf(archiveId), anew);
+    return { storage: openTarget(keys, archiveId, anew).type, resealed: anew !== state };
   }
 
   stop(): void {

@@ -28,6 +28,7 @@ const personalPaths: Readonly<Record<EventType, readonly Path[]>> = {
   'callback.registered': none,
   'callback.removed': none,
   'storage.changed': none,
+  'storage.encryptionSwitchedOff': none,
   'storage.removed': none,
   'sealing.changed': none,
   'sealing.removed': none,
