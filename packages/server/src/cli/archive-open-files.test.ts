@@ -177,7 +177,9 @@ test('files that are cut are kept under names that say so, and those that are wh
   assert.deepEqual(kept, asRecorded.subarray(0, kept.length));
   assert.deepEqual(readFileSync(at('visit.cut/b.mkv')), other);
   // One that was kept before is not replaced.
-  await assert.rejects(run(at('cut.zip'), { out }), (error) => isRefusal(error, 'ArchiveCut', /visit\.[0-9a-f]+\.part/));
+  await assert.rejects(run(at('cut.zip'), { out }), (error) =>
+    isRefusal(error, 'ArchiveCut', /visit\.[0-9a-f]+\.part/),
+  );
 });
 
 test('a ZIP that is cut keeps what precedes the cut', async () => {

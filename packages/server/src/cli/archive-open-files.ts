@@ -67,7 +67,9 @@ async function all(entries: AsyncIterable<OpenedEntry>, folder: OutputFolder): P
 }
 
 async function cut(why: string, folder: OutputFolder): Promise<PlatformError> {
-  return new PlatformError('ArchiveCut', { why: `${why}; what there is of the archive is in ${await folder.keepCut()}` });
+  return new PlatformError('ArchiveCut', {
+    why: `${why}; what there is of the archive is in ${await folder.keepCut()}`,
+  });
 }
 
 const named = (names: readonly string[]) =>

@@ -64,7 +64,13 @@ function rig(stdin: Uint8Array = Buffer.alloc(0), ask: typeof fetch = fetch) {
   };
   const run = (source: string, words: Partial<OpenWords> = {}) => {
     const all = { key: path.join(folder, 'key.pem'), out: undefined, password: cbc.password, ...words };
-    const none = { sha256: undefined, manifest: undefined, platformKeys: undefined, passphraseFile: undefined, entry: undefined };
+    const none = {
+      sha256: undefined,
+      manifest: undefined,
+      platformKeys: undefined,
+      passphraseFile: undefined,
+      entry: undefined,
+    };
     return openArchiveCommand({ ...none, source, ...all }, deps);
   };
   return { run, stdout, stderr, clock };

@@ -1,7 +1,6 @@
 /** `cloister archive open`: opens an archive of either format with a private key. It asks no server. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Writable } from 'node:stream';
-import { PlatformError } from '@cloister/protocol';
 import { type OpenedArchive, type OpenedFiles, openAnyArchive } from '../archive/index.ts';
 import type { Clock, Ids } from '../lib/index.ts';
 import {
