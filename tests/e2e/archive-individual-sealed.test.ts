@@ -97,7 +97,10 @@ test('SEAL4 two certificates, two keys: each opens every file, with the command 
   writeFileSync(at('archive.jws'), String(await stage.customer.rest('GET', route, 'project')));
   const checked = ['--manifest', at('archive.jws'), '--platform-keys', `${stage.server.url}/cloister/v1/manifest-keys`];
   const verified = await command<Record<string, unknown>>(stage.server, 'archive', 'verify', zip, ...checked);
-  assert.deepEqual([verified.format, verified.outputMode, verified.fileName], ['cloister', 'individual', 'archive.zip']);
+  assert.deepEqual(
+    [verified.format, verified.outputMode, verified.fileName],
+    ['cloister', 'individual', 'archive.zip'],
+  );
   const open = (...words: string[]) => ['archive', 'open', zip, ...words];
   for (const owner of ['clinic', 'auditor']) {
     const words = open('--key', at(`${owner}.key`), '--out', at(owner), ...checked);
@@ -125,7 +128,10 @@ test('SEAL4 two certificates, two keys: each opens every file, with the command 
   assert.deepEqual(found, new Set([0, 1]));
 
   const [first] = manifest.files;
-  await command(stage.server, ...open('--key', at('clinic.key'), '--entry', String(first?.filename), '--out', at('one.webm')));
+  await command(
+    stage.server,
+    ...open('--key', at('clinic.key'), '--entry', String(first?.filename), '--out', at('one.webm')),
+  );
   assert.deepEqual(readFileSync(at('one.webm')), readFileSync(at(`clinic/${first?.filename}`)));
   assert.match(await refusal(...open('--key', at('stranger.key'), '--out', at('no'))), /sealed to the certificate/);
   const changed = readFileSync(zip);
@@ -159,9 +165,16 @@ for (const victim of ['recorder', 'server'] as const) {
       stage.server = await stage.server.restart();
     }
     const read = () =>
-      stage.customer.rest('GET', `/v2/project/${stage.customer.credentials.apiKey}/archive/${id}`, 'project') as Promise<Archive>;
+      stage.customer.rest(
+        'GET',
+        `/v2/project/${stage.customer.credentials.apiKey}/archive/${id}`,
+        'project',
+      ) as Promise<Archive>;
     const archive = await eventually('the archive to come to its end', read, ({ status }) => status === 'failed');
-    assert.ok(readFileSync(spool).subarray(0, size).equals(before), 'a byte that was on the disk is not there any more');
+    assert.ok(
+      readFileSync(spool).subarray(0, size).equals(before),
+      'a byte that was on the disk is not there any more',
+    );
     const zip = await downloadTo(archive);
     const out = at(`${victim}-visit`);
     const words = ['archive', 'open', zip, '--key', at('clinic.key'), '--out', out];
@@ -173,7 +186,11 @@ for (const victim of ['recorder', 'server'] as const) {
       assert.ok(pictures.length > 0 && pictures.every(({ left }) => like(left, colour)));
     }
     const { apiKey } = stage.customer.credentials;
-    const signed = await stage.customer.rest('GET', `/cloister/v1/projects/${apiKey}/archives/${id}/manifest`, 'project');
+    const signed = await stage.customer.rest(
+      'GET',
+      `/cloister/v1/projects/${apiKey}/archives/${id}/manifest`,
+      'project',
+    );
     writeFileSync(at(`${victim}.jws`), String(signed));
     const keys = ['--platform-keys', `${stage.server.url}/cloister/v1/manifest-keys`];
     const checked = await command<Record<string, unknown>>(

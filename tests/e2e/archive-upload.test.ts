@@ -221,7 +221,10 @@ test('STO9 an individual archive: the object is the ZIP of what was sent', async
   const { names, members } = await zipped(tempFolder('individual'));
   assert.equal(names.length, 2);
   const [manifest, file] = ['.json', '.webm'].map((ending) => names.find((name) => name.endsWith(ending))) as string[];
-  assert.match(probe(path.join(members, file as string)), /vp8[\s\S]*opus[\s\S]*matroska,webm|opus[\s\S]*vp8[\s\S]*matroska,webm/);
+  assert.match(
+    probe(path.join(members, file as string)),
+    /vp8[\s\S]*opus[\s\S]*matroska,webm|opus[\s\S]*vp8[\s\S]*matroska,webm/,
+  );
   const { files } = JSON.parse(readFileSync(path.join(members, manifest as string), 'utf8'));
   assert.deepEqual(
     files.map(({ filename, size }: { filename: string; size: number }) => [filename, size]),
