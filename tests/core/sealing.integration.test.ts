@@ -87,11 +87,13 @@ describe('in our own format', () => {
     assert.deepEqual((await start()).order.recipients, []);
   });
 
-  it('an individual archive is refused before anything is recorded', async () => {
-    await put({ format: 'cloister', certificates: [first] });
-    const before = platform.recordings.all.size;
-    await assert.rejects(start('individual'), code('NotBuilt', /individual archives/));
-    assert.equal(platform.recordings.all.size, before);
+  it('an individual archive is sealed to them as well, also where the storage has a certificate', async () => {
+    await platform.core.storages.put(actor, platform.projectId, { ...storage, certificate: first });
+    await assert.rejects(start('individual'), code('CertificateNeedsComposed'));
+    await put({ format: 'cloister', certificates: [first, second] });
+    const { order, ...archive } = await start('individual');
+    assert.deepEqual([order.outputMode, order.certificate, order.recipients], ['individual', null, [first, second]]);
+    assert.deepEqual(archive.recipients, [first, second]);
   });
 });
 

@@ -6,10 +6,12 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { tempFolder } from '../rig/cleanup.ts';
+import { command } from '../rig/command.ts';
 import type { Participant } from '../rig/page.ts';
 import { Swift } from '../rig/swift.ts';
 import { eventually } from '../rig/wait.ts';
-import { publishNoise } from './archives.ts';
+import { customerKey, publishNoise } from './archives.ts';
+import { drawSeconds, run } from './recorded.ts';
 import { useStage } from './stage.ts';
 
 interface Archive {
@@ -51,16 +53,16 @@ async function noisy(sessionId: string): Promise<Participant> {
   return participant;
 }
 
-async function start(): Promise<{ archive: Archive; end: () => Promise<void> }> {
+async function start(wish: object = { quantizationParameter: 15 }) {
   const sessionId = await stage.customer.session();
   const participant = await noisy(sessionId);
-  const archive = (await rest('POST', '/archive', { sessionId, quantizationParameter: 15 })) as Archive;
+  const archive = (await rest('POST', '/archive', { sessionId, ...wish })) as Archive;
   await participant.event('session', 'archiveStarted');
-  const end = async () => {
+  const end = async (): Promise<void> => {
     await rest('POST', `/archive/${archive.id}/stop`);
     await participant.close();
   };
-  return { archive, end };
+  return { archive, participant, end };
 }
 
 /** What the server remembers of an upload. */
@@ -171,6 +173,67 @@ test('STO9 sealed to a certificate: the platform is killed on the way, and after
   ]);
   assert.equal(opened.status, 0, String(opened.stderr));
   assert.match(probe(out), /h264[\s\S]*aac[\s\S]*mpegts/);
+});
+
+/** Records an individual archive, and takes what is in the bucket apart. @returns the names of its members, and where they are */
+async function zipped(folder: string): Promise<{ zip: string; names: string[]; members: string }> {
+  const { archive, participant, end } = await start({ outputMode: 'individual' });
+  await participant.page.evaluate(drawSeconds, 4);
+  await end();
+  const after = await uploaded(archive.id);
+  assert.deepEqual([after.url, after.password], [null, '']);
+  const [zip, members] = [path.join(folder, `${archive.id}.zip`), path.join(folder, archive.id)];
+  writeFileSync(zip, await objectOf(after, 'archive.zip'));
+  run('unzip', ['-q', zip, '-d', members]);
+  await eventually(
+    'nothing of it stays with us',
+    async () => readdirSync(path.join(stage.server.dataDir, 'archives')),
+    (left) => !left.some((name) => name.startsWith(archive.id)),
+  );
+  return { zip, names: readdirSync(members).sort(), members };
+}
+
+test('STO9 an individual archive: the object is the ZIP of what was sent', async () => {
+  await swift.start();
+  await setStorage();
+  const { names, members } = await zipped(tempFolder('individual'));
+  assert.equal(names.length, 2);
+  const [manifest, file] = ['.json', '.webm'].map((ending) => names.find((name) => name.endsWith(ending))) as string[];
+  assert.match(
+    probe(path.join(members, file as string)),
+    /vp8[\s\S]*opus[\s\S]*matroska,webm|opus[\s\S]*vp8[\s\S]*matroska,webm/,
+  );
+  const { files } = JSON.parse(readFileSync(path.join(members, manifest as string), 'utf8'));
+  assert.deepEqual(
+    files.map(({ filename, size }: { filename: string; size: number }) => [filename, size]),
+    [[file, readFileSync(path.join(members, file as string)).length]],
+  );
+});
+
+test('STO9 SEAL4 an individual archive that is sealed to certificates: the object is the ZIP of sealed files', async () => {
+  const folder = tempFolder('individual-sealed');
+  const { certificate, privateKey } = customerKey();
+  const key = path.join(folder, 'key.pem');
+  writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const place = `/cloister/v1/projects/${stage.customer.credentials.apiKey}/archive-sealing`;
+  await setStorage();
+  await stage.customer.rest('PUT', place, 'account', { format: 'cloister', certificates: [certificate] });
+  const { zip, names, members } = await zipped(folder);
+  await stage.customer.rest('DELETE', place, 'account');
+  assert.equal(names.length, 2);
+  for (const name of names) {
+    assert.match(name, /\.(json|webm)\.cloister$/);
+    const bytes = readFileSync(path.join(members, name));
+    assert.equal(bytes.toString('latin1', 0, 8), 'CLOISEAL');
+    for (const clear of ['V_VP8', 'OpusHead', 'startTimeOffset']) assert.equal(bytes.includes(clear), false, clear);
+  }
+  const out = path.join(folder, 'opened');
+  const { files } = await command<{ files: string[] }>(
+    stage.server,
+    ...['archive', 'open', zip, '--key', key, '--out', out],
+  );
+  const file = files.find((name) => name.endsWith('.webm')) as string;
+  assert.match(probe(path.join(out, file)), /vp8[\s\S]*opus|opus[\s\S]*vp8/);
 });
 
 /** Records a moment under a storage that does not take it. */

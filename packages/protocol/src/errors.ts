@@ -185,8 +185,8 @@ const table = {
   CertificateNeedsComposed: {
     status: 400,
     opentok: 400,
-    message: 'The storage of this project has a certificate, and an individual archive cannot be sealed to it',
-    help: 'Start the archive with the outputMode `composed`, or set the storage without a certificate.',
+    message: 'Archives of this project are sealed in the format of OpenTok, which has no individual ones',
+    help: 'Start it with the outputMode `composed`, or choose the format of Cloister with PUT …/archive-sealing.',
     fault: 'caller',
   },
   StorageNotFound: {

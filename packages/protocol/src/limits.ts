@@ -178,6 +178,10 @@ const table = {
     value: 32 * 1024,
     why: 'of a file of an individual archive, what is authenticated at a time: eight seconds of a voice alone, which a recorder that dies may take along',
   },
+  archiveManifestBytes: {
+    value: 8_000_000,
+    why: 'manifest of a sealed individual archive, which who opens it has in memory: archiveFiles with connectionDataChars have less, escaped as JSON does too',
+  },
   archiveEndSeconds: { value: 20, why: 'a recorder that was told to stop and has not ended by then is killed' },
   archiveMessageBytes: { value: 1_000_000, why: 'one message to or from a recorder' },
 

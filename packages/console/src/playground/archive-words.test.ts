@@ -115,6 +115,15 @@ test('the commands name the file as it is downloaded, and everything but the key
     openCommand(archive),
     'npx cloister archive open archive.ts --key key.pem --password "cGFzcw==" --sha256 "c2hh+/8=" --out archive-clear.ts',
   );
+  const files: PlaygroundArchive = {
+    ...archive,
+    fileName: 'archive.zip',
+    sealed: { password: '', sha256: 'c2hh+/8=' },
+  };
+  assert.equal(
+    openCommand(files),
+    'npx cloister archive open archive.zip --key key.pem --sha256 "c2hh+/8=" --out archive-clear',
+  );
   assert.match(opensslCommands(archive), /<<< "cGFzcw==" -out password\.enc\n/);
   assert.match(opensslCommands(archive), /-in archive\.ts -out archive-clear\.ts \\\n/);
 });

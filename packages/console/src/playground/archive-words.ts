@@ -135,14 +135,14 @@ export function isPlayable({ fileName, sealed }: Pick<PlaygroundArchive, 'fileNa
   return sealed === null && fileName.endsWith('.mp4');
 }
 
-/** What is inside a sealed archive, of either format. */
-const clearName = 'archive-clear.ts';
+/** What is inside a sealed archive: a file, of either format, or the folder of an individual one. */
+const clearNameOf = (fileName: string) => (fileName.endsWith('.zip') ? 'archive-clear' : 'archive-clear.ts');
 
 /** What somebody with the private key types, in the folder of the download. The key of our own format is in the file. */
 export function openCommand({ fileName, sealed }: PlaygroundArchive): string {
   const password = sealed?.password ? ` --password "${sealed.password}"` : '';
   const sha256 = sealed?.sha256 ?? '';
-  return `npx cloister archive open ${fileName} --key key.pem${password} --sha256 "${sha256}" --out ${clearName}`;
+  return `npx cloister archive open ${fileName} --key key.pem${password} --sha256 "${sha256}" --out ${clearNameOf(fileName)}`;
 }
 
 /** The same with nothing but openssl, as OpenTok documents it. */
@@ -150,7 +150,7 @@ export function opensslCommands({ fileName, sealed }: PlaygroundArchive): string
   return [
     `openssl enc -base64 -d -A <<< "${sealed?.password ?? ''}" -out password.enc`,
     'openssl pkeyutl -decrypt -pkeyopt rsa_padding_mode:oaep -inkey key.pem -in password.enc -out password.bin',
-    `openssl enc -d -aes-256-cbc -in ${fileName} -out ${clearName} \\`,
+    `openssl enc -d -aes-256-cbc -in ${fileName} -out ${clearNameOf(fileName)} \\`,
     '  -K $(xxd -s 3 -l 32 -c 32 -p password.bin) -iv $(xxd -s 35 -l 16 -c 16 -p password.bin)',
   ].join('\n');
 }

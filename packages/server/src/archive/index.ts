@@ -1,4 +1,5 @@
 /** The door of the archives: how they are recorded, laid out, sealed and opened. Clear bytes are in memory only. */
+export { sealedEnding } from './individual-index.ts';
 export { type Placement, placeStreams, type Rectangle } from './layout.ts';
 export {
   type Expected,
@@ -8,7 +9,8 @@ export {
   type VerifiedManifest,
   verifyManifest,
 } from './manifest.ts';
-export { type OpenedArchive, type OpenWith, openArchive } from './open.ts';
+export { restoreHead } from './matroska-head.ts';
+export { type OpenedArchive, type OpenedFiles, type OpenWith, openAnyArchive, openArchive } from './open.ts';
 export { openOpenTokArchive } from './opentok-open.ts';
 export { createOpenTokSealer, type OpenTokSealer, partBytes } from './opentok-seal.ts';
 export { type LayoutStream, mixedVoices, type VoiceStream } from './priority.ts';
@@ -17,5 +19,6 @@ export { archiveFolder, openRecordings, type RecordingsDeps } from './recordings
 export { archivesOf, type ResealDeps, resealArchives } from './reseal-archives.ts';
 export { createArchiveSealer, createArchiveSealerWith, openSealedArchive } from './sealed-archive.ts';
 export { type Extent, openSealedRanges, type Ranges, type SealedReader } from './sealed-ranges.ts';
+export type { OpenedEntry } from './sealed-zip.ts';
 export type { Random, Sealer } from './sealer.ts';
 export { parseStylesheet } from './stylesheet.ts';

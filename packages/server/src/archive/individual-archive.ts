@@ -1,10 +1,10 @@
 /**
  * An individual archive as it is downloaded: a ZIP that is nowhere. Its members lie sealed in the spools; each range of it is
- * opened while it is read.
+ * opened while it is read, or given as it is where the files are sealed to certificates.
  */
-import { type FileHandle, open } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { PlatformError } from '@cloister/protocol';
+import { replaceFile } from '../lib/index.ts';
 import {
   type ArchiveIndex,
   type IndexedFile,
@@ -12,101 +12,35 @@ import {
   manifestOf,
   readIndex,
   readMark,
+  sealedEnding,
+  sealedManifestOf,
   spoolOf,
   writeIndex,
 } from './individual-index.ts';
-import type { UnwrapKey } from './recipients.ts';
-import { cut } from './sealed-archive.ts';
-import { openSealedRanges, type Ranges, type SealedReader } from './sealed-ranges.ts';
-import { ZipLayout } from './zip.ts';
-
-/** How much is read from a disk, and given out, at a time. */
-export const readBytes = 256 * 1024;
+import { openSealedSpool, openSpool, type Spool } from './individual-spool.ts';
+import { toCertificates, type UnwrapKey } from './recipients.ts';
+import { sealedTo } from './recorder-seal.ts';
+import { createArchiveSealer } from './sealed-archive.ts';
+import { ZipLayout, type ZipMember } from './zip.ts';
 
 /** Where an individual archive is kept, and what opens it. */
 export interface KeptIndividual {
   readonly folder: string;
   readonly index: IndexSeal;
+  /** Not for one that is sealed to certificates: there is no key of it here. */
   readonly unwrap: UnwrapKey;
 }
 
-type Ended = NonNullable<IndexedFile['ended']>;
+const toOthers = ({ certificates }: ArchiveIndex) => certificates.length > 0;
 
-/** The file, read in large steps: a chunk is small, and a read costs nearly the same for many of them. */
-function readingAhead(handle: FileHandle): Ranges {
-  let held = { start: 0, bytes: Buffer.alloc(0) };
-  return {
-    size: async () => (await handle.stat()).size,
-    async read(offset, length) {
-      const from = offset - held.start;
-      if (from >= 0 && from + length <= held.bytes.length) return held.bytes.subarray(from, from + length);
-      const room = Buffer.allocUnsafeSlow(Math.max(length, readBytes));
-      const { bytesRead } = await handle.read(room, 0, room.length, offset);
-      held = { start: offset, bytes: room.subarray(0, bytesRead) };
-      return held.bytes.subarray(0, length);
-    },
-  };
+async function spoolIn(kept: KeptIndividual, index: ArchiveIndex, file: number): Promise<Spool> {
+  const name = spoolOf(kept.folder, file);
+  return toOthers(index) ? openSealedSpool(name) : openSpool(name, file, kept.unwrap);
 }
 
-/** One sealed file that is open. */
-class Spool {
-  readonly #handle: FileHandle;
-  readonly #reader: SealedReader;
-
-  private constructor(handle: FileHandle, reader: SealedReader) {
-    this.#handle = handle;
-    this.#reader = reader;
-  }
-
-  /** @throws PlatformError `ArchiveCut` where not even its head is there, `ArchiveChanged` where it is another file's */
-  static async open(kept: KeptIndividual, file: number): Promise<Spool> {
-    const handle = await open(spoolOf(kept.folder, file), 'r');
-    const unwrap: UnwrapKey = async (header) => {
-      const { file: number, ...rest } = Object(header) as { file?: unknown };
-      if (number !== file) throw new PlatformError('ArchiveChanged', { why: 'a file lies in the place of another' });
-      return kept.unwrap(rest);
-    };
-    try {
-      return new Spool(handle, await openSealedRanges(readingAhead(handle), unwrap));
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
-  }
-
-  /** What there is of a file whose end nobody knows. */
-  async measure(): Promise<Ended> {
-    const { bytes } = await this.#reader.extent();
-    let sum = 0;
-    for await (const part of this.#read(0, bytes)) sum = crc32(part, sum);
-    return { bytes, headBytes: 0, crc32: sum };
-  }
-
-  /** Bytes of the file from a place on, with its last head in the place of its first. @throws PlatformError `ArchiveCut` */
-  async *read({ bytes, headBytes }: Ended, offset: number, length: number): AsyncGenerator<Buffer> {
-    const extent = await this.#reader.extent();
-    // A file that was ended and lacks its last chunk was shortened since.
-    if (extent.bytes < bytes + headBytes || (headBytes > 0 && !extent.complete))
-      throw cut('a file of it was shortened');
-    const inHead = Math.max(0, Math.min(headBytes - offset, length));
-    yield* this.#read(bytes + offset, inHead);
-    yield* this.#read(offset + inHead, length - inHead);
-  }
-
-  async close(): Promise<void> {
-    this.#reader.close();
-    await this.#handle.close();
-  }
-
-  async *#read(offset: number, length: number): AsyncGenerator<Buffer> {
-    for (let at = 0; at < length; at += readBytes) {
-      yield await this.#reader.read(offset + at, Math.min(readBytes, length - at));
-    }
-  }
-}
-
-/** Measures what was not ended, and leaves out what has not even a head. */
+/** Measures what was not ended, and leaves out what has not even a head. @returns the same where all has its end */
 async function settled(kept: KeptIndividual, index: ArchiveIndex): Promise<ArchiveIndex> {
+  if (index.files.every(({ ended }) => ended !== null)) return index;
   const files: IndexedFile[] = [];
   const stopMs = await readMark(kept.folder);
   for (const file of index.files) {
@@ -115,9 +49,9 @@ async function settled(kept: KeptIndividual, index: ArchiveIndex): Promise<Archi
       continue;
     }
     try {
-      const spool = await Spool.open(kept, file.file);
-      const ended = await spool.measure().finally(() => spool.close());
-      if (ended.bytes > 0) files.push({ ...file, stopMs, ended });
+      const spool = await spoolIn(kept, index, file.file);
+      const measured = await spool.measure().finally(() => spool.close());
+      if (measured) files.push({ ...file, stopMs, ...measured });
     } catch (error) {
       const code = (error as { code?: unknown }).code;
       if (code !== 'ArchiveCut' && code !== 'ENOENT') throw error;
@@ -126,45 +60,76 @@ async function settled(kept: KeptIndividual, index: ArchiveIndex): Promise<Archi
   return { ...index, files };
 }
 
+/** It is made of what this server knows and keeps sealed itself, so its key may be made here; it is wiped at once. */
+async function sealManifest(index: ArchiveIndex): Promise<Buffer> {
+  const sealer = await createArchiveSealer(toCertificates(index.certificates.map(sealedTo)));
+  return Buffer.concat([sealer.write(Buffer.from(manifestOf(index))), sealer.end()]);
+}
+
+/** @returns null where there is none: the disk did not take it */
+async function readSealedManifest({ folder }: KeptIndividual): Promise<Buffer | null> {
+  return readFile(sealedManifestOf(folder)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+}
+
 /**
- * After a recorder or the server died: the index gets the sizes of what was left behind, so that nobody has to measure again.
- * Once more does no harm.
+ * At the end of a recording, and after a recorder or the server died: the index gets the sizes of what was left behind, so that
+ * nobody has to measure again, and the manifest is sealed where the files are. Once more does no harm.
  * @returns null when there is nothing to open
  */
 export async function settleIndividual(kept: KeptIndividual): Promise<{ durationMs: number; password: string } | null> {
-  const index = await settled(kept, await readIndex(kept.folder, kept.index));
-  await writeIndex(kept.folder, index, kept.index);
+  const before = await readIndex(kept.folder, kept.index);
+  const index = await settled(kept, before);
+  if (index !== before) await writeIndex(kept.folder, index, kept.index);
+  // It stays the one that it is: another would have another key, and the ZIP another digest.
+  if (toOthers(index) && (await readSealedManifest(kept)) === null) {
+    await replaceFile(sealedManifestOf(kept.folder), await sealManifest(index));
+  }
   const durationMs = (await readMark(kept.folder)) ?? 0;
   return index.files.length === 0 ? null : { durationMs, password: '' };
+}
+
+/** A member of the ZIP; `at` is where its bytes are: here, or in the spool of a file. */
+type Member = ZipMember & { readonly at: Buffer | IndexedFile };
+
+async function membersOf(kept: KeptIndividual, index: ArchiveIndex): Promise<Member[]> {
+  const sealed = toOthers(index);
+  const ending = sealed ? sealedEnding : '';
+  const manifest = sealed ? await readSealedManifest(kept) : Buffer.from(manifestOf(index));
+  const name = `${index.archiveId}.json${ending}`;
+  return [
+    ...(manifest ? [{ name, bytes: manifest.length, crc32: crc32(manifest), at: manifest }] : []),
+    ...index.files.map((file) => {
+      const { bytes, crc32: sum } = (sealed ? file.stored : file.ended) as { bytes: number; crc32: number };
+      return { name: `${file.fileName}${ending}`, bytes, crc32: sum, at: file };
+    }),
+  ];
 }
 
 /** @param range first and last byte, both included. @returns the bytes, and the size of the whole ZIP */
 export async function openIndividual(kept: KeptIndividual, range?: { start: number; end: number }) {
   const index = await settled(kept, await readIndex(kept.folder, kept.index));
-  const ended = index.files.map((file) => file.ended as Ended);
-  const manifest = Buffer.from(
-    manifestOf(
-      index,
-      ended.map(({ bytes }) => bytes),
-    ),
-  );
-  const members = [
-    { name: `${index.archiveId}.json`, bytes: manifest.length, crc32: crc32(manifest) },
-    ...index.files.map(({ fileName }, at) => ({ name: fileName, ...(ended[at] as Ended) })),
-  ];
+  const members = await membersOf(kept, index);
   const layout = new ZipLayout(members, index.createdAt);
   const end = Math.min((range?.end ?? layout.bytes - 1) + 1, layout.bytes);
   const stream = (async function* () {
     for (const part of layout.parts(range?.start ?? 0, end)) {
-      if ('bytes' in part) yield part.bytes;
-      else if (part.member === 0) yield manifest.subarray(part.offset, part.offset + part.length);
-      else {
-        const spool = await Spool.open(kept, (index.files[part.member - 1] as IndexedFile).file);
-        try {
-          yield* spool.read(ended[part.member - 1] as Ended, part.offset, part.length);
-        } finally {
-          await spool.close();
-        }
+      if ('bytes' in part) {
+        yield part.bytes;
+        continue;
+      }
+      const { at } = members[part.member] as Member;
+      if (Buffer.isBuffer(at)) {
+        yield at.subarray(part.offset, part.offset + part.length);
+        continue;
+      }
+      const spool = await spoolIn(kept, index, at.file);
+      try {
+        yield* spool.read(at, part.offset, part.length);
+      } finally {
+        await spool.close();
       }
     }
   })();

@@ -1,10 +1,12 @@
 /** What a recorder may say of its files: it decodes what strangers send, and is not believed. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { crc32 } from 'node:zlib';
 import { limits } from '@cloister/protocol';
 import { isRefusal } from './archive-fixtures.ts';
 import { IndividualFiles } from './individual-files.ts';
@@ -19,15 +21,22 @@ before(async () => {
 after(() => rm(root, { recursive: true, force: true }));
 
 const plain = { seal: (clear: string) => clear, open: (sealed: string) => sealed };
-const about = { archiveId: 'id', projectId: '1', sessionId: 'session', name: 'a visit', createdAt: 1000 };
+const about = {
+  archiveId: 'id',
+  projectId: '1',
+  sessionId: 'session',
+  name: 'a visit',
+  createdAt: 1000,
+  certificates: [],
+};
 const begun: BegunFile = { streamId: 'camera', container: 'webm', startMs: 40 };
 const ended: EndedFile = { bytes: 12, headBytes: 2, crc32: 7, stopMs: 900 };
 
 let made = 0;
-async function files(): Promise<{ folder: string; kept: IndividualFiles }> {
+async function files(certificates: string[] = []): Promise<{ folder: string; kept: IndividualFiles }> {
   made += 1;
   const folder = path.join(root, String(made));
-  const kept = await IndividualFiles.create(folder, about, plain);
+  const kept = await IndividualFiles.create(folder, { ...about, certificates }, plain);
   kept.describe(stream);
   return { folder, kept };
 }
@@ -45,7 +54,7 @@ test('a stream has files in order; each part goes to its own', async () => {
     kept.part(file, Buffer.from(text));
   kept.ended(0, ended);
   kept.began(2, { ...begun, startMs: 1000 });
-  kept.mark(1234);
+  for (const ms of [98_765, 1234]) kept.mark(ms);
   await kept.abandon();
   assert.equal(await readMark(folder), 1234);
   assert.equal(readFileSync(path.join(folder, 'stream-0'), 'utf8'), 'first and second');
@@ -86,6 +95,21 @@ test('a recorder names no file by itself: no other stream, container, number or 
   }
   await kept.finish();
   assert.deepEqual(readdirSync(folder).sort(), ['about.json', 'index.json', 'stream-0']);
+});
+
+test('of a file that is sealed to certificates what counts is what was stored, not what a recorder says of it', async () => {
+  const { folder, kept } = await files(['pem']);
+  kept.began(0, begun);
+  kept.began(1, begun);
+  for (const text of ['cipher ', 'text']) kept.part(0, Buffer.from(text));
+  kept.ended(0, ended);
+  await kept.abandon();
+  const { certificates, files: known } = await readIndex(folder, plain);
+  const text = Buffer.from('cipher text');
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  assert.deepEqual(certificates, ['pem']);
+  assert.deepEqual(known[0]?.stored, { bytes: text.length, crc32: crc32(text), sha256 });
+  assert.deepEqual([known[0]?.ended?.bytes, known[1]?.ended, known[1]?.stored], [ended.bytes, null, null]);
 });
 
 test('cipher text of a file that has not begun, or has ended, is what the recording fails with', async () => {

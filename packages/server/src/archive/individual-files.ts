@@ -3,10 +3,13 @@
  *
  *     stream-0, …    what was sealed of each stream's file, in order
  *     index.json     which is which, sealed
+ *     manifest       at the end, where it is sealed to certificates: OpenTok's manifest, sealed to the same
  *     mark           while they grow: the milliseconds of the recording that they hold
  *     about.json     whose it is, and in which format; at the end, what it turned out to be
  */
+import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
 import { limits, PlatformError } from '@cloister/protocol';
 import type { RecordedStream } from '../core/index.ts';
 import { ownerOnly, writeAbout } from './archive-file.ts';
@@ -29,13 +32,32 @@ const endings: ReadonlyMap<FileContainer, string> = new Map([
   ['matroska', 'mkv'],
 ]);
 
-type About = Pick<ArchiveIndex, 'archiveId' | 'projectId' | 'sessionId' | 'name' | 'createdAt'>;
+type About = Omit<ArchiveIndex, 'files'>;
+
+/** What is known of cipher text as it comes: all that is ever known of it here. */
+class Stored {
+  readonly #hash = createHash('sha256');
+  #bytes = 0;
+  #crc32 = 0;
+
+  add(cipherText: Buffer): void {
+    this.#hash.update(cipherText);
+    this.#bytes += cipherText.length;
+    this.#crc32 = crc32(cipherText, this.#crc32);
+  }
+
+  end(): NonNullable<IndexedFile['stored']> {
+    return { bytes: this.#bytes, crc32: this.#crc32, sha256: this.#hash.digest('hex') };
+  }
+}
 
 /** Written in order, one write after the other. What fails first is what `finish` throws. */
 export class IndividualFiles implements FilesTold {
   readonly #folder: string;
   readonly #seal: IndexSeal;
   readonly #spools = new Map<number, FileHandle>();
+  /** Of the files that are being written, where they are sealed to certificates. */
+  readonly #stored = new Map<number, Stored>();
   readonly #streams = new Map<string, Pick<RecordedStream, 'connectionData' | 'videoType'>>();
   #index: ArchiveIndex;
   #indexWaits = false;
@@ -80,8 +102,10 @@ export class IndividualFiles implements FilesTold {
     }
     const before = this.#index.files.filter((each) => each.streamId === streamId).length;
     const fileName = `${streamId}${before === 0 ? '' : `-${before}`}.${ending}`;
-    const known = checkedFile({ file, fileName, streamId, ...stream, startMs, stopMs: null, ended: null });
+    const unknown = { stopMs: null, ended: null, stored: null };
+    const known = checkedFile({ file, fileName, streamId, ...stream, startMs, ...unknown });
     this.#index = { ...this.#index, files: [...this.#index.files, known] };
+    if (this.#index.certificates.length > 0) this.#stored.set(file, new Stored());
     this.#writes.add(async () => {
       this.#spools.set(file, await open(spoolOf(this.#folder, file), 'wx', ownerOnly.file));
     });
@@ -89,6 +113,7 @@ export class IndividualFiles implements FilesTold {
   }
 
   part(file: number, cipherText: Buffer): void {
+    this.#stored.get(file)?.add(cipherText);
     this.#writes.add(async () => {
       const spool = this.#spools.get(file);
       if (!spool) throw new PlatformError('FrameInvalid', { why: 'cipher text of a file that has not begun' });
@@ -97,8 +122,10 @@ export class IndividualFiles implements FilesTold {
   }
 
   ended(file: number, { bytes, headBytes, crc32, stopMs }: EndedFile): void {
+    const stored = this.#stored.get(file)?.end() ?? null;
+    this.#stored.delete(file);
     const change = (each: IndexedFile) =>
-      each.file === file ? checkedFile({ ...each, stopMs, ended: { bytes, headBytes, crc32 } }) : each;
+      each.file === file ? checkedFile({ ...each, stopMs, ended: { bytes, headBytes, crc32 }, stored }) : each;
     this.#index = { ...this.#index, files: this.#index.files.map(change) };
     this.#writes.add(async () => {
       const spool = this.#spools.get(file);

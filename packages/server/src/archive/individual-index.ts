@@ -3,7 +3,7 @@
  * It has the archive's name and the connections' data in it, so it is stored sealed itself, anew whenever a file begins or
  * ends: after a crash it is right but for the files that were being written, which end where they end.
  */
-import { readFile, writeFile } from 'node:fs/promises';
+import { constants, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
 import { z } from 'zod';
@@ -11,6 +11,7 @@ import { replaceFile } from '../lib/index.ts';
 import { ownerOnly } from './archive-file.ts';
 
 const whole = z.int().nonnegative();
+const sum = whole.max(2 ** 32 - 1);
 
 const indexedFile = z.strictObject({
   /** Its number: the name of its spool. */
@@ -23,7 +24,12 @@ const indexedFile = z.strictObject({
   startMs: whole,
   stopMs: whole.nullable(),
   /** What was sealed of it, as `EndedFile` has it; null while it is written, or where its recorder died. */
-  ended: z.strictObject({ bytes: whole, headBytes: whole, crc32: whole.max(2 ** 32 - 1) }).nullable(),
+  ended: z.strictObject({ bytes: whole, headBytes: whole, crc32: sum }).nullable(),
+  /** Of a file that is sealed to certificates: the cipher text, which is what a download gives. Null until it is known. */
+  stored: z
+    .strictObject({ bytes: whole, crc32: sum, sha256: z.string().regex(/^[0-9a-f]{64}$/) })
+    .nullable()
+    .default(null),
 });
 
 /** What a recorder says of a file is held against this: it decodes what strangers send. */
@@ -40,6 +46,8 @@ const archiveIndex = z.strictObject({
   name: z.string(),
   /** When recording began, in milliseconds since 1970. */
   createdAt: z.number(),
+  /** PEM: whom its files are sealed to; nobody: a content key that the project's data key wraps. */
+  certificates: z.array(z.string()).readonly().default([]),
   files: z.array(indexedFile),
 });
 
@@ -66,9 +74,12 @@ export async function readIndex(folder: string, { open }: IndexSeal): Promise<Ar
 
 const markOf = (folder: string) => path.join(folder, 'mark');
 
-/** How much of the recording the files hold. */
+const markDigits = 15;
+
+/** How much of the recording the files hold. Always as long, over the one before: a crash leaves this one or that, never none. */
 export async function writeMark(folder: string, durationMs: number): Promise<void> {
-  await writeFile(markOf(folder), String(durationMs), { mode: ownerOnly.file });
+  const flag = constants.O_WRONLY | constants.O_CREAT;
+  await writeFile(markOf(folder), String(durationMs).padStart(markDigits, '0'), { mode: ownerOnly.file, flag });
 }
 
 /** @returns null where the recording came to its own end, or had no bytes yet */
@@ -82,16 +93,28 @@ export function spoolOf(folder: string, file: number): string {
   return path.join(folder, `stream-${file}`);
 }
 
-/** OpenTok's manifest (compat 2.4), the first member of the ZIP. @param bytes of each file, in the order of the index */
-export function manifestOf(index: ArchiveIndex, bytes: readonly number[]): string {
-  const files = index.files.map(({ connectionData, fileName, startMs, stopMs, streamId, videoType }, at) => ({
-    connectionData,
-    filename: fileName,
-    size: bytes[at],
-    startTimeOffset: startMs,
-    stopTimeOffset: stopMs,
-    streamId,
-    videoType,
+/** The sealed manifest of an archive that is sealed to certificates, once all of it is known. */
+export function sealedManifestOf(folder: string): string {
+  return path.join(folder, 'manifest');
+}
+
+/** What a sealed member of the ZIP is called behind the name of what is in it. */
+export const sealedEnding = '.cloister';
+
+/**
+ * OpenTok's manifest (compat 2.4), the first member of the ZIP. `size` is that of the clear file; where files are sealed, the
+ * member of each is named by its size and its SHA-256.
+ */
+export function manifestOf(index: ArchiveIndex): string {
+  const files = index.files.map((file) => ({
+    connectionData: file.connectionData,
+    filename: file.fileName,
+    size: file.ended?.bytes,
+    ...(file.stored && { sealedSize: file.stored.bytes, sealedSha256: file.stored.sha256 }),
+    startTimeOffset: file.startMs,
+    stopTimeOffset: file.stopMs,
+    streamId: file.streamId,
+    videoType: file.videoType,
   }));
   const { archiveId: id, createdAt, name, projectId, sessionId } = index;
   return `${JSON.stringify({ createdAt, files, id, name, partnerId: Number(projectId), sessionId }, null, 2)}\n`;

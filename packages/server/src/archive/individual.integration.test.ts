@@ -2,125 +2,48 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm, watch as watchFolder } from 'node:fs/promises';
+import { readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { limits } from '@cloister/protocol';
 import { makeOwner } from './archive-fixtures.ts';
-import { type DecodedRecording, decodeRecording, hertzOf, isColour } from './codec-fixtures.ts';
-import type { Publishing } from './recorder-fixtures.ts';
-import { FixtureTap, order, readFrom, recordingsIn, stream, watch } from './recordings-fixtures.ts';
+import { decodeRecording } from './codec-fixtures.ts';
+import {
+  assertPublished,
+  blue,
+  children,
+  IndividualRig,
+  type OpenTokManifest,
+  red,
+  type TakenApart,
+} from './individual-fixtures.ts';
+import { FixtureTap, order, stream, watch } from './recordings-fixtures.ts';
 
-let dataDir: string;
+let rig: IndividualRig;
 before(async () => {
-  dataDir = await mkdtemp(path.join(tmpdir(), 'cloister-individual-'));
+  rig = new IndividualRig(await mkdtemp(path.join(tmpdir(), 'cloister-individual-')));
 });
-after(() => rm(dataDir, { recursive: true, force: true }));
+after(() => rm(rig.dataDir, { recursive: true, force: true }));
 
-const recordings = () => recordingsIn(dataDir);
-const stored = (archiveId: string) => path.join(dataDir, 'archives', archiveId);
 const individual = (archiveId: string) => order(archiveId, { outputMode: 'individual' });
 
-const red: Publishing = { width: 320, height: 240, frameRate: 15, colour: () => [81, 90, 240], tone: () => 500 };
-const blue: Publishing = { width: 640, height: 480, frameRate: 15, colour: () => [41, 240, 110], tone: () => 1500 };
-
-interface Manifest {
-  readonly id: string;
-  readonly name: string;
-  readonly createdAt: number;
-  readonly partnerId: number;
-  readonly sessionId: string;
-  readonly files: readonly {
-    readonly filename: string;
-    readonly size: number;
-    readonly startTimeOffset: number;
-    readonly stopTimeOffset: number | null;
-    readonly streamId: string;
-    readonly videoType: string;
-    readonly connectionData: string;
-  }[];
-}
-
-interface Unzipped {
-  readonly zip: Buffer;
-  readonly names: readonly string[];
-  readonly manifest: Manifest;
-  readonly member: (name: string) => Buffer;
-}
-
-const read = (archiveId: string, range?: { start: number; end: number }) => readFrom(recordings(), archiveId, range);
-
-function unzip(args: readonly string[]): Buffer {
-  const { status, stdout, stderr } = spawnSync('unzip', args, { maxBuffer: 2 ** 28 });
-  assert.equal(status, 0, `${stderr}${stdout}`);
-  return stdout;
-}
-
-async function unzipped(archiveId: string): Promise<Unzipped> {
-  const { bytes: zip, size } = await read(archiveId);
-  assert.equal(zip.length, size);
-  const file = path.join(dataDir, `${archiveId}.zip`);
-  writeFileSync(file, zip);
-  // Every CRC-32 is right.
-  unzip(['-q', '-t', file]);
-  const names = unzip(['-Z1', file]).toString().trim().split('\n');
-  const member = (name: string) => unzip(['-p', file, name]);
-  return { zip, names, member, manifest: JSON.parse(member(`${archiveId}.json`).toString()) };
-}
-
-/** Records both streams at once until they were played. */
-async function recorded(archiveId: string, streams: Readonly<Record<string, Publishing>>, ms = 1500) {
-  // Made beforehand: encoding takes a while, in which nothing would be sent.
-  const taps = Object.entries(streams).map(([streamId, publishing]) => new FixtureTap(streamId, publishing, ms));
-  const watched = watch();
-  const recording = await recordings().start(individual(archiveId), watched);
-  for (const tap of taps) {
-    const { streamId } = tap;
-    recording.add({ ...stream, streamId, connectionData: `name=${streamId}` }, tap);
-  }
-  return { recording, watched, played: () => Promise.all(taps.map((tap) => tap.played.promise)) };
-}
-
-function assertPublished({ pictures, sound }: DecodedRecording, { colour, tone }: Publishing): void {
-  assert.ok(pictures.length >= 12, `${pictures.length} pictures`);
-  for (const { at } of pictures) assert.ok(isColour(at(100, 100), colour(0)), `${at(100, 100)}`);
-  const hertz = hertzOf(sound(300, 1200), 48_000);
-  assert.ok(Math.abs(hertz - tone(0)) < 5, `${hertz} Hz`);
-}
-
-/** What would be seen of a recording that was not sealed: of its containers, its codecs and its manifest. */
-const clearWords = [
-  'matroska',
-  'webm',
-  'V_VP8',
-  'A_OPUS',
-  'OpusHead',
-  'Lavf',
-  'name=',
-  'the name of a visit',
-  'camera-',
-];
-
-function assertSealed(archiveId: string): void {
-  const names = readdirSync(stored(archiveId));
-  assert.ok(names.length >= 3, names.join(' '));
-  for (const name of names) {
-    const bytes = readFileSync(path.join(stored(archiveId), name));
-    for (const word of clearWords) assert.equal(bytes.includes(word), false, `${word} in ${name}`);
-  }
+/** The same, with the manifest read. */
+async function unzipped(archiveId: string): Promise<TakenApart & { manifest: OpenTokManifest }> {
+  const apart = await rig.takenApart(archiveId);
+  return { ...apart, manifest: JSON.parse(apart.member(`${archiveId}.json`).toString()) };
 }
 
 test('a ZIP with a file for each stream and its manifest; any range of it; on the disk cipher text alone', async () => {
   const id = '00000000-0000-4000-8000-000000000001';
   const streams = { 'camera-1': red, 'camera-2': blue };
-  const { recording, watched, played } = await recorded(id, streams);
+  const { recording, watched, played } = await rig.recorded(id, streams);
   await played();
   recording.stop();
   const { result, why } = await watched.over;
   assert.equal(why, null);
-  assertSealed(id);
+  rig.assertSealed(id);
   const { zip, names, manifest, member } = await unzipped(id);
   assert.ok(result && Number.isInteger(result.durationMs) && result.durationMs > 1000);
   const digest = createHash('sha256').update(zip).digest('base64');
@@ -151,7 +74,7 @@ test('a ZIP with a file for each stream and its manifest; any range of it; on th
     [zip.length - 3000, zip.length + 500],
   ] as const;
   for (const [start, end] of ranges) {
-    const part = await read(id, { start, end });
+    const part = await rig.read(id, { start, end });
     assert.deepEqual(part.bytes, zip.subarray(start, end + 1), `${start} to ${end}`);
     assert.equal(part.size, zip.length);
   }
@@ -159,7 +82,7 @@ test('a ZIP with a file for each stream and its manifest; any range of it; on th
 
 test('a player is told how long a file is, and where it may begin', async () => {
   const { member } = await unzipped('00000000-0000-4000-8000-000000000001');
-  const file = path.join(dataDir, 'one.webm');
+  const file = path.join(rig.dataDir, 'one.webm');
   writeFileSync(file, member('camera-1.webm'));
   const { stdout } = spawnSync('ffprobe', ['-v', 'error', '-show_format', '-of', 'json', file]);
   const { format } = JSON.parse(stdout.toString());
@@ -170,7 +93,7 @@ test('a player is told how long a file is, and where it may begin', async () => 
 
 test('a stream that comes back has a second file', async () => {
   const id = '00000000-0000-4000-8000-000000000002';
-  const { recording, watched, played } = await recorded(id, { camera: red }, 500);
+  const { recording, watched, played } = await rig.recorded(id, { camera: red }, { ms: 500 });
   await played();
   recording.remove('camera');
   const again = new FixtureTap('camera', blue, 500);
@@ -193,21 +116,21 @@ test('a stream that comes back has a second file', async () => {
 test('nobody came: the ZIP has a manifest without files', async () => {
   const id = '00000000-0000-4000-8000-000000000003';
   const watched = watch();
-  (await recordings().start(individual(id), watched)).stop();
+  (await rig.recordings().start(individual(id), watched)).stop();
   const { why, result } = await watched.over;
   assert.deepEqual([why, result?.durationMs], [null, 0]);
   const { names, manifest } = await unzipped(id);
   assert.deepEqual([names, manifest.files], [[`${id}.json`], []]);
-  assert.deepEqual(await recordings().recover(id), { ...result, whole: true });
+  assert.deepEqual(await rig.recordings().recover(id), { ...result, whole: true });
   // As one that was cut before anything of it was sealed.
-  writeFileSync(path.join(stored(id), 'about.json'), JSON.stringify({ projectId: '1', format: 'individual' }));
-  assert.equal(await recordings().recover(id), null);
+  writeFileSync(path.join(rig.stored(id), 'about.json'), JSON.stringify({ projectId: '1', format: 'individual' }));
+  assert.equal(await rig.recordings().recover(id), null);
 });
 
 test('sound alone: no picture is handed over, and none is in the files', async () => {
   const id = '00000000-0000-4000-8000-000000000007';
   const watched = watch();
-  const recording = await recordings().start({ ...individual(id), hasVideo: false }, watched);
+  const recording = await rig.recordings().start({ ...individual(id), hasVideo: false }, watched);
   const tap = new FixtureTap('camera', red, 500);
   recording.add({ ...stream, hasVideo: false }, tap);
   assert.equal(tap.shown, null);
@@ -217,36 +140,19 @@ test('sound alone: no picture is handed over, and none is in the files', async (
   assert.deepEqual((await decodeRecording((await unzipped(id)).member('camera.webm'))).tracks, ['opus 48000']);
 });
 
-/** Processes that this one started. */
-function children(): number[] {
-  const { stdout } = spawnSync('ps', ['-o', 'pid=,comm=', '--ppid', String(process.pid)]);
-  const lines = stdout.toString().trim().split('\n');
-  return lines.filter((line) => /bwrap|node/.test(line)).map((line) => Number.parseInt(line, 10));
-}
-
-/** Resolves when so many files have so many bytes of cipher text on the disk. */
-async function untilSealed(archiveId: string, files: number, bytes: number): Promise<void> {
-  const folder = stored(archiveId);
-  const there = () => {
-    const spools = readdirSync(folder).filter((name) => name.startsWith('stream-'));
-    return spools.filter((name) => statSync(path.join(folder, name)).size >= bytes).length >= files;
-  };
-  for await (const _ of watchFolder(folder, { signal: AbortSignal.timeout(60_000) })) if (there()) return;
-}
-
 /** Four seconds of sound and more: the first chunk. */
 const someBytes = limits.archiveFileChunkBytes;
 
 test('a recorder that is killed leaves a failed archive whose files open up to there', async () => {
   const id = '00000000-0000-4000-8000-000000000004';
-  const { watched } = await recorded(id, { 'camera-1': red, 'camera-2': blue }, 12_000);
+  const { watched } = await rig.recorded(id, { 'camera-1': red, 'camera-2': blue }, { ms: 12_000 });
   const [recorder, ...others] = children();
   assert.ok(recorder && others.length === 0);
-  await untilSealed(id, 2, someBytes);
+  await rig.untilSealed(id, 2, someBytes);
   process.kill(recorder, 'SIGKILL');
   const { why, result } = await watched.over;
   assert.equal(why, 'the recorder failed');
-  assertSealed(id);
+  rig.assertSealed(id);
   const { zip, manifest, member } = await unzipped(id);
   assert.deepEqual(
     [result?.sizeBytes, result?.sha256],
@@ -264,8 +170,8 @@ test('a recorder that is killed leaves a failed archive whose files open up to t
 
 test('what is there opens while it is recorded: a server that dies leaves nothing behind that needs it', async () => {
   const id = '00000000-0000-4000-8000-000000000005';
-  const { recording, watched } = await recorded(id, { camera: blue }, 12_000);
-  await untilSealed(id, 1, someBytes);
+  const { recording, watched } = await rig.recorded(id, { camera: blue }, { ms: 12_000 });
+  await rig.untilSealed(id, 1, someBytes);
   // As another server finds it: this one is still writing.
   const { manifest, member } = await unzipped(id);
   assert.equal(manifest.files.length, 1);
@@ -273,7 +179,7 @@ test('what is there opens while it is recorded: a server that dies leaves nothin
   assert.ok(pictures.length > 15, `${pictures.length} pictures`);
   recording.stop();
   const { result } = await watched.over;
-  const found = await recordings().recover(id);
+  const found = await rig.recordings().recover(id);
   assert.deepEqual(
     [found?.sizeBytes, found?.sha256],
     [result?.sizeBytes, result?.sha256],
@@ -283,24 +189,24 @@ test('what is there opens while it is recorded: a server that dies leaves nothin
 
 test('a spool that was shortened, or lies in the place of another, does not open', async () => {
   const id = '00000000-0000-4000-8000-000000000001';
-  const [first, second] = ['stream-0', 'stream-1'].map((name) => path.join(stored(id), name)) as [string, string];
+  const [first, second] = ['stream-0', 'stream-1'].map((name) => path.join(rig.stored(id), name)) as [string, string];
   const whole = readFileSync(first);
   truncateSync(first, whole.length - 100);
-  await assert.rejects(read(id), { code: 'ArchiveCut' });
+  await assert.rejects(rig.read(id), { code: 'ArchiveCut' });
   writeFileSync(first, whole);
   renameSync(first, `${first}.kept`);
   renameSync(second, first);
   renameSync(`${first}.kept`, second);
-  await assert.rejects(read(id), { code: 'ArchiveChanged' });
+  await assert.rejects(rig.read(id), { code: 'ArchiveChanged' });
   renameSync(first, `${first}.kept`);
   renameSync(second, first);
   renameSync(`${first}.kept`, second);
-  assert.equal((await read(id)).bytes.length, (await read(id)).size);
+  assert.equal((await rig.read(id)).bytes.length, (await rig.read(id)).size);
 });
 
 test('with a certificate it is refused, and nothing is written', async () => {
   const id = '00000000-0000-4000-8000-000000000006';
   const wish = { ...individual(id), certificate: makeOwner().pem };
-  await assert.rejects(recordings().start(wish, watch()), { code: 'CertificateNeedsComposed' });
-  assert.throws(() => readdirSync(stored(id)));
+  await assert.rejects(rig.recordings().start(wish, watch()), { code: 'CertificateNeedsComposed' });
+  assert.throws(() => readdirSync(rig.stored(id)));
 });

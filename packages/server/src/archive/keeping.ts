@@ -56,7 +56,7 @@ export function keepComposed(file: ArchiveFile, toCertificate: boolean, measure:
   };
 }
 
-/** @param settle measures what was not ended. @param measure reads a download to its end */
+/** @param settle measures what was not ended, and ends the whole. @param measure reads a download to its end */
 export function keepIndividual(
   files: IndividualFiles,
   settle: () => Promise<unknown>,
@@ -74,6 +74,7 @@ export function keepIndividual(
     began: (at) => files.recordingBegan(at),
     async finish() {
       await files.finish();
+      await settle();
       // The sizes and sums of its members stand before them: nobody knows the digest of the whole earlier.
       return (await measure()) ?? { sizeBytes: 0, sha256: '' };
     },

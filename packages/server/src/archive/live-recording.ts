@@ -284,8 +284,8 @@ export class LiveRecording implements Recording {
 function optionsOf({ order, seal }: Parts): RecorderOptions {
   const { hasAudio, hasVideo, width, height, maxBitrateBps, quantizationParameter } = order;
   if (order.outputMode === 'individual') {
-    // `core` refuses an individual archive whose storage has a certificate.
-    if (seal.format !== 'cloister') throw new PlatformError('CertificateNeedsComposed');
+    // `core` refuses an individual archive that would be sealed in OpenTok's format.
+    if (seal.format === 'opentok') throw new PlatformError('CertificateNeedsComposed');
     return { container: 'files', hasAudio, hasVideo, seal };
   }
   return {

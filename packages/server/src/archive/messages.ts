@@ -16,12 +16,15 @@ export type Seal =
   /** Under a content key of 32 bytes (base64) that the server made for this archive and wrapped, in Cloister's format. */
   | { readonly format: 'cloister'; readonly contentKey: string; readonly header: object };
 
+/** Those of Cloister's format: OpenTok seals no separate files. */
+export type SeparateSeal = Exclude<Seal, { format: 'opentok' }>;
+
 /** A file for each stream, as it was sent. */
 export interface SeparateOptions {
   readonly container: 'files';
   readonly hasAudio: boolean;
   readonly hasVideo: boolean;
-  readonly seal: Extract<Seal, { format: 'cloister' }>;
+  readonly seal: SeparateSeal;
 }
 
 /** One file with all streams in it. */
@@ -98,7 +101,8 @@ export interface BegunFile {
 
 /**
  * What was sealed of a file: `bytes` of which the first `headBytes` are a head of no further use, and behind them the head
- * that belongs in its place. `crc32` is of the file with that one.
+ * that belongs in its place. `crc32` is of the file with that one. Of a file that is sealed to certificates nobody but them
+ * reads what was sealed, and nobody checks what is said here.
  */
 export interface EndedFile {
   readonly bytes: number;

@@ -1,4 +1,4 @@
-/** Opens an archive of either format, as it comes. */
+/** Opens an archive of either format, as it comes: one file, or a ZIP of sealed ones. */
 import { createHash, type KeyObject } from 'node:crypto';
 import { PlatformError } from '@cloister/protocol';
 import type { SealFormat } from '../core/index.ts';
@@ -6,6 +6,8 @@ import { type Expected, requireExpected } from './manifest.ts';
 import { openOpenTokArchive } from './opentok-open.ts';
 import { byPrivateKey } from './recipients.ts';
 import { magic, openSealedArchive } from './sealed-archive.ts';
+import { type OpenedEntry, openSealedZip } from './sealed-zip.ts';
+import { isZip } from './zip-reader.ts';
 
 type Source = AsyncIterable<Uint8Array>;
 type Clear = AsyncGenerator<Buffer>;
@@ -24,6 +26,15 @@ export interface OpenedArchive {
   readonly format: SealFormat;
   /** The clear bytes; a part is good until the next is asked for. */
   readonly clear: Clear;
+  /** Closes the source, for who reads nothing of it. */
+  close(): Promise<void>;
+}
+
+/** An individual archive: files in Cloister's own format, one after the other. */
+export interface OpenedFiles {
+  readonly format: 'cloister';
+  readonly entries: AsyncGenerator<OpenedEntry>;
+  close(): Promise<void>;
 }
 
 /** A source whose first bytes were looked at. */
@@ -60,11 +71,11 @@ async function peek(source: AsyncIterable<Uint8Array>, bytes: number): Promise<P
  * The same as `open` makes of the source; at the end the source must have been the file that was expected. An error of
  * `open` says more about what is wrong, and comes first.
  */
-async function* checked(
-  source: AsyncIterable<Uint8Array>,
+async function* checked<Part>(
+  source: Source,
   expected: Expected,
-  open: (source: AsyncIterable<Uint8Array>) => AsyncIterable<Buffer>,
-): AsyncGenerator<Buffer> {
+  open: (source: Source) => AsyncGenerator<Part>,
+): AsyncGenerator<Part> {
   const hash = createHash('sha256');
   let sizeBytes = 0;
   async function* hashed(): AsyncGenerator<Uint8Array> {
@@ -79,9 +90,9 @@ async function* checked(
 }
 
 /** The same; at the end, and at the first error, the source is closed. An error may come before it was read at all. */
-async function* closing(clear: Clear, close: () => Promise<void>): Clear {
+async function* closing<Part>(parts: AsyncIterable<Part>, close: () => Promise<void>): AsyncGenerator<Part> {
   try {
-    yield* clear;
+    yield* parts;
   } finally {
     await close();
   }
@@ -101,20 +112,37 @@ function wayFor(first: Buffer, { privateKey, password }: OpenWith): [SealFormat,
 }
 
 /**
- * Finds out the format of an archive and opens it. With `expected` the whole file is held against it, and `clear` throws
- * at its end where it is another one; without, a changed byte is found in Cloister's own format alone.
+ * Finds out the format of an archive and opens it. With `expected` the whole file is held against it, and `clear` or `entries`
+ * throws at its end where it is another one; without, a changed byte is found in Cloister's own format alone.
  * @param source the file as it was stored; a part of it need be good only until the next is asked for
  * @throws PlatformError `ArchiveUnreadable` when it can only be OpenTok's format and there is no password,
- *   `ArchiveKeyWrong` for a key of another kind; `clear` throws what `openSealedArchive` and `openOpenTokArchive` throw
+ *   `ArchiveKeyWrong` for a key of another kind; `clear` throws what `openSealedArchive` and `openOpenTokArchive` throw,
+ *   `entries` what `openSealedZip` throws
  */
-export async function openArchive(source: Source, given: OpenWith): Promise<OpenedArchive> {
+export async function openAnyArchive(source: Source, given: OpenWith): Promise<OpenedArchive | OpenedFiles> {
   const { first, all, close } = await peek(source, magic.length);
+  const { expected, password } = given;
+  function opening<Part>(open: (source: Source) => AsyncGenerator<Part>): AsyncGenerator<Part> {
+    return closing(expected ? checked(all(), expected, open) : open(all()), close);
+  }
   try {
+    // Cipher text of OpenTok's format may begin with any bytes.
+    if (!password && isZip(first)) {
+      const unwrap = byPrivateKey(given.privateKey);
+      return { format: 'cloister', entries: opening((zip) => openSealedZip(zip, unwrap)), close };
+    }
     const [format, open] = wayFor(first, given);
-    const clear = given.expected ? checked(all(), given.expected, open) : open(all());
-    return { format, clear: closing(clear, close) };
+    return { format, clear: opening(open), close };
   } catch (refusal) {
     await close();
     throw refusal;
   }
+}
+
+/** The same where it is one file. @throws PlatformError `ArchiveUnreadable` for an individual archive */
+export async function openArchive(source: Source, given: OpenWith): Promise<OpenedArchive> {
+  const opened = await openAnyArchive(source, given);
+  if ('clear' in opened) return opened;
+  await opened.close();
+  throw new PlatformError('ArchiveUnreadable', { why: 'it is a ZIP of several files' });
 }

@@ -115,14 +115,14 @@ async function composed(options: ComposedOptions): Promise<Making> {
   };
 }
 
-function separate({ hasAudio, hasVideo, seal }: SeparateOptions): Making {
-  const sealerOf = fileSealers(seal);
+async function separate({ hasAudio, hasVideo, seal }: SeparateOptions): Promise<Making> {
+  const sealers = await fileSealers(seal);
   let files = 0;
   const openFile = (streamId: string, startMs: number, tracks: FileTracks) => {
     const file = files;
     files += 1;
     report({ type: 'fileBegan', file, streamId, container: tracks.container, startMs });
-    return new SealedFile(tracks, sealerOf(file), {
+    return new SealedFile(tracks, sealers.of(file), seal.format, {
       cipherText: (bytes) => {
         for (const frame of partFrames(file, bytes)) reports.write(frame);
         report({ type: 'sealed', durationMs: media.durationMs, closing: null });
@@ -138,6 +138,7 @@ function separate({ hasAudio, hasVideo, seal }: SeparateOptions): Making {
     drained: () => media.drained(),
     async end() {
       await media.close();
+      sealers.wipe();
       return { bytes: 0, sha256: '' };
     },
   };
@@ -154,7 +155,7 @@ class Recorder {
   }
 
   static async open(options: RecorderOptions): Promise<Recorder> {
-    return new Recorder(options.container === 'files' ? separate(options) : await composed(options));
+    return new Recorder(await (options.container === 'files' ? separate(options) : composed(options)));
   }
 
   packet(lane: number, packet: Buffer, at: number): void {

@@ -2,28 +2,31 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { limits } from '@cloister/protocol';
-import { drain, inParts, isRefusal } from './archive-fixtures.ts';
-import { fileSealers } from './recorder-seal.ts';
+import { drain, inParts, isRefusal, makeOwner } from './archive-fixtures.ts';
+import { byPrivateKey, type UnwrapKey } from './recipients.ts';
+import { type FileSealers, fileSealers } from './recorder-seal.ts';
 import { openSealedArchive } from './sealed-archive.ts';
 import { contentKeyBytes, streamHeadBytes, tagBytes } from './sealed-chunks.ts';
 
 const contentKey = randomBytes(contentKeyBytes);
-const sealerOf = fileSealers({
+const ofServer = await fileSealers({
   format: 'cloister',
   contentKey: contentKey.toString('base64'),
   header: { sealed: 'by the server' },
 });
+const owners = [makeOwner(), makeOwner(3072)];
+const toOwners = () => fileSealers({ format: 'recipients', certificates: owners.map(({ pem }) => pem) });
 
-function sealed(file: number, clear: Buffer): Buffer {
-  const sealer = sealerOf(file);
+function sealed(file: number, clear: Buffer, sealers: FileSealers = ofServer): Buffer {
+  const sealer = sealers.of(file);
   return Buffer.concat([sealer.write(clear), sealer.end()]);
 }
 
-async function opened(bytes: Buffer) {
+async function opened(bytes: Buffer, by: UnwrapKey = async () => Buffer.from(contentKey)) {
   let header: unknown;
-  const unwrap = async (found: unknown) => {
+  const unwrap: UnwrapKey = async (found) => {
     header = found;
-    return Buffer.from(contentKey);
+    return by(found);
   };
   const { bytes: clear, error } = await drain(openSealedArchive(inParts(bytes, 1000), unwrap));
   return { clear, error, header };
@@ -39,6 +42,49 @@ test('each file opens with the key of the archive, and says which it is', async 
   }
 });
 
+test('sealed to certificates, each of their keys opens every file, and no other does', async () => {
+  const sealers = await toOwners();
+  const clear = randomBytes(50_000);
+  for (const file of [0, 7]) {
+    const bytes = sealed(file, clear, sealers);
+    for (const { privateKey } of owners) {
+      const { clear: found, error, header } = await opened(bytes, byPrivateKey(privateKey));
+      assert.equal(error, null);
+      assert.deepEqual(found, clear);
+      assert.equal((header as { file: number }).file, file);
+    }
+    isRefusal((await opened(bytes, byPrivateKey(makeOwner().privateKey))).error, 'ArchiveKeyWrong');
+  }
+});
+
+test('every archive has a content key of its own', async () => {
+  const keys: Buffer[] = [];
+  const owner = byPrivateKey(owners[0]!.privateKey);
+  for (let count = 0; count < 2; count += 1) {
+    const bytes = sealed(0, randomBytes(10), await toOwners());
+    await opened(bytes, async (header) => {
+      const key = await owner(header);
+      keys.push(Buffer.from(key));
+      return key;
+    });
+  }
+  assert.equal(keys[0]?.length, contentKeyBytes);
+  assert.notDeepEqual(keys[0], keys[1]);
+});
+
+test('once the key is wiped, no other file is sealed; one that was begun ends', async () => {
+  const sealers = await toOwners();
+  const begun = sealers.of(0);
+  sealers.wipe();
+  assert.throws(
+    () => sealers.of(1),
+    (error) => isRefusal(error, 'WrongState'),
+  );
+  const bytes = Buffer.concat([begun.write(Buffer.from('begun')), begun.end()]);
+  const { clear } = await opened(bytes, byPrivateKey(owners[0]!.privateKey));
+  assert.equal(clear.toString(), 'begun');
+});
+
 test('two files of the same bytes have no cipher text in common, and neither opens under the number of the other', async () => {
   const clear = Buffer.alloc(40_000, 'the same');
   const [first, second] = [sealed(1, clear), sealed(2, clear)];
@@ -52,7 +98,7 @@ test('two files of the same bytes have no cipher text in common, and neither ope
 });
 
 test('a chunk of archiveFileChunkBytes is given out with the byte that follows it', () => {
-  const sealer = sealerOf(0);
+  const sealer = ofServer.of(0);
   const full = limits.archiveFileChunkBytes - streamHeadBytes - tagBytes;
   const head = sealer.write(Buffer.alloc(full));
   assert.ok(head.length < 200, 'the header alone');

@@ -1,10 +1,11 @@
 /** The sealers of a recorder, for what the server ordered. */
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { limits, PlatformError } from '@cloister/protocol';
-import type { Seal } from './messages.ts';
+import type { Seal, SeparateSeal } from './messages.ts';
 import { createOpenTokSealer } from './opentok-seal.ts';
 import { type SealedTo, toCertificates } from './recipients.ts';
 import { createArchiveSealer, createArchiveSealerWith } from './sealed-archive.ts';
+import { contentKeyBytes } from './sealed-chunks.ts';
 import type { Sealer } from './sealer.ts';
 
 export interface RecorderSealer {
@@ -16,7 +17,7 @@ export interface RecorderSealer {
 }
 
 /** The server has checked it; nothing is recorded where it is something else after all. */
-function sealedTo(pem: string): SealedTo {
+export function sealedTo(pem: string): SealedTo {
   try {
     const { publicKey, fingerprint256 } = new X509Certificate(pem);
     return { publicKey, fingerprint: fingerprint256.replaceAll(':', '').toLowerCase() };
@@ -38,13 +39,34 @@ export async function createSealer(seal: Seal): Promise<RecorderSealer> {
   return { sealer, password: '', closing: () => null };
 }
 
+/** Sealers for the separate files of one archive. */
+export interface FileSealers {
+  /** For the file of this number; each is asked for once. @throws PlatformError `WrongState` after `wipe` */
+  of(file: number): Sealer;
+  /** Wipes the key of the archive: no other file of it follows. */
+  wipe(): void;
+}
+
 /**
- * Sealers for the separate files of one archive, under its one content key. Each file has a salt of its own, and so a key of
- * its own; its number stands in its header, which is part of that key, so that no file opens in another's place.
+ * All files of an archive are sealed under its one content key. Each has a salt of its own, and so a key of its own; its
+ * number stands in its header, which is part of that key, so that no file opens in another's place. A content key that is for
+ * certificates is made here, and nobody else ever has it.
+ * @throws PlatformError `CertificateRefused`
  */
-export function fileSealers({ contentKey, header }: Extract<Seal, { format: 'cloister' }>): (file: number) => Sealer {
-  return (file) => {
-    const key = Buffer.from(contentKey, 'base64');
-    return createArchiveSealerWith(key, { ...header, file }, randomBytes, limits.archiveFileChunkBytes);
+export async function fileSealers(seal: SeparateSeal): Promise<FileSealers> {
+  const made = seal.format === 'recipients';
+  const contentKey = made ? randomBytes(contentKeyBytes) : Buffer.from(seal.contentKey, 'base64');
+  const header = made ? await toCertificates(seal.certificates.map(sealedTo))(contentKey) : seal.header;
+  let wiped = false;
+  return {
+    of(file) {
+      if (wiped) throw new PlatformError('WrongState', { why: 'the key of this archive is wiped' });
+      const key = Buffer.from(contentKey);
+      return createArchiveSealerWith(key, { ...header, file }, randomBytes, limits.archiveFileChunkBytes);
+    },
+    wipe() {
+      wiped = true;
+      contentKey.fill(0);
+    },
   };
 }

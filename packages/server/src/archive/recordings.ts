@@ -19,8 +19,9 @@ import {
 } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
 import { type About, ArchiveFile, openStored, readAbout, recover, removeStored, writeEnd } from './archive-file.ts';
-import { type KeptIndividual, openIndividual, readBytes, settleIndividual } from './individual-archive.ts';
+import { type KeptIndividual, openIndividual, settleIndividual } from './individual-archive.ts';
 import { IndividualFiles } from './individual-files.ts';
+import { readBytes } from './individual-spool.ts';
 import { type Facts, type Keeping, keepComposed, keepIndividual } from './keeping.ts';
 import { LiveRecording } from './live-recording.ts';
 import type { Seal } from './messages.ts';
@@ -54,7 +55,7 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
     checkStylesheet: (stylesheet) => void parseStylesheet(stylesheet),
 
     async start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording> {
-      if (order.outputMode === 'individual' && (order.certificate !== null || order.recipients.length > 0)) {
+      if (order.outputMode === 'individual' && order.certificate !== null) {
         throw new PlatformError('CertificateNeedsComposed');
       }
       const sandbox = await sandboxOf(process.execPath);
@@ -208,10 +209,10 @@ interface Kept {
 }
 
 async function keepingOf({ keys, clock }: RecordingsDeps, { order, about, folder, measure }: Kept): Promise<Keeping> {
-  const { archiveId, projectId, sessionId, name } = order;
+  const { archiveId, projectId, sessionId, name, recipients: certificates } = order;
   if (order.outputMode === 'individual') {
     const kept = individualIn(keys, folder, archiveId, projectId);
-    const index = { archiveId, projectId, sessionId, name, createdAt: clock.now() };
+    const index = { archiveId, projectId, sessionId, name, createdAt: clock.now(), certificates };
     const files = await IndividualFiles.create(folder, index, kept.index);
     return keepIndividual(files, () => settleIndividual(kept), measure);
   }

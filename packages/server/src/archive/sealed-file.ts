@@ -1,7 +1,12 @@
-/** A file of an individual recording, in the recorder: what the container gives is sealed before anything else is done with it. */
+/**
+ * A file of an individual recording, in the recorder: what the container gives is sealed before anything else is done with it.
+ * Its last head comes behind it. The server puts that in front when it opens the file; one that only the owners of certificates
+ * open has it in an element that every player passes over, so that it is a whole file as it is.
+ */
 import { crc32 } from 'node:zlib';
 import { joinedCrc32 } from './crc32.ts';
-import type { EndedFile } from './messages.ts';
+import { headInVoid } from './matroska-head.ts';
+import type { EndedFile, SeparateSeal } from './messages.ts';
 import { type FileUnit, Remuxer } from './remuxer.ts';
 import type { Sealer } from './sealer.ts';
 import type { FileTracks, SeparateFile } from './separation.ts';
@@ -16,13 +21,15 @@ export class SealedFile implements SeparateFile {
   readonly #remuxer: Remuxer;
   readonly #sealer: Sealer;
   readonly #told: SealedFileTold;
+  readonly #last: (head: Buffer) => Buffer;
   #headBytes = 0;
   /** Of what follows the head. */
   #bodyBytes = 0;
   #bodyCrc = 0;
 
-  constructor(tracks: FileTracks, sealer: Sealer, told: SealedFileTold) {
+  constructor(tracks: FileTracks, sealer: Sealer, format: SeparateSeal['format'], told: SealedFileTold) {
     this.#sealer = sealer;
+    this.#last = format === 'recipients' ? headInVoid : (head) => head;
     this.#told = told;
     const write = (clear: Buffer, ofHead: boolean) => this.#write(clear, ofHead);
     this.#remuxer = new Remuxer({ ...tracks, write });
@@ -40,7 +47,7 @@ export class SealedFile implements SeparateFile {
     const head = await this.#remuxer.close();
     const bytes = this.#headBytes + this.#bodyBytes;
     const sum = joinedCrc32(crc32(head), this.#bodyCrc, this.#bodyBytes);
-    this.#give(this.#sealer.write(head));
+    this.#give(this.#sealer.write(this.#last(head)));
     this.#give(this.#sealer.end());
     this.#told.ended({ bytes, headBytes: this.#headBytes, crc32: sum, stopMs });
   }

@@ -64,7 +64,13 @@ function rig(stdin: Uint8Array = Buffer.alloc(0), ask: typeof fetch = fetch) {
   };
   const run = (source: string, words: Partial<OpenWords> = {}) => {
     const all = { key: path.join(folder, 'key.pem'), out: undefined, password: cbc.password, ...words };
-    const none = { sha256: undefined, manifest: undefined, platformKeys: undefined, passphraseFile: undefined };
+    const none = {
+      sha256: undefined,
+      manifest: undefined,
+      platformKeys: undefined,
+      passphraseFile: undefined,
+      entry: undefined,
+    };
     return openArchiveCommand({ ...none, source, ...all }, deps);
   };
   return { run, stdout, stderr, clock };
@@ -167,6 +173,7 @@ test('a file that is there is not replaced, and words that cannot be followed ar
     [at('cloister'), { key: folder }, /--key: .*EISDIR/],
     [at('cloister'), { key: at('public.pem') }, /holds no private key/],
     [at('cloister'), { sha256: 'abc' }, /--sha256/],
+    [at('cloister'), { entry: 'a.webm', out: at('a.webm') }, /--entry NAME is for an individual archive/],
   ];
   for (const [source, words, message] of wrong) {
     await assert.rejects(rig().run(source, words), (error) => isRefusal(error, 'BadRequest', message));

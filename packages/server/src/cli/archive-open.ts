@@ -1,8 +1,7 @@
 /** `cloister archive open`: opens an archive of either format with a private key. It asks no server. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Writable } from 'node:stream';
-import { PlatformError } from '@cloister/protocol';
-import { type OpenedArchive, openArchive } from '../archive/index.ts';
+import { type OpenedArchive, type OpenedFiles, openAnyArchive } from '../archive/index.ts';
 import type { Clock, Ids } from '../lib/index.ts';
 import {
   badRequest,
@@ -12,7 +11,8 @@ import {
   readSmall,
   requireFile,
 } from './archive-expected.ts';
-import { OutputFile } from './archive-output.ts';
+import { type Wanted, writeFiles } from './archive-open-files.ts';
+import { OutputFile, requireAbsent, toPlayer, writeTo } from './archive-output.ts';
 import { type ArchiveSource, findSource, type SourceDeps } from './archive-source.ts';
 
 /** How often the progress is shown. */
@@ -25,6 +25,8 @@ export interface OpenWords extends ExpectedWords {
   readonly out: string | undefined;
   readonly password: string | undefined;
   readonly passphraseFile: string | undefined;
+  /** Of an individual archive: the one file that is wanted. */
+  readonly entry: string | undefined;
 }
 
 /** What it takes from its surroundings. */
@@ -42,11 +44,8 @@ export interface Opened {
   readonly bytes: number;
   /** What stands against a changed byte: a manifest or a digest that was given, its format, or nothing. */
   readonly verified: 'manifest' | 'sha256' | 'format' | 'no';
-}
-
-/** An archive that is being opened. */
-interface Opening extends OpenedArchive {
-  readonly verified: Opened['verified'];
+  /** Of an individual archive: what is in the folder. */
+  readonly files?: readonly string[];
 }
 
 async function readKey({ key, passphraseFile }: OpenWords): Promise<KeyObject> {
@@ -108,51 +107,13 @@ class Progress {
   }
 }
 
-/** The error to give, after what was written has got a name that says what it is, or is gone. */
-async function abandon(output: OutputFile, bytes: number, error: unknown): Promise<unknown> {
-  if (!(error instanceof PlatformError) || error.code !== 'ArchiveCut' || bytes === 0) {
-    await output.remove();
-    return error;
-  }
-  const why = `${error.details.why}; what precedes the cut is in ${await output.keepCut()}`;
-  return new PlatformError('ArchiveCut', { why }, { cause: error });
-}
-
-async function toFile(output: OutputFile, open: () => Promise<Opening>): Promise<Omit<Opened, 'file'>> {
-  let bytes = 0;
-  try {
-    const { clear, format, verified } = await open();
-    for await (const part of clear) {
-      bytes += part.length;
-      await output.write(part);
-    }
-    await output.finish();
-    return { format, bytes, verified };
-  } catch (error) {
-    throw await abandon(output, bytes, error);
-  }
-}
-
-/** Each part is taken before the next is asked for: until then it is good, and no longer. */
-async function toPlayer({ clear }: Opening, stdout: Writable): Promise<void> {
-  let broken: NodeJS.ErrnoException | null = null;
-  const onError = (error: Error) => {
-    broken = error;
-  };
-  stdout.on('error', onError);
-  try {
-    for await (const part of clear) {
-      await new Promise<void>((resolve, reject) => {
-        stdout.write(part, (error) => (error ? reject(error) : resolve()));
-      });
-    }
-  } catch (error) {
-    const cause = broken ?? (error as NodeJS.ErrnoException);
-    if (cause.code !== 'EPIPE') throw error;
-    throw new PlatformError('WrongState', { why: 'who reads standard output has closed it' }, { cause });
-  } finally {
-    stdout.off('error', onError);
-  }
+/** Writes an archive to a file. @returns how many bytes it has */
+async function toFile(out: string, { clear, close }: OpenedArchive, ids: Ids): Promise<number> {
+  const output = await OutputFile.create(out, ids.hex(4)).catch(async (refusal: unknown) => {
+    await close();
+    throw refusal;
+  });
+  return writeTo(output, clear, () => output.finish());
 }
 
 /**
@@ -199,9 +160,9 @@ function warn(format: string, expected: Expectation | null, { stderr }: OpenDeps
 }
 
 /**
- * Opens an archive to a file or to standard output.
+ * Opens an archive to a file or to standard output, an individual one to a folder.
  * @returns what was done, or undefined when the archive went to standard output
- * @throws PlatformError what `openArchive` throws; `ManifestRefused`, `ManifestKeyUnknown`; `BadRequest` for words that
+ * @throws PlatformError what `openAnyArchive` throws; `ManifestRefused`, `ManifestKeyUnknown`; `BadRequest` for words that
  *   cannot be followed
  */
 export async function openArchiveCommand(words: OpenWords, deps: OpenDeps): Promise<Opened | undefined> {
@@ -211,23 +172,40 @@ export async function openArchiveCommand(words: OpenWords, deps: OpenDeps): Prom
   }
   const expected = await readExpectation(words, deps);
   const privateKey = await readKey(words);
+  if (out !== undefined) await requireAbsent(out);
   const source = await findSource(words.source, deps);
   const progress = new Progress(deps, source.size);
-  const open = async (): Promise<Opening> => {
-    const certain = await isCertain(source, expected, out !== undefined);
-    if (certain && expected && source.kind === 'file') say(expected, deps);
-    const bytes = progress.over(source.bytes());
-    const opened = await openArchive(bytes, { privateKey, password: words.password, expected });
-    if (!certain) warn(opened.format, expected, deps);
-    return { ...opened, verified: expected?.by ?? (opened.format === 'cloister' ? 'format' : 'no') };
-  };
   let done: Opened | undefined;
   try {
-    if (out === undefined) await toPlayer(await open(), deps.stdout);
-    else done = { file: out, ...(await toFile(await OutputFile.create(out, deps.ids.hex(4)), open)) };
+    const certain = await isCertain(source, expected, out !== undefined);
+    if (certain && expected && source.kind === 'file') say(expected, deps);
+    const given = { privateKey, password: words.password, expected };
+    const opened = await openAnyArchive(progress.over(source.bytes()), given);
+    if (!certain) warn(opened.format, expected, deps);
+    const written = await write(opened, { out, entry: words.entry, toItsEnd: expected !== null }, deps);
+    const { format } = opened;
+    const verified = expected?.by ?? (format === 'cloister' ? 'format' : 'no');
+    if (written && out !== undefined) done = { file: out, format, verified, ...written };
   } finally {
     progress.end();
   }
   if (expected && source.kind !== 'file') say(expected, deps);
   return done;
+}
+
+/** @returns what there is to say of a file or a folder; of standard output nothing */
+async function write(
+  opened: OpenedArchive | OpenedFiles,
+  wanted: Wanted,
+  { stdout, ids }: OpenDeps,
+): Promise<Pick<Opened, 'bytes' | 'files'> | undefined> {
+  const { out, entry } = wanted;
+  if ('entries' in opened) return writeFiles(opened, wanted, { stdout, ids });
+  if (entry !== undefined) {
+    await opened.close();
+    badRequest('--entry NAME is for an individual archive, and this is one file');
+  }
+  if (out !== undefined) return { bytes: await toFile(out, opened, ids) };
+  await toPlayer(opened.clear, stdout);
+  return undefined;
 }

@@ -191,11 +191,13 @@ export const commands: Readonly<Record<string, Command>> = {
     run: (call) => operator(call, 'POST', '/keys/compromise', { keyId: call.arguments[0] }),
   },
   'archive open': {
-    summary: 'opens an archive (a file, an https URL, or - for standard input) with the private key of its certificate',
+    summary:
+      'opens an archive (a file, an https URL, or - for standard input) with the private key of its certificate; an individual one into a folder, or one --entry of it',
     arguments: ['SOURCE'],
     options: {
       key: { type: 'string' },
       out: { type: 'string' },
+      entry: { type: 'string' },
       password: { type: 'string' },
       sha256: { type: 'string' },
       manifest: { type: 'string' },
@@ -208,8 +210,8 @@ export const commands: Readonly<Record<string, Command>> = {
       const { stdin, stdout, stderr } = process;
       const words = options as Record<string, string | undefined>;
       const { 'passphrase-file': passphraseFile, 'platform-keys': platformKeys } = words;
-      const { key, out, password, sha256, manifest } = words;
-      const given = { source, key, out, password, sha256, manifest, platformKeys, passphraseFile };
+      const { key, out, entry, password, sha256, manifest } = words;
+      const given = { source, key, out, entry, password, sha256, manifest, platformKeys, passphraseFile };
       return openArchiveCommand(given, { stdin, stdout, stderr, fetch, clock: systemClock, ids: systemIds });
     },
   },

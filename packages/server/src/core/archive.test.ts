@@ -52,5 +52,6 @@ describe('the states of an archive', () => {
     assert.equal(fileNameOf({ outputMode: 'composed', certificate: 'pem', recipients: [] }), 'archive.ts');
     assert.equal(fileNameOf({ outputMode: 'individual', certificate: null, recipients: [] }), 'archive.zip');
     assert.equal(fileNameOf({ outputMode: 'composed', certificate: null, recipients: ['pem'] }), 'archive.cloister');
+    assert.equal(fileNameOf({ outputMode: 'individual', certificate: null, recipients: ['pem'] }), 'archive.zip');
   });
 });

@@ -51,7 +51,7 @@ export function fileNameOf({
   certificate,
   recipients,
 }: Pick<Archive, 'outputMode' | 'certificate' | 'recipients'>): string {
-  if (recipients.length > 0) return 'archive.cloister';
   if (outputMode === 'individual') return 'archive.zip';
+  if (recipients.length > 0) return 'archive.cloister';
   return certificate === null ? 'archive.mp4' : 'archive.ts';
 }

@@ -85,7 +85,7 @@ export class Archives implements RunOwner {
    * Starts an archive; it is recorded and stored when this resolves.
    * @throws PlatformError `BadRequest`, `LayoutInvalid`; `SessionNotFound`, `NobodyConnected`; `WrongState` for a relayed or
    *   an end-to-end encrypted session and one that is archived under this tag already; `LimitReached`;
-   *   `RecorderMissing`, `UploadMissing`; `NotEntitled`, `CertificateRefused`, `CertificateNeedsComposed`, `NotBuilt`
+   *   `RecorderMissing`, `UploadMissing`; `NotEntitled`, `CertificateRefused`, `CertificateNeedsComposed`
    */
   async start(
     actor: Actor,

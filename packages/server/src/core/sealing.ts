@@ -70,7 +70,8 @@ export class Sealings {
   /**
    * Whom an archive that starts now is sealed to. All that was checked when it was set is checked again.
    * @param storageCertificate that of the project's storage
-   * @throws PlatformError `NotEntitled`, `CertificateRefused`; `CertificateNeedsComposed`, `NotBuilt` for an individual archive
+   * @throws PlatformError `NotEntitled`, `CertificateRefused`; `CertificateNeedsComposed` for an individual archive in
+   *   OpenTok's format
    */
   async recipientsFor(
     projectId: string,
@@ -83,8 +84,6 @@ export class Sealings {
     if (own.length === 0 && certificate === null) return { certificate, recipients: own };
     await this.#requireEntitled(projectId);
     if (own.length > 0) {
-      // Its files would have to be sealed one by one: a server without the key cannot make a ZIP of them.
-      if (outputMode !== 'composed') throw new PlatformError('NotBuilt', { feature: 'sealing individual archives' });
       readCertificates(own, 'cloister', this.#deps.clock.now());
       return { certificate: null, recipients: own };
     }

@@ -4,11 +4,11 @@ import { rename, writeFile } from 'node:fs/promises';
 const ownerOnly = 0o600;
 
 /**
- * Puts text into a file that only its owner may read: a crash leaves this text or the one before, never a part of one.
+ * Puts text or bytes into a file that only its owner may read: a crash leaves these or the ones before, never a part.
  * @throws what the disk says
  */
-export async function replaceFile(file: string, text: string): Promise<void> {
+export async function replaceFile(file: string, content: string | Uint8Array): Promise<void> {
   const draft = `${file}.new`;
-  await writeFile(draft, text, { mode: ownerOnly, flush: true });
+  await writeFile(draft, content, { mode: ownerOnly, flush: true });
   await rename(draft, file);
 }

@@ -59,9 +59,23 @@ describe('what archives are sealed to', () => {
     assert.equal(callback.sha256sum, archive.sha256sum);
   });
 
-  it('SEAL4 an individual archive is refused rather than sealed otherwise', async () => {
+  it("SEAL4 an individual archive is sealed in our own format, and refused where it would have to be in OpenTok's", async () => {
     await seal('cloister');
     const answer = await start({ outputMode: 'individual' });
-    assert.deepEqual([answer.statusCode, answer.headers['cloister-error']], [501, 'NotBuilt']);
+    assert.equal(answer.statusCode, 200, answer.body);
+    const { order } = rest.recordings.last;
+    assert.deepEqual([order.outputMode, order.certificate, order.recipients], ['individual', null, [certificate]]);
+    const { id } = answer.json();
+    await rest.call('POST', `/v2/project/{k}/archive/${id}/stop`, { body: {} });
+    let archive = (await rest.call('GET', `/v2/project/{k}/archive/${id}`)).json();
+    while (archive.status !== 'available') archive = (await rest.call('GET', `/v2/project/{k}/archive/${id}`)).json();
+    assert.equal(archive.password, '');
+    const link = new URL(archive.url);
+    assert.match(link.pathname, /\/archive\.zip$/);
+    const download = await rest.app.inject({ method: 'GET', url: link.pathname });
+    assert.equal(download.headers['content-type'], 'application/zip');
+    await seal('opentok');
+    const refused = await start({ outputMode: 'individual' });
+    assert.deepEqual([refused.statusCode, refused.headers['cloister-error']], [400, 'CertificateNeedsComposed']);
   });
 });
