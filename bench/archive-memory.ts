@@ -19,6 +19,7 @@ const WINDOW_MINUTES = 10;
 const SAMPLE_MS = quick ? 500 : 5000;
 const MOST_MB = 300;
 const FLAT_MB = 8;
+const STOP_MS = 3000;
 
 interface Sample {
   readonly minute: number;
@@ -59,7 +60,9 @@ async function measure(): Promise<Result> {
   const seconds = (performance.now() - began) / 1000;
   const share = cpu() / 1e6 / seconds;
   const { sealedBytes, sealedMs, dropped } = recorder;
+  const stopped = performance.now();
   await recorder.stop();
+  const stopMs = performance.now() - stopped;
 
   const first = between(samples, SETTLED_MINUTES, SETTLED_MINUTES + WINDOW_MINUTES);
   const last = between(samples, MINUTES - WINDOW_MINUTES, Number.POSITIVE_INFINITY);
@@ -78,6 +81,12 @@ async function measure(): Promise<Result> {
         ours: `${mb(last - first)} (from ${mb(first)} to ${mb(last)})`,
         other: null,
         target: { text: `flat: below ${FLAT_MB} MB`, measured: last - first, most: FLAT_MB },
+      },
+      {
+        what: 'stop of the same until its last byte is sealed',
+        ours: `${stopMs.toFixed(0)} ms`,
+        other: null,
+        target: { text: `at most ${STOP_MS / 1000} s for any length`, measured: stopMs, most: STOP_MS },
       },
     ],
     notes: [
