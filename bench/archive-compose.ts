@@ -1,96 +1,27 @@
 /** What it costs to compose and encode a recording, beside the `ffmpeg` command with the same inputs and the same encoders. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { limits } from '@cloister/protocol';
-import { Demuxer, Log } from 'node-av';
-import { AV_LOG_ERROR, AVMEDIA_TYPE_VIDEO } from 'node-av/constants';
+import { Log } from 'node-av';
+import { AV_LOG_ERROR } from 'node-av/constants';
 import { type ComposedStream, Composition } from '../packages/server/src/archive/composition.ts';
 import { Output } from '../packages/server/src/archive/output.ts';
 import { tempFolder } from '../tests/rig/cleanup.ts';
+import { type CameraPacket, ffmpeg, makeCamera, packetsOf, payloadTypes } from './harness/camera.ts';
 import { figure, medianOf, quick, type Result, repeat, say } from './harness/figure.ts';
 
 const SECONDS = quick ? 4 : 20;
 const FRAME_RATE = 30;
 const STREAMS = 4;
-const SOURCE = { width: 640, height: 480 };
-const PAYLOAD_BYTES = 1100;
+const SOURCE = { width: 640, height: 480, frameRate: FRAME_RATE, bitsPerSecond: 1_000_000, seconds: SECONDS };
 const SIZES = [
   { width: 640, height: 480, most: 1.4 },
   { width: 1280, height: 720, most: 1.25 },
 ] as const;
-const [VIDEO, AUDIO] = [96, 111];
 
 Log.setLevel(AV_LOG_ERROR);
 const folder = tempFolder('archive-compose');
-
-interface Packet {
-  readonly kind: 'audio' | 'video';
-  readonly at: number;
-  readonly bytes: Buffer;
-}
-
-function ffmpeg(args: readonly string[]): string {
-  const { status, stderr } = spawnSync('ffmpeg', ['-hide_banner', '-nostdin', '-y', '-benchmark', ...args], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 26,
-  });
-  if (status !== 0) throw new Error(`ffmpeg: ${stderr.slice(-2000)}`);
-  return stderr;
-}
-
-/** A moving picture and a tone, in VP8 and Opus as a browser sends them. → its file */
-function makeSource(index: number): string {
-  const file = path.join(folder, `${index}.webm`);
-  const { width, height } = SOURCE;
-  const pictures = `testsrc2=size=${width}x${height}:rate=${FRAME_RATE},hue=h=${index * 80},noise=alls=6:allf=t`;
-  const inputs = [
-    '-f',
-    'lavfi',
-    '-i',
-    pictures,
-    '-f',
-    'lavfi',
-    '-i',
-    `sine=frequency=${300 * (index + 1)}:sample_rate=48000`,
-  ];
-  const video = ['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-b:v', '1M', '-g', '90'];
-  ffmpeg([...inputs, '-t', `${SECONDS}`, ...video, '-c:a', 'libopus', '-b:a', '48k', '-ac', '2', file]);
-  return file;
-}
-
-function rtp(payloadType: number, marker: boolean, sequence: number, timestamp: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(12);
-  head.writeUInt8(0x80, 0);
-  head.writeUInt8((marker ? 0x80 : 0) | payloadType, 1);
-  head.writeUInt16BE(sequence & 0xffff, 2);
-  head.writeUInt32BE(timestamp >>> 0, 4);
-  return Buffer.concat([head, payload]);
-}
-
-/** The same as packets of RTP. */
-async function packetsOf(file: string): Promise<Packet[]> {
-  const demuxer = await Demuxer.open(readFileSync(file));
-  const kinds = demuxer.streams.map(({ codecpar }) => codecpar.codecType === AVMEDIA_TYPE_VIDEO);
-  const packets: Packet[] = [];
-  let [pictures, sounds] = [0, 0];
-  for await (const packet of demuxer.packets()) {
-    if (!packet?.data) break;
-    const at = Math.max(0, Number(packet.pts));
-    if (kinds[packet.streamIndex]) {
-      for (let from = 0; from < packet.data.length; from += PAYLOAD_BYTES) {
-        const part = packet.data.subarray(from, from + PAYLOAD_BYTES);
-        const payload = Buffer.concat([Buffer.from([from === 0 ? 0x10 : 0]), part]);
-        const marker = from + PAYLOAD_BYTES >= packet.data.length;
-        packets.push({ kind: 'video', at, bytes: rtp(VIDEO, marker, pictures++, at * 90, payload) });
-      }
-    } else
-      packets.push({ kind: 'audio', at, bytes: rtp(AUDIO, false, sounds, 960 * sounds++, Buffer.from(packet.data)) });
-    packet.free();
-  }
-  await demuxer.close();
-  return packets;
-}
 
 interface Composed {
   /** Seconds of CPU for each second of output. */
@@ -99,7 +30,10 @@ interface Composed {
 }
 
 /** Ours, in this process, every thread of it. */
-async function compose(streams: readonly Packet[][], { width, height }: (typeof SIZES)[number]): Promise<Composed> {
+async function compose(
+  streams: readonly CameraPacket[][],
+  { width, height }: (typeof SIZES)[number],
+): Promise<Composed> {
   let bytes = 0;
   const before = process.cpuUsage();
   const output = await Output.open({
@@ -125,8 +59,12 @@ async function compose(streams: readonly Packet[][], { width, height }: (typeof 
   const queues = streams.map((packets, index) => {
     const streamId = `${index}`;
     composition.add({ streamId, hasVideo: true });
-    composition.track(streamId, 'video', { mimeType: 'video/VP8', clockRate: 90_000, payloadType: VIDEO });
-    composition.track(streamId, 'audio', { mimeType: 'audio/opus', clockRate: 48_000, payloadType: AUDIO });
+    composition.track(streamId, 'video', { mimeType: 'video/VP8', clockRate: 90_000, payloadType: payloadTypes.video });
+    composition.track(streamId, 'audio', {
+      mimeType: 'audio/opus',
+      clockRate: 48_000,
+      payloadType: payloadTypes.audio,
+    });
     return { streamId, packets, next: 0 };
   });
   for (let now = 0; now < SECONDS * 1000 + limits.archiveDelayMs; now += 20) {
@@ -199,7 +137,7 @@ function command(files: readonly string[], { width, height }: (typeof SIZES)[num
 
 async function measure(): Promise<Result> {
   say(`making ${STREAMS} streams of ${SECONDS} s`);
-  const files = Array.from({ length: STREAMS }, (_, index) => makeSource(index));
+  const files = Array.from({ length: STREAMS }, (_, index) => makeCamera(folder, index, SOURCE));
   const streams = await Promise.all(files.map(packetsOf));
   const taken = await repeat('archive-compose', async () => {
     const each: { ours: Composed; other: Composed }[] = [];
