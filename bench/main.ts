@@ -26,6 +26,7 @@ const FIGURES = {
   suites: { title: 'The price of the suites', seconds: 120 },
   memory: { title: 'Memory', seconds: 420 },
   'archive-compose': { title: 'Composing and encoding recordings', seconds: 600 },
+  'archive-core': { title: 'Recordings on one core', seconds: 480 },
   'archive-seal': { title: 'Sealing and opening archives', seconds: 180 },
   'archive-memory': { title: 'Memory of a recording', seconds: 4200 },
 } as const;

@@ -50,8 +50,11 @@ interface Lane {
 }
 
 const program = path.join(import.meta.dirname, 'recorder-process.ts');
-/** Orders of a new recorder that need no heap of their own worth mentioning: pictures are outside of it. */
-const heapMb = 256;
+/**
+ * Of a recorder's heap, in megabytes: some twenty are in use, since pictures and sound are outside of it, and an engine that
+ * may have more takes it. What is young lives for a moment, and need not be kept until there are 32 MB of it.
+ */
+const heap = { old: 128, young: 4 };
 const complaintsBytes = 4000;
 
 export class Recorder {
@@ -69,7 +72,8 @@ export class Recorder {
   constructor(options: RecorderOptions, told: RecorderTold, clock: Clock, sandbox: Sandbox) {
     this.#told = told;
     this.#clock = clock;
-    const args = [`--max-old-space-size=${heapMb}`, '--disable-warning=ExperimentalWarning', program];
+    const sizes = [`--max-old-space-size=${heap.old}`, `--max-semi-space-size=${heap.young}`];
+    const args = [...sizes, '--disable-warning=ExperimentalWarning', program];
     const command = shutIn({ file: process.execPath, args }, sandbox);
     this.#child = spawn(command.file, [...command.args], {
       env: {},
