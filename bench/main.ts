@@ -25,8 +25,8 @@ const FIGURES = {
   forwarding: { title: 'Forwarding', seconds: 720 },
   suites: { title: 'The price of the suites', seconds: 120 },
   memory: { title: 'Memory', seconds: 420 },
-  'archive-compose': { title: 'Composing and encoding recordings', seconds: 600 },
-  'archive-core': { title: 'Recordings on one core', seconds: 480 },
+  'archive-compose': { title: 'Composing and encoding recordings', seconds: 900 },
+  'archive-core': { title: 'Recordings on one core', seconds: 900 },
   'archive-seal': { title: 'Sealing and opening archives', seconds: 180 },
   'archive-memory': { title: 'Memory of a recording', seconds: 4200 },
 } as const;
