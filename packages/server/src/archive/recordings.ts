@@ -106,7 +106,7 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
 }
 
 /** Size and digest of what a download gives; null where nothing is in it, as in what was cut before its first chunk ended. */
-async function measured({ stream, sizeBytes }: { stream: AsyncIterable<Uint8Array>; sizeBytes: number }) {
+export async function measured({ stream, sizeBytes }: { stream: AsyncIterable<Uint8Array>; sizeBytes: number }) {
   const hash = createHash('sha256');
   for await (const part of stream) hash.update(part);
   return sizeBytes === 0 ? null : { sizeBytes, sha256: hash.digest('base64') };
