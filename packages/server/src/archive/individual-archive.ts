@@ -15,13 +15,14 @@ import {
   spoolOf,
   writeIndex,
 } from './individual-index.ts';
+import { giveBack } from './memory.ts';
 import type { UnwrapKey } from './recipients.ts';
 import { cut } from './sealed-archive.ts';
 import { openSealedRanges, type Ranges, type SealedReader } from './sealed-ranges.ts';
 import { ZipLayout } from './zip.ts';
 
-/** How much is read from a disk, and given out, at a time. */
-export const readBytes = 256 * 1024;
+/** How much is read from a disk at a time. */
+const readBytes = 256 * 1024;
 
 /** Where an individual archive is kept, and what opens it. */
 export interface KeptIndividual {
@@ -78,7 +79,10 @@ class Spool {
   async measure(): Promise<Ended> {
     const { bytes } = await this.#reader.extent();
     let sum = 0;
-    for await (const part of this.#read(0, bytes)) sum = crc32(part, sum);
+    for await (const part of this.#read(0, bytes)) {
+      sum = crc32(part, sum);
+      giveBack(part);
+    }
     return { bytes, headBytes: 0, crc32: sum };
   }
 
@@ -98,10 +102,8 @@ class Spool {
     await this.#handle.close();
   }
 
-  async *#read(offset: number, length: number): AsyncGenerator<Buffer> {
-    for (let at = 0; at < length; at += readBytes) {
-      yield await this.#reader.read(offset + at, Math.min(readBytes, length - at));
-    }
+  #read(offset: number, length: number): AsyncGenerator<Buffer> {
+    return this.#reader.parts(offset, length);
   }
 }
 

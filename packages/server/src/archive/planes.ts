@@ -1,5 +1,6 @@
 /** The planes of a frame, seen from here. */
 import type { Frame } from 'node-av';
+import { giveBack } from './memory.ts';
 
 /**
  * Lets go of a frame that is done with, its planes first. What has looked at them keeps the memory of the picture until the
@@ -7,8 +8,6 @@ import type { Frame } from 'node-av';
  * of the heap with them, and there would be up to a hundred megabytes of them meanwhile.
  */
 export function letGo(frame: Frame): void {
-  for (const plane of frame.data ?? []) {
-    if (plane.buffer instanceof ArrayBuffer) plane.buffer.transfer(0);
-  }
+  for (const plane of frame.data ?? []) giveBack(plane);
   frame.unref();
 }

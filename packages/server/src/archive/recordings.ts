@@ -17,10 +17,11 @@ import {
 } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
 import { ArchiveFile, openStored, readAbout, recover, removeStored } from './archive-file.ts';
-import { type KeptIndividual, openIndividual, readBytes, settleIndividual } from './individual-archive.ts';
+import { type KeptIndividual, openIndividual, settleIndividual } from './individual-archive.ts';
 import { IndividualFiles } from './individual-files.ts';
 import { type Facts, type Keeping, keepComposed, keepIndividual } from './keeping.ts';
 import { LiveRecording } from './live-recording.ts';
+import { giveBack } from './memory.ts';
 import type { Seal } from './messages.ts';
 import { byPlatform, toPlatform, type UnwrapKey } from './recipients.ts';
 import { sandboxOf } from './sandbox.ts';
@@ -108,7 +109,10 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
 /** Size and digest of what a download gives; null where nothing is in it, as in what was cut before its first chunk ended. */
 export async function measured({ stream, sizeBytes }: { stream: AsyncIterable<Uint8Array>; sizeBytes: number }) {
   const hash = createHash('sha256');
-  for await (const part of stream) hash.update(part);
+  for await (const part of stream) {
+    hash.update(part);
+    giveBack(part);
+  }
   return sizeBytes === 0 ? null : { sizeBytes, sha256: hash.digest('base64') };
 }
 
@@ -200,7 +204,7 @@ async function openWithKey(handle: FileHandle, unwrap: UnwrapKey, range?: { star
   const [start, end] = [range?.start ?? 0, Math.min((range?.end ?? bytes - 1) + 1, bytes)];
   const stream = (async function* () {
     try {
-      for (let at = start; at < end; at += readBytes) yield await reader.read(at, Math.min(readBytes, end - at));
+      yield* reader.parts(start, end - start);
     } finally {
       reader.close();
       await handle.close();
