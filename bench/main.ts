@@ -2,6 +2,7 @@
  * `npm run bench`: every figure, each in a process of its own, then the table in docs/internals/performance.md.
  *
  *   forwarding rest          these figures alone; or --only forwarding,rest
+ *   archive                  all figures whose names begin with `archive-`
  *   --quick                  one short run of each, to see that the bench works; prints the table and writes nothing
  */
 import { spawn } from 'node:child_process';
@@ -13,7 +14,10 @@ import { ownChild, tempFolder } from '../tests/rig/cleanup.ts';
 import type { Result } from './harness/figure.ts';
 import { machine, printRows, writeSection } from './harness/report.ts';
 
-/** Each with the seconds after which it is ended; on a machine at rest it takes half of that, and a quick run a few. */
+/**
+ * Each with the seconds after which it is ended; on a machine at rest it takes half of that, and a quick run a few. The
+ * memory of a recording is watched for an hour.
+ */
 const FIGURES = {
   rest: { title: 'REST', seconds: 240 },
   signals: { title: 'Signals', seconds: 90 },
@@ -21,8 +25,11 @@ const FIGURES = {
   forwarding: { title: 'Forwarding', seconds: 720 },
   suites: { title: 'The price of the suites', seconds: 120 },
   memory: { title: 'Memory', seconds: 420 },
-  'archive-compose': { title: 'Composing and encoding recordings', seconds: 600 },
+  'archive-compose': { title: 'Composing and encoding recordings', seconds: 900 },
+  'archive-core': { title: 'Recordings on one core', seconds: 900 },
   'archive-seal': { title: 'Sealing and opening archives', seconds: 180 },
+  'archive-times': { title: 'Beginning and end of a recording', seconds: 900 },
+  'archive-memory': { title: 'Memory of a recording', seconds: 4200 },
 } as const;
 
 type Name = keyof typeof FIGURES;
@@ -35,10 +42,15 @@ function chosen(): { names: Name[]; quick: boolean } {
     allowPositionals: true,
   });
   const asked = [...positionals, ...(values.only?.split(',') ?? [])].map((name) => name.trim());
-  const names = asked.length > 0 ? asked : Object.keys(FIGURES);
+  const all = Object.keys(FIGURES);
+  const named = (name: string) => {
+    const group = all.filter((each) => each.startsWith(`${name}-`));
+    return group.length > 0 ? group : [name];
+  };
+  const names = asked.length > 0 ? asked.flatMap(named) : all;
   const unknown = names.filter((name) => !Object.hasOwn(FIGURES, name));
   if (unknown.length > 0) {
-    throw new Error(`there is no figure ${unknown.join(', ')}; there are ${Object.keys(FIGURES).join(', ')}`);
+    throw new Error(`there is no figure ${unknown.join(', ')}; there are ${all.join(', ')}`);
   }
   return { names: names as Name[], quick: values.quick };
 }

@@ -1,5 +1,6 @@
 /** What processes used, by the kernel's own books. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 
 /** CPU time of a process since it started, all threads that are alive, user and system, in microseconds. */
 export function cpuMicroseconds(pid: number): number {
@@ -18,4 +19,19 @@ export function cpuMicroseconds(pid: number): number {
 /** Resident memory of a process in kilobytes. */
 export function residentKb(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
+
+/** A process and all that it started, by their ids. */
+export function processTree(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  return [pid, ...children.flatMap(processTree)];
+}
+
+/**
+ * Gives a process the priority that the bench was started with (`nice`). The kernel weighs sessions against each other, not
+ * their processes, and a sandbox is a session of its own.
+ */
+export function passOnPriority(pid: number): void {
+  const nice = getPriority();
+  if (nice !== 0) writeFileSync(`/proc/${pid}/autogroup`, `${nice}`);
 }

@@ -1,6 +1,6 @@
 /** The table of the figures, on the terminal and in docs/internals/performance.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, release, totalmem } from 'node:os';
+import { cpus, getPriority, loadavg, release, totalmem } from 'node:os';
 import type { Result, Row } from './figure.ts';
 
 const HEAD = `# Performance
@@ -17,7 +17,9 @@ export function machine(): string {
   const cores = cpus().length;
   const load = loadavg()[0]?.toFixed(1);
   const names = `${cores} cores of ${first?.model.trim() ?? 'an unknown processor'}, ${memory} GB, Linux ${release()}`;
-  return `${names}, Node ${process.versions.node}; load average at the start ${load}`;
+  const nice = getPriority();
+  const priority = nice === 0 ? '' : `, run at nice ${nice}`;
+  return `${names}, Node ${process.versions.node}; load average at the start ${load}${priority}`;
 }
 
 /** Whether a row's figure is as asked for: `met`, or by how much it is not. */

@@ -7,13 +7,14 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { PlatformError } from '@cloister/protocol';
 import type { IndexedFile } from './individual-index.ts';
+import { giveBack } from './memory.ts';
 import type { UnwrapKey } from './recipients.ts';
 import { cut, endMark, prefixBytes, readPrefix } from './sealed-archive.ts';
 import { ChunkLayout } from './sealed-chunks.ts';
 import { openSealedRanges, type Ranges, type SealedReader } from './sealed-ranges.ts';
 
-/** How much is read from a disk, and given out, at a time. */
-export const readBytes = 256 * 1024;
+/** How much is read from a disk at a time. */
+const readBytes = 256 * 1024;
 
 type Ended = NonNullable<IndexedFile['ended']>;
 type Stored = NonNullable<IndexedFile['stored']>;
@@ -75,7 +76,10 @@ class OpenedSpool implements Spool {
   async measure(): Promise<Pick<IndexedFile, 'ended' | 'stored'> | null> {
     const { bytes } = await this.#reader.extent();
     let sum = 0;
-    for await (const part of this.#read(0, bytes)) sum = crc32(part, sum);
+    for await (const part of this.#read(0, bytes)) {
+      sum = crc32(part, sum);
+      giveBack(part);
+    }
     return bytes === 0 ? null : { ended: { bytes, headBytes: 0, crc32: sum }, stored: null };
   }
 
@@ -96,10 +100,8 @@ class OpenedSpool implements Spool {
     await this.#handle.close();
   }
 
-  async *#read(offset: number, length: number): AsyncGenerator<Buffer> {
-    for (let at = 0; at < length; at += readBytes) {
-      yield await this.#reader.read(offset + at, Math.min(readBytes, length - at));
-    }
+  #read(offset: number, length: number): AsyncGenerator<Buffer> {
+    return this.#reader.parts(offset, length);
   }
 }
 
@@ -126,6 +128,7 @@ class SealedSpool implements Spool {
     for await (const part of this.#read(0, size)) {
       hash.update(part);
       sum = crc32(part, sum);
+      giveBack(part);
     }
     return {
       // Nobody here reads it; whole chunks have as many clear bytes as they have.

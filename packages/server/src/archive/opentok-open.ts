@@ -1,6 +1,7 @@
 /** Opens OpenTok's format with the private key and the archive's `password`. */
 import { constants, createDecipheriv, type Decipheriv, type KeyObject, privateDecrypt } from 'node:crypto';
 import { limits, PlatformError } from '@cloister/protocol';
+import { giveBack } from './memory.ts';
 import { blockBytes, keyBytes, packetBytes, passwordHead } from './opentok-seal.ts';
 
 function wrongKey(why: string, cause?: unknown): never {
@@ -41,12 +42,6 @@ function unwrap(password: string, privateKey: KeyObject): Buffer {
  */
 const PIECE_BYTES = 64 * 1024;
 
-/** Gives the memory of a part back at once, where a garbage collector would let much more of it pile up first. */
-function release({ buffer, byteLength }: Buffer): void {
-  // What shares its memory with others (Node's pool) is not ours to take away.
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
-}
-
 function finish(decipher: Decipheriv): Buffer {
   try {
     return decipher.final();
@@ -81,7 +76,7 @@ export async function* openOpenTokArchive(
       given += opened.length;
       if (opened.length === 0) continue;
       yield opened;
-      release(opened);
+      giveBack(opened);
     }
   }
   if (taken === 0) throw new PlatformError('ArchiveCut', { why: 'it is empty' });

@@ -27,6 +27,7 @@ import {
   AVERROR_EOF,
   FF_ENCODER_LIBX264,
 } from 'node-av/constants';
+import { letGo } from './planes.ts';
 
 export const audioRate = 48_000;
 /** Samples of one AAC frame. */
@@ -138,7 +139,6 @@ export class Output {
   sound(left: Float32Array, right: Float32Array): void {
     if (!this.#audio) return;
     const frame = this.#sound;
-    frame.unref();
     frame.format = AV_SAMPLE_FMT_FLTP;
     frame.sampleRate = audioRate;
     frame.nbSamples = audioFrame;
@@ -150,6 +150,7 @@ export class Output {
     frame.pts = this.#audioPts;
     this.#audioPts += BigInt(audioFrame);
     this.#encode(this.#audio, frame);
+    letGo(frame);
   }
 
   /** Resolves when all that was encoded so far is written. @throws what the container failed with */

@@ -9,6 +9,7 @@ import {
 } from 'node-av/constants';
 import { type Box, type Canvas, type Fit, Painter } from './canvas.ts';
 import type { Turn } from './header-extensions.ts';
+import { letGo } from './planes.ts';
 
 /** By mime type in lower case. */
 export const pictureCodecs: Readonly<Record<string, AVCodecID>> = {
@@ -72,7 +73,7 @@ export class Picture {
     let fresh = false;
     while (this.#context.receiveFrameSync(this.#spare) >= 0) {
       [this.#frame, this.#spare] = [this.#spare, this.#frame];
-      this.#spare.unref();
+      letGo(this.#spare);
       fresh = true;
     }
     this.#shown ||= fresh;

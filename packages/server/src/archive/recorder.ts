@@ -50,10 +50,18 @@ interface Lane {
 }
 
 const program = path.join(import.meta.dirname, 'recorder-process.ts');
-/** Orders of a new recorder that need no heap of their own worth mentioning: pictures are outside of it. */
-const heapMb = 256;
-/** No signal opens an inspector in it: that listens on the network, and shows the memory of whom it is in. */
-const flags = [`--max-old-space-size=${heapMb}`, '--disable-warning=ExperimentalWarning', '--disable-sigusr1'];
+/**
+ * Of a recorder's heap, in megabytes: some twenty are in use, since pictures and sound are outside of it, and an engine that
+ * may have more takes it. What is young lives for a moment, and need not be kept until there are 32 MB of it.
+ */
+const heap = { old: 128, young: 4 };
+const flags = [
+  `--max-old-space-size=${heap.old}`,
+  `--max-semi-space-size=${heap.young}`,
+  '--disable-warning=ExperimentalWarning',
+  // No signal opens an inspector in it: that listens on the network, and shows the memory of whom it is in.
+  '--disable-sigusr1',
+];
 const complaintsBytes = 4000;
 
 export class Recorder {

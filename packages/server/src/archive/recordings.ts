@@ -21,9 +21,9 @@ import type { Clock } from '../lib/index.ts';
 import { type About, ArchiveFile, openStored, readAbout, recover, removeStored, writeEnd } from './archive-file.ts';
 import { type KeptIndividual, openIndividual, settleIndividual } from './individual-archive.ts';
 import { IndividualFiles } from './individual-files.ts';
-import { readBytes } from './individual-spool.ts';
 import { type Facts, type Keeping, keepComposed, keepIndividual } from './keeping.ts';
 import { LiveRecording } from './live-recording.ts';
+import { giveBack } from './memory.ts';
 import type { Seal } from './messages.ts';
 import { byPlatform, toPlatform, type UnwrapKey } from './recipients.ts';
 import { sandboxOf } from './sandbox.ts';
@@ -113,17 +113,20 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
   return recordings;
 }
 
-type Opened = Awaited<ReturnType<Recordings['open']>>;
+type Opened = Pick<Awaited<ReturnType<Recordings['open']>>, 'stream' | 'sizeBytes'>;
 
 /** Size and digest of what a download gives. */
 async function digested({ stream, sizeBytes }: Opened): Promise<Facts> {
   const hash = createHash('sha256');
-  for await (const part of stream) hash.update(part);
+  for await (const part of stream) {
+    hash.update(part);
+    giveBack(part);
+  }
   return { sizeBytes, sha256: hash.digest('base64') };
 }
 
 /** The same; null where nothing is in it, as in what was cut before its first chunk ended. */
-async function measured(opened: Opened): Promise<Facts | null> {
+export async function measured(opened: Opened): Promise<Facts | null> {
   const facts = await digested(opened);
   return facts.sizeBytes === 0 ? null : facts;
 }
@@ -140,6 +143,7 @@ async function intact<Result>(read: () => Promise<Result>): Promise<Result | nul
 
 function isSame(one: Facts, other: Facts | null): boolean {
   return one.sizeBytes === other?.sizeBytes && one.sha256 === other.sha256;
+}
 }
 
 /** The same observer; the end is told to another one first. */
@@ -234,7 +238,7 @@ async function openWithKey(handle: FileHandle, unwrap: UnwrapKey, range?: { star
   const [start, end] = [range?.start ?? 0, Math.min((range?.end ?? bytes - 1) + 1, bytes)];
   const stream = (async function* () {
     try {
-      for (let at = start; at < end; at += readBytes) yield await reader.read(at, Math.min(readBytes, end - at));
+      yield* reader.parts(start, end - start);
     } finally {
       reader.close();
       await handle.close();

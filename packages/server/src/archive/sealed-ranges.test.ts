@@ -73,6 +73,27 @@ test('property: any range of a complete archive is what was sealed there, and li
   );
 });
 
+test('property: in parts it is the same, each of them for the one who reads it', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat(20_000), fc.nat(20_000), async (offset, size) => {
+      const file = new GrowingFile(whole);
+      const reader = await open(file);
+      const before = file.taken;
+      const parts: Buffer[] = [];
+      for await (const part of reader.parts(offset, size)) {
+        parts.push(Buffer.from(part));
+        // Whoever has it may overwrite it.
+        part.fill(0);
+      }
+      const wanted = clear.subarray(offset, offset + size);
+      assert.deepEqual(Buffer.concat(parts), wanted);
+      assert.ok(file.taken - before <= size + 4 * CHUNK);
+      assert.deepEqual(await reader.read(offset, size), wanted);
+    }),
+    { numRuns: 50, seed },
+  );
+});
+
 test('property: an archive that grows is read as far as its whole chunks go, and is complete at its end only', async () => {
   const steps = fc.array(fc.integer({ min: 1, max: 6000 }), { minLength: 1, maxLength: 30 });
   await fc.assert(

@@ -61,19 +61,36 @@ export class SealedReader {
    * @throws PlatformError `ArchiveChanged` when a chunk of them is not as it was sealed, `ArchiveCut` when it went away
    */
   async read(offset: number, length: number): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    for await (const part of this.#parts(offset, length, (index, place) => this.#recently(index, place))) {
+      parts.push(part);
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** The same in parts as they are opened, each of them the caller's own: for much of it, read once. */
+  parts(offset: number, length: number): AsyncGenerator<Buffer> {
+    return this.#parts(offset, length, (index, place) => this.#chunk(index, place));
+  }
+
+  async *#parts(
+    offset: number,
+    length: number,
+    chunk: (index: number, place: Place) => Promise<Buffer>,
+  ): AsyncGenerator<Buffer> {
     const { layout } = this.#cipher;
     const place = await this.#place();
     const end = Math.min(offset + length, place.bytes);
-    const parts: Buffer[] = [];
     for (let at = offset; at < end; ) {
       const index = layout.indexOf(at);
       const start = layout.clearStart(index);
-      const clear = await this.#chunk(index, place);
+      const clear = await chunk(index, place);
       if (at - start >= clear.length) throw changed(index);
-      parts.push(clear.subarray(at - start, end - start));
-      at = start + clear.length;
+      // Its length is asked for first: whoever takes it may give its memory back.
+      const next = start + clear.length;
+      yield clear.subarray(at - start, end - start);
+      at = next;
     }
-    return Buffer.concat(parts);
   }
 
   /** Wipes the key. */
@@ -100,8 +117,14 @@ export class SealedReader {
     return { chunks, bytes: layout.clearStart(chunks), complete: false };
   }
 
-  async #chunk(index: number, { chunks, complete, bytes }: Place): Promise<Buffer> {
+  async #recently(index: number, place: Place): Promise<Buffer> {
     if (this.#recent?.index === index) return this.#recent.clear;
+    const clear = await this.#chunk(index, place);
+    this.#recent = { index, clear };
+    return clear;
+  }
+
+  async #chunk(index: number, { chunks, complete, bytes }: Place): Promise<Buffer> {
     const { layout } = this.#cipher;
     const last = index === chunks - 1;
     const full = layout.clearStart(index) + layout.clearBytes(index);
@@ -109,7 +132,6 @@ export class SealedReader {
     const sealed = await this.#raw(layout.sealedStart(index), length);
     const clear = last && !complete ? openWhole(this.#cipher, index, sealed) : this.#cipher.open(index, last, sealed);
     if (!clear) throw changed(index);
-    this.#recent = { index, clear };
     return clear;
   }
 

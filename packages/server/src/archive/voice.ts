@@ -12,6 +12,7 @@ import {
   AV_SAMPLE_FMT_FLTP,
   AV_SAMPLE_FMT_S16,
 } from 'node-av/constants';
+import { letGo } from './planes.ts';
 
 const rate = 48_000;
 const ringSamples = rate * 4;
@@ -118,7 +119,7 @@ export class Voice {
       const [left, right] = samplesOf(this.#frame);
       if (left.length > 0 && left.length <= limits.archiveAudioFrameSamples) this.#placer.place(at, left, right);
       at += left.length;
-      this.#frame.unref();
+      letGo(this.#frame);
     }
   }
 
