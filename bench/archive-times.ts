@@ -122,15 +122,15 @@ async function finishIndividual(megabytes: number): Promise<number> {
   const folder = path.join(tempFolder('archive-individual'), 'archive');
   const plain = { seal: (clear: string) => clear, open: (sealed: string) => sealed };
   const kept: KeptIndividual = { folder, index: plain, unwrap: byPlatform(plain.open) };
-  const about = { archiveId: 'id', projectId: '1', sessionId: 'session', name: '', createdAt: 1000 };
+  const about = { archiveId: 'id', projectId: '1', sessionId: 'session', name: '', createdAt: 1000, certificates: [] };
   const files = await IndividualFiles.create(folder, about, plain);
   files.describe(stream);
   const contentKey = randomBytes(32);
   const header = await toPlatform(plain.seal)(contentKey);
-  const sealerOf = fileSealers({ format: 'cloister', contentKey: contentKey.toString('base64'), header });
+  const sealers = await fileSealers({ format: 'cloister', contentKey: contentKey.toString('base64'), header });
   const part = randomBytes(PART_BYTES);
   for (let file = 0; file < INDIVIDUAL_FILES; file += 1) {
-    const sealer = sealerOf(file);
+    const sealer = sealers.of(file);
     files.began(file, { streamId: stream.streamId, container: 'webm', startMs: 0 });
     let [bytes, sum, sealedBytes] = [0, 0, 0];
     const give = (cipherText: Buffer) => {

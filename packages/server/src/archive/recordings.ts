@@ -144,7 +144,6 @@ async function intact<Result>(read: () => Promise<Result>): Promise<Result | nul
 function isSame(one: Facts, other: Facts | null): boolean {
   return one.sizeBytes === other?.sizeBytes && one.sha256 === other.sha256;
 }
-}
 
 /** The same observer; the end is told to another one first. */
 function tellingEnd(observer: RecordingObserver, over: () => void): RecordingObserver {
