@@ -124,7 +124,7 @@ async function compose(streams: readonly Packet[][], { width, height }: (typeof 
   });
   const queues = streams.map((packets, index) => {
     const streamId = `${index}`;
-    composition.add({ streamId, hasVideo: true });
+    composition.add({ streamId, name: '', hasVideo: true });
     composition.track(streamId, 'video', { mimeType: 'video/VP8', clockRate: 90_000, payloadType: VIDEO });
     composition.track(streamId, 'audio', { mimeType: 'audio/opus', clockRate: 48_000, payloadType: AUDIO });
     return { streamId, packets, next: 0 };
