@@ -75,7 +75,7 @@ async function compose(
   });
   const queues = streams.map((packets, index) => {
     const streamId = `${index}`;
-    composition.add({ streamId, hasVideo: true });
+    composition.add({ streamId, name: '', hasVideo: true });
     composition.track(streamId, 'video', { mimeType: 'video/VP8', clockRate: 90_000, payloadType: payloadTypes.video });
     composition.track(streamId, 'audio', {
       mimeType: 'audio/opus',

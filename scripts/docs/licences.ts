@@ -12,12 +12,14 @@ export const FREE_LICENCES = [
   'Apache-2.0',
   'BSD-2-Clause',
   'BSD-3-Clause',
+  'Bitstream-Vera',
   'BlueOak-1.0.0',
   'CC0-1.0',
   'ISC',
   'MIT',
   'MIT-0',
   'MPL-2.0',
+  'OFL-1.1',
   'PostgreSQL',
   'Python-2.0',
   'Unlicense',
@@ -27,8 +29,11 @@ export const FREE_LICENCES = [
 /** node-av and its packages with the binary for each system say MIT, which is true of the wrapper only. */
 const HOLDS_FFMPEG = /^(node-av|@seydx\/node-av-.+)$/;
 
-/** Packages whose package.json names none; each has a LICENSE that was read. */
-const READ_LICENCES: Readonly<Record<string, string>> = { '@shinyoshiaki/jspack': 'BSD-3-Clause' };
+/** Packages whose package.json names none, or points elsewhere; each has a LICENSE that was read. */
+const READ_LICENCES: Readonly<Record<string, string>> = {
+  '@shinyoshiaki/jspack': 'BSD-3-Clause',
+  'dejavu-fonts-ttf': 'Bitstream-Vera',
+};
 
 /** What the media worker links when it is built here; Debian's packages. */
 const WORKER_LIBRARIES = [
@@ -77,9 +82,9 @@ export function productionPackages(): Licensed[] {
     if (!place.includes('node_modules/') || entry.link || entry.dev || entry.devOptional) continue;
     const licence =
       (HOLDS_FFMPEG.test(name) ? ffmpeg : undefined) ??
+      READ_LICENCES[name] ??
       entry.license ??
       licenceInside(place) ??
-      READ_LICENCES[name] ??
       'unknown';
     found.set(`${name}@${entry.version}`, { name, version: entry.version, licence });
   }

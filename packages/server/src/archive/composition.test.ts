@@ -81,8 +81,8 @@ class Session {
     this.#events.push({ at: ms, happen });
   }
 
-  add(streamId: string): void {
-    this.composition.add({ streamId, hasVideo: true });
+  add(streamId: string, name = ''): void {
+    this.composition.add({ streamId, name, hasVideo: true });
     const [video, audio] = [
       { mimeType: 'video/VP8', clockRate: 90_000, payloadType: videoPayloadType },
       { mimeType: 'audio/opus', clockRate: 48_000, payloadType: audioPayloadType },
@@ -329,8 +329,8 @@ test('a picture that is muted becomes a tile at once, and a picture again when i
     0,
     redTone.filter(({ kind, at }) => kind === 'audio' || at < 1000),
   );
-  session.at(1000, () => session.composition.change({ streamId: 'a', hasVideo: false }));
-  session.at(2000, () => session.composition.change({ streamId: 'a', hasVideo: true }));
+  session.at(1000, () => session.composition.change({ streamId: 'a', name: '', hasVideo: false }));
+  session.at(2000, () => session.composition.change({ streamId: 'a', name: '', hasVideo: true }));
   session.send(
     'a',
     0,
@@ -341,6 +341,41 @@ test('a picture that is muted becomes a tile at once, and a picture again when i
   for (const ms of [520, 900, 1400, 1600, 1900]) seen(recording, ms, 96, 48, tile);
   seen(recording, 2500, 96, 48, red);
   assert.deepEqual(tones(recording, 1000, 2000), [500]);
+});
+
+/** How many pixels of a box are brighter than a tile. */
+function written(recording: DecodedRecording, ms: number, { x, y, width, height }: typeof everywhere): number {
+  const { at } = recording.picture(recordedAt(ms));
+  let bright = 0;
+  for (let row = y; row < y + height; row += 1) {
+    for (let column = x; column < x + width; column += 1) if (at(column, row)[0] > tile[0] + 60) bright += 1;
+  }
+  return bright;
+}
+
+test('where a stream has no picture its name is to be read, and only then', async () => {
+  const session = await Session.open();
+  session.add('a', 'Ada L.');
+  session.add('b');
+  session.place(['a', left], ['b', right]);
+  session.send(
+    'a',
+    500,
+    redTone.filter(({ at }) => at < 600),
+  );
+  session.at(1000, () => session.composition.change({ streamId: 'a', name: 'Ada L.', hasVideo: false }));
+  session.at(1500, () => session.composition.change({ streamId: 'a', name: 'iii', hasVideo: false }));
+  session.at(1800, () => session.place(['b', left], ['a', right]));
+  const recording = await session.run(2000);
+  // A change holds from when it comes, for pictures that are older by the delay; those of the camera are there from 500 on.
+  const [ada, iii] = [400, 1100].map((ms) => written(recording, ms, left)) as [number, number];
+  assert.ok(ada > 60 && iii > 10 && iii < ada / 2, `${ada} and ${iii} pixels of ink`);
+  seen(recording, 480, 4, 4, tile);
+  assert.equal(written(recording, 480, right), 0);
+  seen(recording, 550, 4, 4, tile);
+  assert.ok(Math.abs(written(recording, 900, left) - ada) < ada / 4);
+  assert.equal(written(recording, 1400, left), 0);
+  assert.ok(Math.abs(written(recording, 1400, right) - iii) < iii / 2);
 });
 
 test('time that is skipped is not in the recording', async () => {

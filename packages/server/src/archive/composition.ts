@@ -11,6 +11,7 @@ import { type Box, black, Canvas, type Fit, tile } from './canvas.ts';
 import { depacketizers } from './depacketize.ts';
 import { captureTimeOf, type ExtensionIds, turnOf } from './header-extensions.ts';
 import { JitterBuffer } from './jitter-buffer.ts';
+import { Lettering, Nameplate } from './nameplate.ts';
 import { audioFrame, audioRate, type Output } from './output.ts';
 import { Picture } from './picture.ts';
 import { Offset, TrackClock } from './track-clock.ts';
@@ -19,6 +20,8 @@ import { Voice } from './voice.ts';
 /** A stream as the layout sees it. */
 export interface ComposedStream {
   readonly streamId: string;
+  /** Written where it has no picture. */
+  readonly name: string;
   readonly hasVideo: boolean;
 }
 
@@ -61,12 +64,14 @@ interface Source<Stream> {
   readonly lanes: Map<MediaKind, Lane>;
   picture: Picture | null;
   voice: Voice | null;
+  readonly nameplate: Nameplate | null;
   askedAt: number;
 }
 
 export class Composition<Stream extends ComposedStream> {
   readonly #options: CompositionOptions<Stream>;
   readonly #canvas: Canvas | null;
+  readonly #lettering: Lettering | null;
   readonly #sources = new Map<string, Source<Stream>>();
   readonly #left = new Float32Array(audioFrame);
   readonly #right = new Float32Array(audioFrame);
@@ -77,8 +82,10 @@ export class Composition<Stream extends ComposedStream> {
   #pictures = 0;
   #sounds = 0;
 
+  /** @throws Error where the library lacks what is needed */
   constructor(options: CompositionOptions<Stream>) {
     this.#options = options;
+    this.#lettering = options.hasVideo ? new Lettering() : null;
     this.#canvas = options.hasVideo ? new Canvas(options.width, options.height) : null;
   }
 
@@ -96,7 +103,8 @@ export class Composition<Stream extends ComposedStream> {
     }
     const publisher = new Offset();
     const lanes = new Map<MediaKind, Lane>();
-    this.#sources.set(stream.streamId, { stream, publisher, lanes, picture: null, voice: null, askedAt: 0 });
+    const nameplate = this.#lettering && new Nameplate(this.#lettering);
+    this.#sources.set(stream.streamId, { stream, publisher, lanes, picture: null, voice: null, nameplate, askedAt: 0 });
     this.#arranged = false;
   }
 
@@ -253,7 +261,8 @@ export class Composition<Stream extends ComposedStream> {
     if (source?.stream.hasVideo && source.picture?.shown) {
       if (source.picture.draw(canvas, placed, placed.fit)) return;
     }
-    canvas.fill(placed, tile);
+    if (source?.nameplate) source.nameplate.draw(canvas, placed, source.stream.name);
+    else canvas.fill(placed, tile);
   }
 
   #composeSound(end: number): void {

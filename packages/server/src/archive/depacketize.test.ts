@@ -110,6 +110,67 @@ test('VP9 of a real encoder, cut into packets, is the same picture', () => {
   assert.deepEqual(decoded, decodePictures(AV_CODEC_ID_VP9, made));
 });
 
+/** RFC 9628, 4.2: each layer's frame begins and ends on its own; the layers above the lowest lean on the one below. */
+function packLayers(frames: readonly Buffer[], size: number, key: boolean): Buffer[] {
+  return frames.flatMap((frame, spatial) => {
+    const parts = cut(frame, size);
+    return parts.map((part, index) => {
+      const ends = (index === 0 ? 0x08 : 0) | (index === parts.length - 1 ? 0x04 : 0);
+      return Buffer.concat([bytes(0xa0 | (key ? 0 : 0x40) | ends, 5, (spatial << 1) | (spatial > 0 ? 1 : 0), 7), part]);
+    });
+  });
+}
+
+test('VP9 with three spatial layers: all frames of a picture are decoded, the top one last', () => {
+  const options = { deadline: 'realtime', 'lag-in-frames': '0', 'cpu-used': '8' };
+  const made = encodeNoise({ encoder: FF_ENCODER_LIBVPX_VP9, ...pictures, options }, 12);
+  const layered = [0, 3, 6, 9].map((first) => made.slice(first, first + 3));
+  const whole = layered.map((frames, index) => vp9(packLayers(frames, 300, index === 0)));
+  assert.deepEqual(
+    whole.map((picture) => picture?.key),
+    [true, false, false, false],
+  );
+  const expected = decodePictures(AV_CODEC_ID_VP9, made);
+  assert.equal(expected.length, 12);
+  const data = whole.map((picture) => picture?.data as Buffer);
+  assert.deepEqual(decodePictures(AV_CODEC_ID_VP9, data), expected);
+  // Without their sizes behind them the decoder sees the first frame of each alone.
+  const joined = layered.map((frames) => Buffer.concat(frames));
+  assert.notDeepEqual(decodePictures(AV_CODEC_ID_VP9, joined), expected);
+});
+
+test('frames of a VP9 picture stand together with their sizes behind them, in as many bytes as the longest takes', () => {
+  const frames = (...lengths: number[]) => lengths.map((length, index) => Buffer.alloc(length, index + 1));
+  const picture = (...all: Buffer[]) => vp9(packLayers(all, 70_000, true))?.data ?? null;
+  const [one] = frames(5) as [Buffer];
+  assert.deepEqual(picture(one), one);
+  for (const [lengths, index] of [
+    [
+      [3, 255],
+      [0xc1, 3, 255, 0xc1],
+    ],
+    [
+      [3, 256],
+      [0xc9, 3, 0, 0, 1, 0xc9],
+    ],
+    [
+      [65_535, 2, 1],
+      [0xca, 0xff, 0xff, 2, 0, 1, 0, 0xca],
+    ],
+    [
+      [65_536, 2],
+      [0xd1, 0, 0, 1, 2, 0, 0, 0xd1],
+    ],
+  ] as const) {
+    const all = frames(...lengths);
+    assert.deepEqual(picture(...all), Buffer.concat([...all, bytes(...index)]), `${lengths}`);
+  }
+  assert.equal(picture(...frames(1, 1, 1, 1, 1, 1, 1, 1))?.length, 8 + 10);
+  assert.equal(picture(...frames(1, 1, 1, 1, 1, 1, 1, 1, 1)), null, 'more than a superframe can have');
+  assert.equal(vp9([bytes(0x00, 0xaa)]), null, 'no beginning');
+  assert.equal(vp9([bytes(0x04, 0xaa), bytes(0x08, 0xbb)]), null, 'the beginning of the first is missing');
+});
+
 test('H.264 of a real encoder, in a STAP-A and FU-As, is the same picture', () => {
   const options = { preset: 'ultrafast', tune: 'zerolatency' };
   const made = encodeNoise({ encoder: FF_ENCODER_LIBX264, ...pictures, options }, 4);
@@ -164,7 +225,6 @@ test('a VP9 descriptor: picture id, layers, references, scalability (RFC 9628, 4
     [[0xd8, 0x05, 0x03, 0x05, 0x06], false],
     [[0xd8, 0x05, 0x03, 0x05, 0x07], false],
     [[0xa8, 0x05, 0x02, 0x07], false],
-    [[0x00], false],
     [[0x48], false],
     [[0x0a, 0x00], true],
     [[0x0a, 0x30, 0, 1, 0, 1, 0, 2, 0, 2], true],
@@ -248,7 +308,8 @@ test('property: no payloads make one throw, and nothing comes out that did not g
       const most = payloads.reduce((sum, each) => sum + each.length, 0);
       for (const [picture, more] of [
         [vp8(payloads), 0],
-        [vp9(payloads), 0],
+        // Sizes of its frames.
+        [vp9(payloads), payloads.length + 2],
         // Start codes take the place of lengths of two bytes, or are added.
         [h264(payloads), 4 * most],
       ] as const) {

@@ -49,8 +49,8 @@ function vp8(payloads: readonly Buffer[]): Picture | null {
   return data && { data, key: (data.readUInt8(0) & 1) === 0 };
 }
 
-/** @returns the bytes behind a VP9 payload descriptor, and whether the picture refers to others */
-function vp9Part(payload: Buffer): { key: boolean; data: Buffer } | null {
+/** @returns the bytes behind a VP9 payload descriptor, whether a frame starts there, and whether it refers to no other */
+function vp9Part(payload: Buffer): { start: boolean; key: boolean; data: Buffer } | null {
   if (payload.length < 1) return null;
   const first = payload.readUInt8(0);
   const [hasId, predicted, hasLayers, flexible] = [first & 0x80, first & 0x40, first & 0x20, first & 0x10];
@@ -81,7 +81,8 @@ function vp9Part(payload: Buffer): { key: boolean; data: Buffer } | null {
     at = end;
   }
   if (at >= payload.length) return null;
-  return { key: !predicted && spatial === 0 && (first & 0x08) !== 0, data: payload.subarray(at) };
+  const start = (first & 0x08) !== 0;
+  return { start, key: !predicted && spatial === 0 && start, data: payload.subarray(at) };
 }
 
 /** The scalability structure (RFC 9628, 4.2.1): sizes of the layers, then a group of pictures. */
@@ -102,10 +103,39 @@ function skipScalability(payload: Buffer, from: number): number | null {
   return at;
 }
 
+/** A picture has a frame for each of its spatial layers, lowest first; the last one is what is to be seen. */
 function vp9(payloads: readonly Buffer[]): Picture | null {
   const parts = payloads.map(vp9Part);
-  const data = join(parts);
+  const frames: Buffer[][] = [];
+  for (const part of parts) {
+    if (part?.start) frames.push([]);
+    const frame = frames.at(-1);
+    if (!part || !frame) return null;
+    frame.push(part.data);
+  }
+  const data = superframe(frames.map((each) => Buffer.concat(each)));
   return data && { data, key: parts[0]?.key === true };
+}
+
+const superframeMost = 8;
+
+/**
+ * Frames that are decoded together (VP9 bitstream specification, annex B): behind them their sizes, without which a decoder takes
+ * all bytes for the first one's.
+ */
+function superframe(frames: readonly Buffer[]): Buffer | null {
+  const [first] = frames;
+  if (!first || frames.length > superframeMost) return null;
+  if (frames.length === 1) return first;
+  const longest = Math.max(...frames.map(({ length }) => length));
+  const sizeBytes = longest < 0x100 ? 1 : longest < 0x10000 ? 2 : longest < 0x1000000 ? 3 : 4;
+  const marker = Buffer.of(0xc0 | ((sizeBytes - 1) << 3) | (frames.length - 1));
+  const sizes = frames.map(({ length }) => {
+    const size = Buffer.alloc(sizeBytes);
+    size.writeUIntLE(length, 0, sizeBytes);
+    return size;
+  });
+  return Buffer.concat([...frames, marker, ...sizes, marker]);
 }
 
 function join(parts: readonly ({ data: Buffer } | null)[]): Buffer | null {

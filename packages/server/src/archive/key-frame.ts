@@ -63,9 +63,14 @@ function decodedSize(codecId: AVCodecID, data: Buffer): { width: number; height:
     if (context.open2Sync(codec) < 0 || context.sendPacketSync(packet) < 0) return null;
     // A decoder may hold its first picture back until it hears that there are no more.
     context.sendPacketSync(null);
-    if (context.receiveFrameSync(frame) < 0) return null;
-    const { width, height } = frame;
-    return width > 0 && height > 0 ? { width, height } : null;
+    // Of several spatial layers the last one is what is to be seen.
+    let size: { width: number; height: number } | null = null;
+    while (context.receiveFrameSync(frame) >= 0) {
+      const { width, height } = frame;
+      size = width > 0 && height > 0 ? { width, height } : null;
+      frame.unref();
+    }
+    return size;
   } finally {
     packet.free();
     frame.free();

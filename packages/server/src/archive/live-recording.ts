@@ -165,15 +165,15 @@ export class LiveRecording implements Recording {
   }
 
   #describe(stream: RecordedStream): void {
-    const { streamId, hasAudio, hasVideo } = stream;
+    const { streamId, name, hasAudio, hasVideo } = stream;
     this.#parts.keeping.describe(stream);
-    this.#recorder.order({ type: 'stream', streamId, hasAudio, hasVideo });
+    this.#recorder.order({ type: 'stream', streamId, name, hasAudio, hasVideo });
   }
 
   #arrange(): void {
     const { width, height, hasVideo, outputMode } = this.#parts.order;
     if (!hasVideo || outputMode === 'individual') return;
-    // A camera that is switched off keeps its place, as a plain tile.
+    // A camera that is switched off keeps its place, as a tile with its name.
     const streams = [...this.#sources.values()].map(({ stream }) => ({ ...stream, hasVideo: true }));
     const placed: Placement[] = placeStreams({ width, height }, this.#layout, streams);
     for (const { stream, tap } of this.#sources.values()) {

@@ -45,7 +45,13 @@ export type RecorderOptions = ComposedOptions | SeparateOptions;
 /** From the server. Times are milliseconds of the server's monotonic clock. */
 export type Order =
   | { readonly type: 'open'; readonly options: RecorderOptions }
-  | { readonly type: 'stream'; readonly streamId: string; readonly hasAudio: boolean; readonly hasVideo: boolean }
+  | {
+      readonly type: 'stream';
+      readonly streamId: string;
+      readonly name: string;
+      readonly hasAudio: boolean;
+      readonly hasVideo: boolean;
+    }
   | { readonly type: 'streamRemoved'; readonly streamId: string }
   | { readonly type: 'placed'; readonly placed: readonly OrderedPlace[] }
   | {

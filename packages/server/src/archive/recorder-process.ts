@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { limits, type MediaKind } from '@cloister/protocol';
-import { Composition } from './composition.ts';
+import { type ComposedStream, Composition } from './composition.ts';
 import {
   bytesFrames,
   type ComposedOptions,
@@ -22,7 +22,7 @@ import {
 import { Output } from './output.ts';
 import { createSealer, fileSealers } from './recorder-seal.ts';
 import { SealedFile } from './sealed-file.ts';
-import { type FileTracks, type SeparateStream, Separation } from './separation.ts';
+import { type FileTracks, Separation } from './separation.ts';
 
 const ordersFd = 3;
 const reportsFd = 4;
@@ -63,7 +63,7 @@ class Digest {
   }
 }
 
-type Media = Composition<SeparateStream> | Separation;
+type Media = Composition<ComposedStream> | Separation;
 
 /** What is made of the media. */
 interface Making {
@@ -97,7 +97,7 @@ async function composed(options: ComposedOptions): Promise<Making> {
   });
   report({ type: 'opened', password });
   let arranged: readonly OrderedPlace[] = [];
-  const media = new Composition<SeparateStream>({ ...options, output, arrange: () => arranged, askKeyFrame });
+  const media = new Composition<ComposedStream>({ ...options, output, arrange: () => arranged, askKeyFrame });
   durationMs = () => media.durationMs;
   return {
     media,

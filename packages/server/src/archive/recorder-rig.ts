@@ -129,7 +129,7 @@ export class RecorderRig {
 
   #begin(streamId: string, publishing: Publishing, ms: number): (Sent & { lane: number; arrives: number })[] {
     const { recorder } = this;
-    recorder.order({ type: 'stream', streamId, hasAudio: true, hasVideo: true });
+    recorder.order({ type: 'stream', streamId, name: '', hasAudio: true, hasVideo: true });
     const lanes = new Map<MediaKind, number>();
     for (const kind of ['audio', 'video'] as const) {
       this.#lanes += 1;

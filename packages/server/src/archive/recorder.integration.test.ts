@@ -118,6 +118,35 @@ test('pictures are where they belong, tones are there, and both are in step to w
   assert.ok(other.slice(100, 500).every((strength) => strength > 0.1));
 });
 
+test('inside the sandbox a name is written on the tile of a stream without a picture, whatever the name is', async () => {
+  const names = ['Ada Lovelace', 'Ada Lovelave', '', `${'e\u0301'.repeat(60_000)}\u202e\u0000`];
+  const places = names.map((_, index) => ({
+    streamId: `${index}`,
+    ...{ x: (index % 2) * 320, y: (index >> 1) * 240, width: 320, height: 240 },
+    fit: 'contain' as const,
+  }));
+  const rig = new RecorderRig(options({ format: 'opentok', certificate: owner.pem }));
+  await rig.opened();
+  rig.place(places);
+  for (const [index, name] of names.entries()) {
+    rig.recorder.order({ type: 'stream', streamId: `${index}`, name, hasAudio: true, hasVideo: false });
+  }
+  rig.play({}, 0);
+  const recorded = await rig.stop();
+  assert.equal(recorded.failure, null);
+  const raw = ffmpeg(['-i', await decrypted(recorded), '-an', '-f', 'rawvideo', '-pix_fmt', 'gray', '-']);
+  const last = raw.subarray(raw.length - 640 * 480);
+  const tiles = places.map(({ x, y, width, height }) =>
+    Array.from({ length: width * height }, (_, at) => last[(y + Math.floor(at / width)) * 640 + x + (at % width)] ?? 0),
+  );
+  const [ada, other, nobody, hostile] = tiles.map((tile) => tile.filter((each) => each > 130).length);
+  assert.ok(Math.min(ada ?? 0, other ?? 0, hostile ?? 0) > 200, `${ada}, ${other} and ${hostile} pixels of ink`);
+  assert.equal(nobody, 0);
+  const [one, two] = tiles as [number[], number[]];
+  const apart = one.filter((each, at) => Math.abs(each - (two[at] as number)) > 60).length;
+  assert.ok(apart > 20, `${apart} pixels tell the names apart`);
+});
+
 test('the documented openssl commands open it, and it is MPEG-TS with H.264 High and AAC', async () => {
   const rig = new RecorderRig(options({ format: 'opentok', certificate: owner.pem }));
   await rig.opened();
@@ -195,7 +224,7 @@ test('killed while it seals to certificates, a recorder leaves what opens up to 
 test('what waits for a recorder is bounded: past it packets are dropped and a key frame is asked for', async () => {
   const rig = new RecorderRig(options({ format: 'opentok', certificate: owner.pem }));
   const { recorder } = rig;
-  recorder.order({ type: 'stream', streamId: 'left', hasAudio: true, hasVideo: true });
+  recorder.order({ type: 'stream', streamId: 'left', name: '', hasAudio: true, hasVideo: true });
   const track = { mimeType: 'video/VP8', clockRate: 90_000, payloadType: 96 };
   recorder.order({ type: 'track', streamId: 'left', kind: 'video', lane: 1, track });
   const packet = Buffer.alloc(1200, 0x80);
