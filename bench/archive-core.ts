@@ -6,7 +6,7 @@ import { limits } from '@cloister/protocol';
 import { tempFolder } from '../tests/rig/cleanup.ts';
 import { type CameraPacket, makeCamera, packetsOf } from './harness/camera.ts';
 import { FedRecorder } from './harness/fed-recorder.ts';
-import { figure, medianOf, percentile, quick, type Result, repeat, say } from './harness/figure.ts';
+import { figure, medianOf, percentile, quick, type Result, type Row, repeat, say } from './harness/figure.ts';
 import { cpuMicroseconds } from './harness/processes.ts';
 
 const STREAMS = 4;
@@ -24,12 +24,14 @@ const CORE = cpus().length - 1;
 type Load = (typeof LOADS)[number];
 
 interface Carried {
-  /** Of the core, 0 to 1. */
-  readonly share: number;
+  /** Seconds of CPU that all of them take for each second that they record. */
+  readonly cost: number;
   /** By how much the slowest was late, 99 times in 100, in milliseconds. */
   readonly behindMs: number;
   readonly dropped: number;
 }
+
+const cpuOf = (pids: readonly number[]) => pids.reduce((sum, pid) => sum + cpuMicroseconds(pid), 0);
 
 /** Holds a recorder to the core: threads that it has and, since they inherit it, those that it makes. */
 function hold(recorder: FedRecorder): void {
@@ -45,18 +47,20 @@ async function carry({ recordings, width, height }: Load, streams: readonly Came
     recorder.begin();
   }
   await delay(WARM_MS);
-  const pids = recorders.flatMap((recorder) => recorder.pids);
-  const cpu = () => pids.reduce((sum, pid) => sum + cpuMicroseconds(pid), 0);
-  const [began, before] = [performance.now(), cpu()];
+  const read = () => recorders.map(({ pids, sealedMs }) => ({ cpu: cpuOf(pids), sealedMs }));
+  const [began, before] = [performance.now(), read()];
   const late: number[] = [];
   while (performance.now() - began < WINDOW_MS) {
     await delay(SAMPLE_MS);
     late.push(Math.max(...recorders.map(({ behindMs }) => behindMs)));
   }
-  const share = (cpu() - before) / 1000 / (performance.now() - began);
+  const cost = read().reduce((sum, { cpu, sealedMs }, index) => {
+    const then = before[index] as (typeof before)[number];
+    return sum + (cpu - then.cpu) / 1000 / (sealedMs - then.sealedMs);
+  }, 0);
   const dropped = recorders.reduce((sum, recorder) => sum + recorder.dropped, 0);
-  await Promise.all(recorders.map((recorder) => recorder.stop()));
-  return { share, behindMs: percentile(late, 0.99), dropped };
+  for (const recorder of recorders) recorder.kill();
+  return { cost, behindMs: percentile(late, 0.99), dropped };
 }
 
 async function measure(): Promise<Result> {
@@ -71,22 +75,27 @@ async function measure(): Promise<Result> {
   });
   const of = (index: number, what: keyof Carried) => medianOf(taken, (run) => run[index]?.[what] as number);
   return {
-    rows: LOADS.map(({ recordings, width, height }, index) => {
-      const [share, behind] = [of(index, 'share'), of(index, 'behindMs')];
-      return {
-        what: `${recordings} recordings at ${width}x${height} on one core`,
-        ours: `${(share * 100).toFixed(0)} % of it; p99 ${behind.toFixed(0)} ms behind`,
-        other: null,
-        target: {
-          text: `in real time: at most ${limits.archiveDelayMs} ms behind`,
-          measured: behind,
-          most: limits.archiveDelayMs,
+    rows: LOADS.flatMap(({ recordings, width, height }, index): Row[] => {
+      const [cost, behind] = [of(index, 'cost'), of(index, 'behindMs')];
+      const most = limits.archiveDelayMs;
+      return [
+        {
+          what: `${recordings} recordings at ${width}x${height} on one core: CPU for a second`,
+          ours: `${cost.toFixed(2)} s`,
+          other: null,
+          target: { text: 'at most 1 s', measured: cost, most: 1 },
         },
-      };
+        {
+          what: 'the same: how late they are',
+          ours: `p99 ${behind.toFixed(0)} ms`,
+          other: null,
+          target: { text: `in real time: at most ${most} ms`, measured: behind, most },
+        },
+      ];
     }),
     notes: [
       `Recorders as they always run, each in a sandbox of its own, all of their threads held to core ${CORE} (\`taskset\`); each with ${STREAMS} streams of ${SOURCE.width}x${SOURCE.height} at ${SOURCE.frameRate} frames/s, VP8 and Opus, in real time for ${WINDOW_MS / 1000} s; MPEG-TS in OpenTok's format.`,
-      `Behind is how much later than its due time a picture is sealed and with the server, by the slowest of them; ${taken.map((run) => run.map(({ dropped }) => dropped).join(' and ')).join(', ')} packets were dropped.`,
+      `Late is how much later than its due time a picture is sealed and with the server, by the slowest of them, other work of the machine included, which may have the core as well; ${taken.map((run) => run.map(({ dropped }) => dropped).join(' and ')).join(', ')} packets were dropped.`,
     ],
   };
 }

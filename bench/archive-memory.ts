@@ -61,8 +61,10 @@ async function measure(): Promise<Result> {
   const share = cpu() / 1e6 / seconds;
   const { sealedBytes, sealedMs, dropped } = recorder;
   const stopped = performance.now();
-  await recorder.stop();
-  const stopMs = performance.now() - stopped;
+  // What an hour has shown is not lost where the end fails; the row then says that nothing was measured.
+  const ended = await recorder.stop().catch((failure: Error) => failure);
+  if (ended) say(ended.message);
+  const stopMs = ended ? Number.NaN : performance.now() - stopped;
 
   const first = between(samples, SETTLED_MINUTES, SETTLED_MINUTES + WINDOW_MINUTES);
   const last = between(samples, MINUTES - WINDOW_MINUTES, Number.POSITIVE_INFINITY);

@@ -167,7 +167,6 @@ function rowsOf(each: readonly Record<Kind, Times>[], long: readonly number[], i
     row("the same, to a customer's certificate in OpenTok's format", of('opentok', 'firstByte'), FIRST_BYTE_MS),
     row('the same, individual', of('individual', 'firstByte'), FIRST_BYTE_MS),
     row('stop to `available`, composed', of('composed', 'available'), STOP_MS),
-    row("the same, to a customer's certificate, its bucket refusing it", of('opentok', 'available'), STOP_MS),
     row('the same, individual', of('individual', 'available'), STOP_MS),
     row(`the server's part of it for ${LONG_MB} MB, composed`, longMs, STOP_MS),
     {

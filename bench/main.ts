@@ -27,7 +27,7 @@ const FIGURES = {
   memory: { title: 'Memory', seconds: 420 },
   'archive-compose': { title: 'Composing and encoding recordings', seconds: 900 },
   'archive-core': { title: 'Recordings on one core', seconds: 900 },
-  'archive-seal': { title: 'Sealing and opening archives', seconds: 180 },
+  'archive-seal': { title: 'Sealing and opening archives', seconds: 600 },
   'archive-times': { title: 'Beginning and end of a recording', seconds: 900 },
   'archive-memory': { title: 'Memory of a recording', seconds: 4200 },
 } as const;

@@ -9,7 +9,7 @@ import { sandboxOf } from '../../packages/server/src/archive/sandbox.ts';
 import { systemClock } from '../../packages/server/src/lib/index.ts';
 import { atEnd } from '../../tests/rig/cleanup.ts';
 import { type CameraPacket, clockRates, endless, payloadTypes } from './camera.ts';
-import { passOnPriority, processTree } from './processes.ts';
+import { processTree } from './processes.ts';
 
 /** How often the packets that are due are sent. */
 const TURN_MS = 10;
@@ -100,7 +100,6 @@ export class FedRecorder {
     const ordered = { container, width, height, ...rates, hasAudio: true, hasVideo: true, seal };
     const fed = new FedRecorder(ordered, await sandboxOf(process.execPath));
     await fed.#opened.promise;
-    for (const pid of fed.pids) passOnPriority(pid);
     for (const [index, packets] of options.streams.entries()) fed.#add(index, endless(packets, options.roundMs));
     fed.#recorder.order({ type: 'placed', placed: placesOf(options) });
     return fed;
@@ -174,6 +173,12 @@ export class FedRecorder {
     clearInterval(this.#timer);
     this.#recorder.stop();
     await this.#ended.promise;
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    clearInterval(this.#timer);
+    this.#recorder.kill();
   }
 
   /** Rejects when it fails. */

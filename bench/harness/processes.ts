@@ -1,6 +1,5 @@
 /** What processes used, by the kernel's own books. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { getPriority } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** CPU time of a process since it started, all threads that are alive, user and system, in microseconds. */
 export function cpuMicroseconds(pid: number): number {
@@ -25,13 +24,4 @@ export function residentKb(pid: number): number {
 export function processTree(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
   return [pid, ...children.flatMap(processTree)];
-}
-
-/**
- * Gives a process the priority that the bench was started with (`nice`). The kernel weighs sessions against each other, not
- * their processes, and a sandbox is a session of its own.
- */
-export function passOnPriority(pid: number): void {
-  const nice = getPriority();
-  if (nice !== 0) writeFileSync(`/proc/${pid}/autogroup`, `${nice}`);
 }
