@@ -24,6 +24,8 @@ export class RecordingsDouble implements Recordings {
   readonly all = new Map<string, DoubleRecording>();
   readonly files = new Map<string, Uint8Array>();
   readonly removed: string[] = [];
+  /** What the next recorders are shut in with. */
+  sandbox: 'bubblewrap' | 'none' = 'bubblewrap';
   /** Whether a recording that is stopped has its file at once. */
   endsAtOnce = true;
   /** Happens while a recorder starts; what it throws refuses the start. */
@@ -42,6 +44,7 @@ export class RecordingsDouble implements Recordings {
     await this.whileStarting(order, observer);
     const { asked, streams } = recording;
     return {
+      sandbox: this.sandbox,
       add(stream: RecordedStream) {
         asked.push('add');
         streams.set(stream.streamId, stream);

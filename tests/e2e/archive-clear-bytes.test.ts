@@ -317,7 +317,7 @@ const leaks: readonly (Alteration & { readonly place: string; readonly what: str
   },
   {
     file: 'archive/sandbox.ts',
-    find: "return sandbox === 'bubblewrap' ? bubblewrap(program) : program;",
+    find: "return withMemoryLimit(sandbox === 'bubblewrap' ? bubblewrap(program) : program);",
     replace: 'return program;',
     place: 'left in TEMPORARY/transport',
     what: 'what is known to be clear',

@@ -166,6 +166,11 @@ const table = {
     value: 1_200_000_000,
     why: 'memory of one recorder; past it that recording fails, and nothing else',
   },
+  archiveRecorderDataBytes: {
+    value: 2_000_000_000,
+    why: 'writable memory that the kernel lets a recorder reserve: archiveRecorderBytes, and what its program reserves and never uses',
+  },
+  archiveSandboxTrialMs: { value: 10_000, why: 'a sandbox in which no program starts within this time is none' },
   archiveFileWaitMs: {
     value: 5000,
     why: 'an individual file waits this long for its second track and its first picture, whose size its head has; what comes later has a file of its own',

@@ -230,6 +230,12 @@ const table = {
     description: 'How long a server that was told to stop waits for calls and deliveries to end in order.',
     standard: '10s',
   },
+  recorderSandbox: {
+    schema: z.enum(['require', 'prefer'], { error: 'expected require or prefer' }).optional(),
+    description:
+      'What happens where a recorder cannot be shut in with bubblewrap: require refuses the archive with SandboxMissing, prefer records it with a network and files in reach of the recorder, and the archive says so.',
+    standard: 'require in production, prefer in development',
+  },
   archiveRecorded: archiveTime(
     limits.archiveRecordedSeconds,
     'Recorded time after which an archive stops; an automatic one goes on in the next.',

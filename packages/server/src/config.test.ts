@@ -174,6 +174,14 @@ test('production needs TLS of its own or in front, and knows no --lan', () => {
   refused({ ...production(), CLOISTER_PUBLIC_URL: 'http://a.example' }, /publicUrl must be an https address/);
 });
 
+test('recorders are shut in or not started in production; development prefers it; either may be set', () => {
+  assert.equal(load(production()).recorderSandbox, 'require');
+  assert.equal(load({}).recorderSandbox, 'prefer');
+  assert.equal(load({ ...production(), CLOISTER_RECORDER_SANDBOX: 'prefer' }).recorderSandbox, 'prefer');
+  assert.equal(load({ CLOISTER_RECORDER_SANDBOX: 'require' }).recorderSandbox, 'require');
+  refused({ CLOISTER_RECORDER_SANDBOX: 'off' }, /recorderSandbox .*: expected require or prefer/);
+});
+
 test('production may listen on every address once it is told where media reaches it', () => {
   refused({ ...production(), CLOISTER_HOST: '0.0.0.0' }, /mediaAddress is needed/);
   const config = load({ ...production(), CLOISTER_HOST: '0.0.0.0', CLOISTER_MEDIA_ADDRESS: 'media.example.org' });

@@ -14,6 +14,7 @@ export { createOpenTokSealer, type OpenTokSealer, partBytes } from './opentok-se
 export { type LayoutStream, mixedVoices, type VoiceStream } from './priority.ts';
 export { byPlatform, byPrivateKey, toCertificates, toPlatform, type UnwrapKey, type WrapKey } from './recipients.ts';
 export { archiveFolder, openRecordings, type RecordingsDeps } from './recordings.ts';
+export { memoryIsLimited, type SandboxPolicy, SandboxTrial } from './sandbox.ts';
 export { createArchiveSealer, createArchiveSealerWith, openSealedArchive } from './sealed-archive.ts';
 export { type Extent, openSealedRanges, type Ranges, type SealedReader } from './sealed-ranges.ts';
 export type { Random, Sealer } from './sealer.ts';

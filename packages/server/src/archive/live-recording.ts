@@ -39,6 +39,7 @@ interface Source {
 const frameRate = 30;
 
 export class LiveRecording implements Recording {
+  readonly sandbox: Sandbox;
   readonly #parts: Parts;
   readonly #recorder: Recorder;
   readonly #sources = new Map<string, Source>();
@@ -55,6 +56,7 @@ export class LiveRecording implements Recording {
   constructor(parts: Parts) {
     const { order, keeping, clock, monotonic } = parts;
     this.#parts = parts;
+    this.sandbox = parts.sandbox;
     this.#layout = order.layout;
     this.#emptySince = monotonic();
     this.#recorder = new Recorder(

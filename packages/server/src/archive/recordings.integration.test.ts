@@ -10,6 +10,7 @@ import { drain, makeOwner } from './archive-fixtures.ts';
 import { decodeRecording } from './codec-fixtures.ts';
 import { openArchive } from './open.ts';
 import { FixtureTap, order, readFrom, recordingsIn, sealed, stream, watch } from './recordings-fixtures.ts';
+import { type SandboxPolicy, SandboxTrial } from './sandbox.ts';
 
 let dataDir: string;
 before(async () => {
@@ -153,6 +154,19 @@ test('nobody came: what is stored ends and opens', async () => {
   const { why, result } = await watched.over;
   assert.equal(why, null);
   assert.equal(result?.durationMs, 0);
+});
+
+test('where a sandbox is required and there is none, nothing is begun and nothing is left', async () => {
+  const id = '00000000-0000-4000-8000-000000000011';
+  const bare = (policy: SandboxPolicy) => new SandboxTrial(policy, { record() {} }, async () => 'no namespaces');
+  const refused = recordingsIn(dataDir, bare('require')).start(order(id), watch());
+  await assert.rejects(refused, { code: 'SandboxMissing' });
+  assert.equal(existsSync(stored(id)), false);
+  const watched = watch();
+  const recording = await recordingsIn(dataDir, bare('prefer')).start(order(id), watched);
+  assert.equal(recording.sandbox, 'none');
+  recording.stop();
+  assert.equal((await watched.over).why, null);
 });
 
 test('an id that is none leads nowhere, a stylesheet is checked', async () => {

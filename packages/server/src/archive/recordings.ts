@@ -23,7 +23,7 @@ import { type Facts, type Keeping, keepComposed, keepIndividual } from './keepin
 import { LiveRecording } from './live-recording.ts';
 import type { Seal } from './messages.ts';
 import { byPlatform, toPlatform, type UnwrapKey } from './recipients.ts';
-import { sandboxOf } from './sandbox.ts';
+import type { SandboxTrial } from './sandbox.ts';
 import { contentKeyBytes } from './sealed-chunks.ts';
 import { openSealedRanges } from './sealed-ranges.ts';
 import { parseStylesheet } from './stylesheet.ts';
@@ -35,6 +35,7 @@ export interface RecordingsDeps {
   readonly monotonic: () => number;
   readonly keys: Pick<Keys, 'seal' | 'open'>;
   readonly journal: Journal;
+  readonly sandbox: Pick<SandboxTrial, 'forRecorder'>;
 }
 
 /** The folder of an archive. @throws PlatformError `ArchiveNotFound` for what is no id */
@@ -55,13 +56,13 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
       if (order.outputMode === 'individual' && (order.certificate !== null || order.recipients.length > 0)) {
         throw new PlatformError('CertificateNeedsComposed');
       }
-      const sandbox = await sandboxOf(process.execPath);
+      const sandbox = await deps.sandbox.forRecorder();
       const seal = await sealOf(deps.keys, order);
       const measure = async () => measured(await recordings.open(order.archiveId));
       const keeping = await keepingOf(deps, { order, format: seal.format, folder: folderOf(order.archiveId), measure });
       growing.set(order.archiveId, keeping);
       const telling = tellingEnd(observer, () => growing.delete(order.archiveId));
-      return new LiveRecording({ order, seal, keeping, sandbox, observer: telling, ...deps });
+      return new LiveRecording({ ...deps, order, seal, keeping, sandbox, observer: telling });
     },
 
     async recover(archiveId) {

@@ -383,9 +383,11 @@ export class Archives implements RunOwner {
     { recordings, storage, sealedTo, automatic }: Beginning,
   ): Promise<ArchiveRun> {
     const { recorder, store } = this.#deps;
-    const archive = this.#newArchive(followed.session, plan, sealedTo, automatic);
-    const run = new ArchiveRun(this.#deps, archive, { layout: plan.layout, tag: plan.multiArchiveTag }, this);
-    const recording = await recordings.start(orderOf(archive, plan), run);
+    const planned = this.#newArchive(followed.session, plan, sealedTo, automatic);
+    const run = new ArchiveRun(this.#deps, planned, { layout: plan.layout, tag: plan.multiArchiveTag }, this);
+    const recording = await recordings.start(orderOf(planned, plan), run);
+    const archive = { ...planned, sandbox: recording.sandbox };
+    run.archive = archive;
     const { projectId, sessionId } = archive;
     try {
       if (storage) await this.#parts.uploads?.begin(this.#uploadOf(archive, storage));
@@ -440,6 +442,7 @@ export class Archives implements RunOwner {
       password: '',
       kept: false,
       manifest: '',
+      sandbox: null,
     };
   }
 

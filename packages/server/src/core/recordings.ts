@@ -2,7 +2,7 @@
  * The ports through which `core` records a session and stores what was recorded. A recorder fills the first; nothing here
  * knows how it captures, composes, encodes or seals.
  */
-import type { Storage, StorageTarget } from './entities.ts';
+import type { RecorderSandbox, Storage, StorageTarget } from './entities.ts';
 import type { Layout } from './layout.ts';
 import type { StreamTap } from './media-plane.ts';
 
@@ -66,6 +66,7 @@ export interface RecordingObserver {
 
 /** One recording that runs. A tap belongs to it from `add` on, also where it has been stopped already. */
 export interface Recording {
+  readonly sandbox: RecorderSandbox;
   add(stream: RecordedStream, tap: StreamTap): void;
   change(stream: RecordedStream): void;
   remove(streamId: string): void;
@@ -76,7 +77,7 @@ export interface Recording {
 export interface Recordings {
   /** @throws PlatformError `StylesheetInvalid`, `StylesheetTooLarge` */
   checkStylesheet(stylesheet: string): void;
-  /** @throws PlatformError where nothing was begun; the observer is told nothing then. */
+  /** @throws PlatformError where nothing was begun, of which nothing is left; the observer is told nothing then. */
   start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording>;
   /**
    * Brings what a former run of the server left of a recording to an end with which it opens.
