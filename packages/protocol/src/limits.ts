@@ -170,6 +170,10 @@ const table = {
     value: 2_000_000_000,
     why: 'writable memory that the kernel lets a recorder reserve: archiveRecorderBytes, and what its program reserves and never uses',
   },
+  archiveSyncMs: {
+    value: 1000,
+    why: 'what an archive has grown by is synced to its disk this often; a power cut takes as much along, and uploads are behind by it',
+  },
   archiveSandboxTrialMs: { value: 10_000, why: 'a sandbox in which no program starts within this time is none' },
   archiveFileWaitMs: {
     value: 5000,

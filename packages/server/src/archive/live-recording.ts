@@ -236,22 +236,34 @@ export class LiveRecording implements Recording {
   /** @param clear the file as it is downloaded where it is sealed with a key of ours */
   async #finish(durationMs: number, clear: Facts): Promise<void> {
     const { keeping, observer } = this.#parts;
+    let kept: Facts;
     // The store has whole milliseconds; a thirtieth of a second is none.
     this.#durationMs = Math.round(durationMs);
     this.#over();
     try {
-      observer.ended(this.#result(await keeping.finish(clear)));
-    } catch {
-      observer.failed('what was recorded could not be written', null);
+      kept = await keeping.finish(clear);
+    } catch (error) {
+      await this.#keep('what was recorded could not be written', errorText(error));
+      return;
     }
+    observer.ended(this.#result(kept));
   }
 
   async #abandon(why: string): Promise<void> {
-    const { keeping, observer, journal, order } = this.#parts;
     this.#over();
-    journal.record('error', 'a recorder failed', { archiveId: order.archiveId, error: why });
-    const kept = await keeping.abandon().catch(() => null);
-    observer.failed('the recorder failed', kept && this.#result(kept));
+    await this.#keep('the recorder failed', why);
+  }
+
+  /** What there is of it is brought to an end with which it opens. @param reason constant words. @param error for the log */
+  async #keep(reason: string, error: string): Promise<void> {
+    const { keeping, observer, journal, order } = this.#parts;
+    const { archiveId } = order;
+    journal.record('error', 'a recorder failed', { archiveId, reason, error });
+    const kept = await keeping.abandon().catch((thrown: unknown) => {
+      journal.record('error', 'what a recording left could not be brought to an end', { archiveId, error: errorText(thrown) });
+      return null;
+    });
+    observer.failed(reason, kept && this.#result(kept));
   }
 
   #over(): void {
@@ -264,6 +276,10 @@ export class LiveRecording implements Recording {
   #result(facts: Facts): RecordingResult {
     return { ...facts, durationMs: this.#durationMs, password: this.#password };
   }
+}
+
+function errorText(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : 'unknown';
 }
 
 function optionsOf({ order, seal }: Parts): RecorderOptions {

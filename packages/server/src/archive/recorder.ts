@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { limits, type MediaKind } from '@cloister/protocol';
+import { limits, type MediaKind, PlatformError } from '@cloister/protocol';
 import type { Cancel, Clock } from '../lib/index.ts';
 import {
   type BegunFile,
@@ -76,6 +76,12 @@ export class Recorder {
       cwd: '/',
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
     });
+    // Where there is no handle left for its pipes, it has none; the error that follows is told by this one.
+    this.#child.on('error', () => this.#fail('its process does not start'));
+    if (!this.#child.stdio) {
+      this.#over = true;
+      throw new PlatformError('CapacityReached');
+    }
     const [, , complaints, orders, reports] = this.#child.stdio as [null, null, Readable, Writable, Readable];
     this.#orders = orders;
     orders.on('error', () => this.#fail('its pipe broke'));
@@ -84,7 +90,6 @@ export class Recorder {
       this.#complaints = (this.#complaints + chunk.toString()).slice(-complaintsBytes);
     });
     this.#read(reports);
-    this.#child.on('error', () => this.#fail('its process does not start'));
     // Where the shell around it is gone, what is inside ends with its orders.
     this.#child.on('exit', () => this.#orders.destroy());
     // `close` comes when its pipes are read to their ends, so that nothing it said is lost.

@@ -2,14 +2,19 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { systemClock } from '../lib/index.ts';
+import { ArchiveFile } from './archive-file.ts';
 import { drain, makeOwner } from './archive-fixtures.ts';
 import { decodeRecording } from './codec-fixtures.ts';
+import { keepComposed } from './keeping.ts';
+import { LiveRecording } from './live-recording.ts';
 import { openArchive } from './open.ts';
-import { FixtureTap, order, readFrom, recordingsIn, sealed, stream, watch } from './recordings-fixtures.ts';
+import { FixtureTap, keys, order, readFrom, recordingsIn, sealed, stream, watch } from './recordings-fixtures.ts';
+import { openRecordings } from './recordings.ts';
 import { type SandboxPolicy, SandboxTrial } from './sandbox.ts';
 
 let dataDir: string;
@@ -18,6 +23,7 @@ before(async () => {
 });
 after(() => rm(dataDir, { recursive: true, force: true }));
 
+const now = () => performance.now();
 const recordings = () => recordingsIn(dataDir);
 
 const read = (archiveId: string, range?: { start: number; end: number }) => readFrom(recordings(), archiveId, range);
@@ -167,6 +173,79 @@ test('where a sandbox is required and there is none, nothing is begun and nothin
   assert.equal(recording.sandbox, 'none');
   recording.stop();
   assert.equal((await watched.over).why, null);
+});
+
+test('where the disk is full at the very end, what was recorded is kept, and opens', async () => {
+  const id = '00000000-0000-4000-8000-000000000012';
+  const owner = makeOwner();
+  let full = false;
+  const file = await ArchiveFile.create(stored(id), { projectId: '1', format: 'opentok' }, now, async (name) => {
+    const handle = await open(name, 'wx');
+    const { datasync } = handle;
+    handle.datasync = async () => {
+      if (full) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      await datasync.call(handle);
+    };
+    return handle;
+  });
+  const lines: string[] = [];
+  const watched = watch();
+  const kept = keepComposed(file, true, async () => null);
+  const recording = new LiveRecording({
+    order: order(id, { certificate: owner.pem }),
+    seal: { format: 'opentok', certificate: owner.pem },
+    keeping: {
+      ...kept,
+      finish: (clear) => {
+        full = true;
+        return kept.finish(clear);
+      },
+    },
+    sandbox: 'bubblewrap',
+    observer: watched,
+    clock: systemClock,
+    monotonic: now,
+    journal: { record: (_level, _message, fields = {}) => void lines.push(fields.error ?? '') },
+  });
+  const tap = new FixtureTap();
+  recording.add(stream, tap);
+  await tap.played.promise;
+  recording.stop();
+  const { why, result } = await watched.over;
+  assert.equal(why, 'what was recorded could not be written');
+  assert.ok(lines.includes('no space left on device'), 'the log has the cause');
+  const { bytes } = await read(id);
+  assert.deepEqual([bytes.length, sha256(bytes)], [result?.sizeBytes, result?.sha256]);
+  const { privateKey } = owner;
+  const { clear } = await openArchive(recordingBytes(bytes), { privateKey, password: result?.password });
+  const { bytes: opened, error } = await drain(clear);
+  assert.equal(error, null);
+  assert.ok(opened.length > 10_000 && opened[0] === 0x47);
+});
+
+test('a start that fails on its way leaves no folder, and never touches one that is there', async () => {
+  const id = '00000000-0000-4000-8000-000000000013';
+  const seal: typeof keys.seal = (project, context, clear) => {
+    if (context.endsWith('index')) throw new Error('the key is gone');
+    return keys.seal(project, context, clear);
+  };
+  const failing = openRecordings({
+    dataDir,
+    clock: systemClock,
+    monotonic: now,
+    keys: { ...keys, seal },
+    journal: { record() {} },
+    sandbox: new SandboxTrial('require', { record() {} }),
+  });
+  const individual = order(id, { outputMode: 'individual' });
+  await assert.rejects(failing.start(individual, watch()), /the key is gone/);
+  assert.equal(existsSync(stored(id)), false);
+  const watched = watch();
+  const recording = await recordings().start(individual, watched);
+  await assert.rejects(recordings().start(individual, watch()), { code: 'EEXIST' });
+  assert.ok(existsSync(path.join(stored(id), 'index.json')));
+  recording.stop();
+  await watched.over;
 });
 
 test('an id that is none leads nowhere, a stylesheet is checked', async () => {

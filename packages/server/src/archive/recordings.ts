@@ -3,7 +3,7 @@
  * of its own. A fault in one ends that one.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
 import {
@@ -16,7 +16,7 @@ import {
   type Recordings,
 } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
-import { ArchiveFile, openStored, readAbout, recover, removeStored } from './archive-file.ts';
+import { ArchiveFile, openStored, ownerOnly, readAbout, recover, removeStored } from './archive-file.ts';
 import { type KeptIndividual, openIndividual, readBytes, settleIndividual } from './individual-archive.ts';
 import { IndividualFiles } from './individual-files.ts';
 import { type Facts, type Keeping, keepComposed, keepIndividual } from './keeping.ts';
@@ -44,6 +44,13 @@ export function archiveFolder(dataDir: string, archiveId: string): string {
   return path.join(dataDir, 'archives', archiveId);
 }
 
+/** The folder of a new archive. @throws what the disk says, `EEXIST` where there is one: it is not written over, nor removed */
+async function newFolder(folder: string): Promise<string> {
+  await mkdir(path.dirname(folder), { recursive: true, mode: ownerOnly.folder });
+  await mkdir(folder, { mode: ownerOnly.folder });
+  return folder;
+}
+
 export function openRecordings(deps: RecordingsDeps): Recordings {
   const folderOf = (archiveId: string) => archiveFolder(deps.dataDir, archiveId);
   /** What is being recorded. */
@@ -58,11 +65,21 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
       }
       const sandbox = await deps.sandbox.forRecorder();
       const seal = await sealOf(deps.keys, order);
-      const measure = async () => measured(await recordings.open(order.archiveId));
-      const keeping = await keepingOf(deps, { order, format: seal.format, folder: folderOf(order.archiveId), measure });
-      growing.set(order.archiveId, keeping);
-      const telling = tellingEnd(observer, () => growing.delete(order.archiveId));
-      return new LiveRecording({ ...deps, order, seal, keeping, sandbox, observer: telling });
+      const { archiveId } = order;
+      const folder = await newFolder(folderOf(archiveId));
+      let keeping: Keeping | null = null;
+      try {
+        const measure = async () => measured(await recordings.open(archiveId));
+        keeping = await keepingOf(deps, { order, format: seal.format, folder, measure });
+        growing.set(archiveId, keeping);
+        const telling = tellingEnd(observer, () => growing.delete(archiveId));
+        return new LiveRecording({ ...deps, order, seal, keeping, sandbox, observer: telling });
+      } catch (error) {
+        growing.delete(archiveId);
+        await keeping?.abandon().catch(() => {});
+        await removeStored(folder);
+        throw error;
+      }
     },
 
     async recover(archiveId) {
@@ -175,7 +192,7 @@ interface Kept {
   readonly measure: () => Promise<Facts | null>;
 }
 
-async function keepingOf({ keys, clock }: RecordingsDeps, { order, format, folder, measure }: Kept): Promise<Keeping> {
+async function keepingOf({ keys, clock, monotonic }: RecordingsDeps, { order, format, folder, measure }: Kept): Promise<Keeping> {
   const { archiveId, projectId, sessionId, name } = order;
   if (order.outputMode === 'individual') {
     const kept = individualIn(keys, folder, archiveId, projectId);
@@ -183,7 +200,7 @@ async function keepingOf({ keys, clock }: RecordingsDeps, { order, format, folde
     const files = await IndividualFiles.create(folder, about, kept.index);
     return keepIndividual(files, () => settleIndividual(kept), measure);
   }
-  const file = await ArchiveFile.create(folder, { projectId, format });
+  const file = await ArchiveFile.create(folder, { projectId, format }, monotonic);
   return keepComposed(file, format !== 'cloister', measure);
 }
 

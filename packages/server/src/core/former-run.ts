@@ -71,8 +71,10 @@ export async function closeFormerArchives(
 }
 
 function failed({ recorder, clock, keys }: Foundation, before: Archive, kept: RecordingResult | null): Event {
-  const reason = 'the server ended before the recording did';
-  const after = become(before, 'failed', clock.now(), { ...kept, kept: kept !== null, reason });
+  const { closed = true, ...facts } = kept ?? {};
+  const lost = closed ? '' : ', and its file has lost its end';
+  const reason = `the server ended before the recording did${lost}`;
+  const after = become(before, 'failed', clock.now(), { ...facts, kept: kept !== null, reason });
   const archive = withManifest(keys, after, before.status === 'stopped' ? before.updatedAt : null);
   const { projectId, sessionId } = archive;
   return recorder.stamp({ kind: 'system' }, { type: 'archive.failed', projectId, sessionId, archive });

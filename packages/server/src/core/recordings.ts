@@ -53,6 +53,8 @@ export interface RecordingResult {
   readonly sha256: string;
   /** base64 of the wrapped key, in OpenTok's format; '' otherwise. */
   readonly password: string;
+  /** False where OpenTok's format lacks its end, as after a power cut: it opens up to its last block. */
+  readonly closed?: boolean;
 }
 
 /** What a recorder tells of one recording. `ended` or `failed` comes once, and is the last. */
