@@ -87,10 +87,10 @@ function readHost(value: string): string | undefined {
 }
 
 /** OpenTok's time, unless another is set. */
-function archiveTime(seconds: number, description: string) {
+function archiveTime(seconds: number, description: string, most = longestMs) {
   const ms = seconds * 1000;
   const schema = notation('a duration such as 90m', parseDuration)
-    .refine((value) => value >= 1000 && value <= longestMs, 'expected from 1s to 365d')
+    .refine((value) => value >= 1000 && value <= most, `expected from 1s to ${printDuration(most)}`)
     .default(ms);
   return { schema, description: `${description} OpenTok's time is the default.`, standard: printDuration(ms) };
 }
@@ -254,7 +254,11 @@ const table = {
     limits.archiveKeptSeconds,
     'How long an archive is kept with us before it expires and is removed for good.',
   ),
-  archiveLink: archiveTime(limits.archiveLinkSeconds, 'How long a download link of an archive is good.'),
+  archiveLink: archiveTime(
+    limits.archiveLinkSeconds,
+    'How long a download link of an archive is good, a day at most.',
+    limits.archiveLinkSecondsMost * 1000,
+  ),
 } as const satisfies Record<string, Key>;
 
 /** The name of a setting, as in the file. */

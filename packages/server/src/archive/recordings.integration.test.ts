@@ -1,7 +1,7 @@
 /** Recordings as the rules use them: real recorders and real files, streams from the fixtures instead of a room. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,8 +13,8 @@ import { decodeRecording } from './codec-fixtures.ts';
 import { keepComposed } from './keeping.ts';
 import { LiveRecording } from './live-recording.ts';
 import { openArchive } from './open.ts';
-import { FixtureTap, keys, order, readFrom, recordingsIn, sealed, stream, watch } from './recordings-fixtures.ts';
 import { openRecordings } from './recordings.ts';
+import { FixtureTap, keys, order, readFrom, recordingsIn, sealed, stream, watch } from './recordings-fixtures.ts';
 import { type SandboxPolicy, SandboxTrial } from './sandbox.ts';
 
 let dataDir: string;
@@ -246,6 +246,43 @@ test('a start that fails on its way leaves no folder, and never touches one that
   assert.ok(existsSync(path.join(stored(id), 'index.json')));
   recording.stop();
   await watched.over;
+});
+
+test('a download that ends before its first byte, or after it, leaves no file open and no key in use', async () => {
+  const own = '00000000-0000-4000-8000-000000000014';
+  const toCertificate = '00000000-0000-4000-8000-000000000015';
+  const openFiles = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(path.join(dataDir, 'archives'));
+      } catch {
+        return false;
+      }
+    });
+  for (const [id, certificate] of [
+    [own, null],
+    [toCertificate, makeOwner().pem],
+  ] as const) {
+    const watched = watch();
+    const recording = await recordings().start(order(id, { certificate }), watched);
+    const tap = new FixtureTap();
+    recording.add(stream, tap);
+    await tap.played.promise;
+    recording.stop();
+    await watched.over;
+    assert.deepEqual(openFiles(), []);
+    // Nobody reads, somebody gives up at once, somebody after the first bytes.
+    await recordings().open(id);
+    assert.deepEqual(openFiles(), []);
+    const given = (await recordings().open(id)).stream[Symbol.asyncIterator]();
+    await given.return?.();
+    assert.deepEqual(openFiles(), []);
+    const broken = (await recordings().open(id)).stream[Symbol.asyncIterator]();
+    assert.ok((await broken.next()).value.length > 0);
+    assert.equal(openFiles().length, 1);
+    await broken.return?.();
+    assert.deepEqual(openFiles(), []);
+  }
 });
 
 test('an id that is none leads nowhere, a stylesheet is checked', async () => {

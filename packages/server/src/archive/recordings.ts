@@ -3,7 +3,7 @@
  * of its own. A fault in one ends that one.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
 import {
@@ -45,10 +45,9 @@ export function archiveFolder(dataDir: string, archiveId: string): string {
 }
 
 /** The folder of a new archive. @throws what the disk says, `EEXIST` where there is one: it is not written over, nor removed */
-async function newFolder(folder: string): Promise<string> {
+async function newFolder(folder: string): Promise<void> {
   await mkdir(path.dirname(folder), { recursive: true, mode: ownerOnly.folder });
   await mkdir(folder, { mode: ownerOnly.folder });
-  return folder;
 }
 
 export function openRecordings(deps: RecordingsDeps): Recordings {
@@ -59,27 +58,12 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
   const recordings: Recordings = {
     checkStylesheet: (stylesheet) => void parseStylesheet(stylesheet),
 
-    async start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording> {
+    async start(order, observer) {
       if (order.outputMode === 'individual' && (order.certificate !== null || order.recipients.length > 0)) {
         throw new PlatformError('CertificateNeedsComposed');
       }
-      const sandbox = await deps.sandbox.forRecorder();
-      const seal = await sealOf(deps.keys, order);
-      const { archiveId } = order;
-      const folder = await newFolder(folderOf(archiveId));
-      let keeping: Keeping | null = null;
-      try {
-        const measure = async () => measured(await recordings.open(archiveId));
-        keeping = await keepingOf(deps, { order, format: seal.format, folder, measure });
-        growing.set(archiveId, keeping);
-        const telling = tellingEnd(observer, () => growing.delete(archiveId));
-        return new LiveRecording({ ...deps, order, seal, keeping, sandbox, observer: telling });
-      } catch (error) {
-        growing.delete(archiveId);
-        await keeping?.abandon().catch(() => {});
-        await removeStored(folder);
-        throw error;
-      }
+      const measure = async () => measured(await recordings.open(order.archiveId));
+      return startRecording(deps, { order, observer, folder: folderOf(order.archiveId), measure, growing });
     },
 
     async recover(archiveId) {
@@ -102,17 +86,8 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
       if (about.format === 'individual') {
         return openIndividual(individualIn(deps.keys, folder, archiveId, about.projectId), range);
       }
-      const { handle, sizeBytes } = await openStored(folder);
-      if (about.format !== 'cloister') {
-        const stream = handle.createReadStream(range && { start: range.start, end: range.end });
-        return { stream, sizeBytes };
-      }
-      try {
-        return await openWithKey(handle, unwrapOf(deps.keys, archiveId, about.projectId), range);
-      } catch (error) {
-        await handle.close();
-        throw error;
-      }
+      if (about.format !== 'cloister') return openAsStored(folder, range);
+      return openWithKey(folder, unwrapOf(deps.keys, archiveId, about.projectId), range);
     },
 
     settled: async (archiveId) =>
@@ -121,6 +96,34 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
     remove: (archiveId) => removeStored(folderOf(archiveId)),
   };
   return recordings;
+}
+
+interface Start extends Pick<Kept, 'order' | 'folder' | 'measure'> {
+  readonly observer: RecordingObserver;
+  readonly growing: Map<string, Keeping>;
+}
+
+/** @throws what a disk, a key or the sandbox says; then nothing is left of it */
+async function startRecording(
+  deps: RecordingsDeps,
+  { order, observer, folder, measure, growing }: Start,
+): Promise<Recording> {
+  const { archiveId } = order;
+  const sandbox = await deps.sandbox.forRecorder();
+  const seal = await sealOf(deps.keys, order);
+  await newFolder(folder);
+  let keeping: Keeping | null = null;
+  try {
+    keeping = await keepingOf(deps, { order, format: seal.format, folder, measure });
+    growing.set(archiveId, keeping);
+    const telling = tellingEnd(observer, () => growing.delete(archiveId));
+    return new LiveRecording({ ...deps, order, seal, keeping, sandbox, observer: telling });
+  } catch (error) {
+    growing.delete(archiveId);
+    await keeping?.abandon().catch(() => {});
+    await removeStored(folder);
+    throw error;
+  }
 }
 
 /** Size and digest of what a download gives; null where nothing is in it, as in what was cut before its first chunk ended. */
@@ -192,7 +195,10 @@ interface Kept {
   readonly measure: () => Promise<Facts | null>;
 }
 
-async function keepingOf({ keys, clock, monotonic }: RecordingsDeps, { order, format, folder, measure }: Kept): Promise<Keeping> {
+async function keepingOf(
+  { keys, clock, monotonic }: RecordingsDeps,
+  { order, format, folder, measure }: Kept,
+): Promise<Keeping> {
   const { archiveId, projectId, sessionId, name } = order;
   if (order.outputMode === 'individual') {
     const kept = individualIn(keys, folder, archiveId, projectId);
@@ -204,8 +210,40 @@ async function keepingOf({ keys, clock, monotonic }: RecordingsDeps, { order, fo
   return keepComposed(file, format !== 'cloister', measure);
 }
 
-/** The clear bytes of a file in our own format; the handle is closed when they are read to their end, or no longer. */
-async function openWithKey(handle: FileHandle, unwrap: UnwrapKey, range?: { start: number; end: number }) {
+/** What is stored. Nothing is open before its first byte is asked for, nor when that never happens. */
+async function openAsStored(folder: string, range?: { start: number; end: number }) {
+  const { handle: first, sizeBytes } = await openStored(folder);
+  await first.close();
+  const stream = (async function* () {
+    const { handle } = await openStored(folder);
+    try {
+      yield* handle.createReadStream({ ...range, autoClose: false }) as AsyncIterable<Uint8Array>;
+    } finally {
+      await handle.close();
+    }
+  })();
+  return { stream, sizeBytes };
+}
+
+/** The clear bytes of a file in our own format; as with what is stored, neither file nor key is held before the first is asked for. */
+async function openWithKey(folder: string, unwrap: UnwrapKey, range?: { start: number; end: number }) {
+  const first = await openSealed(folder, unwrap);
+  const { bytes } = await first.reader.extent().finally(first.close);
+  const [start, end] = [range?.start ?? 0, Math.min((range?.end ?? bytes - 1) + 1, bytes)];
+  const stream = (async function* () {
+    const { reader, close } = await openSealed(folder, unwrap);
+    try {
+      for (let at = start; at < end; at += readBytes) yield await reader.read(at, Math.min(readBytes, end - at));
+    } finally {
+      await close();
+    }
+  })();
+  return { stream, sizeBytes: bytes };
+}
+
+/** @throws PlatformError `ArchiveCut` where not even its head is there */
+async function openSealed(folder: string, unwrap: UnwrapKey) {
+  const { handle } = await openStored(folder);
   const ranges = {
     size: async () => (await handle.stat()).size,
     read: async (offset: number, length: number) => {
@@ -213,16 +251,15 @@ async function openWithKey(handle: FileHandle, unwrap: UnwrapKey, range?: { star
       return buffer.subarray(0, bytesRead);
     },
   };
-  const reader = await openSealedRanges(ranges, unwrap);
-  const { bytes } = await reader.extent();
-  const [start, end] = [range?.start ?? 0, Math.min((range?.end ?? bytes - 1) + 1, bytes)];
-  const stream = (async function* () {
-    try {
-      for (let at = start; at < end; at += readBytes) yield await reader.read(at, Math.min(readBytes, end - at));
-    } finally {
+  try {
+    const reader = await openSealedRanges(ranges, unwrap);
+    const close = async () => {
       reader.close();
       await handle.close();
-    }
-  })();
-  return { stream, sizeBytes: bytes };
+    };
+    return { reader, close };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }
