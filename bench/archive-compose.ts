@@ -121,6 +121,7 @@ async function compose(streams: readonly Packet[][], { width, height }: (typeof 
         return { streamId, x, y, width: halfWidth, height: halfHeight, fit: 'contain' };
       }),
     askKeyFrame: () => {},
+    tooLarge: () => {},
   });
   const queues = streams.map((packets, index) => {
     const streamId = `${index}`;

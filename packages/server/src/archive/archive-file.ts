@@ -68,12 +68,7 @@ export class ArchiveFile {
    * @param openNew opens the file that cipher text goes to; a test may give one that is full
    * @throws what the disk says
    */
-  static async create(
-    folder: string,
-    about: About,
-    now: () => number,
-    openNew = openExclusive,
-  ): Promise<ArchiveFile> {
+  static async create(folder: string, about: About, now: () => number, openNew = openExclusive): Promise<ArchiveFile> {
     await mkdir(folder, { recursive: true, mode: ownerOnly.folder });
     const files = place(folder);
     await writeAbout(folder, about);

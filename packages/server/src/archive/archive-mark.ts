@@ -38,7 +38,8 @@ function encode({ length, durationMs, closing, from, sum }: Mark): Buffer {
 
 /** @returns null for what is no mark, or one that was written in part */
 function decode(bytes: Buffer): Mark | null {
-  if (bytes.length < markBytes || bytes.readUInt32BE(markBytes - 4) !== crc32(bytes.subarray(0, markBytes - 4))) return null;
+  if (bytes.length < markBytes || bytes.readUInt32BE(markBytes - 4) !== crc32(bytes.subarray(0, markBytes - 4)))
+    return null;
   const whole = (at: number) => Number(bytes.readBigUInt64BE(at));
   const closing = bytes.readUInt32BE(28) === 1 ? bytes.subarray(32, 32 + closingBytes) : null;
   return { length: whole(0), durationMs: whole(8), closing, from: whole(16), sum: bytes.readUInt32BE(24) };
@@ -88,7 +89,10 @@ export async function readMarks(markFile: string, archiveFile: string): Promise<
   found.sort((a, b) => b.length - a.length);
   const size = (await stat(archiveFile).catch(() => null))?.size ?? 0;
   for (const [index, mark] of found.entries()) {
-    if (mark.length <= size && (mark.from === mark.length || (await sumOf(archiveFile, mark.from, mark.length)) === mark.sum)) {
+    if (
+      mark.length <= size &&
+      (mark.from === mark.length || (await sumOf(archiveFile, mark.from, mark.length)) === mark.sum)
+    ) {
       return { mark, lost: index > 0 };
     }
   }

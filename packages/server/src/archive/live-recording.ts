@@ -73,6 +73,7 @@ export class LiveRecording implements Recording {
           keeping.told.sealed(this.#durationMs, closing);
         },
         ...(keeping.told.files && { files: this.#watched(keeping.told.files) }),
+        tooLarge: (streamId) => this.#leftOut(streamId),
         keyFrame: (streamId) => this.#sources.get(streamId)?.tap.requestKeyFrame(),
         ended: (durationMs, { bytes, sha256 }) => void this.#finish(durationMs, { sizeBytes: bytes, sha256 }),
         failed: (why) => void this.#abandon(why),
@@ -220,6 +221,16 @@ export class LiveRecording implements Recording {
     };
   }
 
+  #leftOut(streamId: string): void {
+    if (!this.#sources.has(streamId)) return;
+    const { journal, order } = this.#parts;
+    journal.record('warn', 'a picture is too large to be recorded, and is left out', {
+      archiveId: order.archiveId,
+      streamId,
+      limit: limits.archivePicturePixels,
+    });
+  }
+
   #storing(store: () => void): void {
     store();
     if (this.#parts.keeping.failure) this.#recorder.kill();
@@ -260,7 +271,10 @@ export class LiveRecording implements Recording {
     const { archiveId } = order;
     journal.record('error', 'a recorder failed', { archiveId, reason, error });
     const kept = await keeping.abandon().catch((thrown: unknown) => {
-      journal.record('error', 'what a recording left could not be brought to an end', { archiveId, error: errorText(thrown) });
+      journal.record('error', 'what a recording left could not be brought to an end', {
+        archiveId,
+        error: errorText(thrown),
+      });
       return null;
     });
     observer.failed(reason, kept && this.#result(kept));

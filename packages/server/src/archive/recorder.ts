@@ -38,6 +38,8 @@ export interface RecorderTold {
   /** Where it makes separate files: they come here, and nothing to `cipherText`. */
   readonly files?: FilesTold;
   keyFrame(streamId: string): void;
+  /** A stream's picture is left out, since it is too large. */
+  tooLarge(streamId: string): void;
   ended(durationMs: number, clear: { readonly bytes: number; readonly sha256: string }): void;
   failed(why: string): void;
 }
@@ -183,6 +185,7 @@ export class Recorder {
     else if (report.type === 'sealed') {
       this.#told.sealed(report.durationMs, report.closing === null ? null : Buffer.from(report.closing, 'base64'));
     } else if (report.type === 'keyFrame') this.#told.keyFrame(report.streamId);
+    else if (report.type === 'tooLarge') this.#told.tooLarge(report.streamId);
     else if (report.type === 'fileBegan') this.#told.files?.began(report.file, report);
     else if (report.type === 'fileEnded') this.#told.files?.ended(report.file, report);
     else if (report.type === 'failed') this.#fail(report.why);
