@@ -72,6 +72,7 @@ async function compose(
         return { streamId, x, y, width: halfWidth, height: halfHeight, fit: 'contain' };
       }),
     askKeyFrame: () => {},
+    tooLarge: () => {},
   });
   const queues = streams.map((packets, index) => {
     const streamId = `${index}`;

@@ -103,7 +103,7 @@ async function finish(keeping: Keeping, folder: string): Promise<number> {
 /** Of a composed archive of a size. */
 async function finishComposed(megabytes: number): Promise<number> {
   const folder = path.join(tempFolder('archive-long'), 'archive');
-  const file = await ArchiveFile.create(folder, { projectId: '1', format: 'recipients' });
+  const file = await ArchiveFile.create(folder, { projectId: '1', format: 'recipients' }, () => performance.now());
   const keeping = keepComposed(file, true, () => Promise.reject(new Error('a composed archive is read again')));
   const part = randomBytes(PART_BYTES);
   while (file.size < megabytes * MB) keeping.told.cipherText(part);

@@ -5,7 +5,7 @@ import { makeOwner } from '../../packages/server/src/archive/archive-fixtures.ts
 import { toCertificates } from '../../packages/server/src/archive/index.ts';
 import type { OrderedPlace, RecorderOptions, Seal } from '../../packages/server/src/archive/messages.ts';
 import { Recorder } from '../../packages/server/src/archive/recorder.ts';
-import { sandboxOf } from '../../packages/server/src/archive/sandbox.ts';
+import { SandboxTrial } from '../../packages/server/src/archive/sandbox.ts';
 import { systemClock } from '../../packages/server/src/lib/index.ts';
 import { atEnd } from '../../tests/rig/cleanup.ts';
 import { type CameraPacket, clockRates, endless, payloadTypes } from './camera.ts';
@@ -79,6 +79,7 @@ export class FedRecorder {
         this.#behindMs = performance.now() - this.#began - durationMs;
       },
       keyFrame: () => {},
+      tooLarge: () => {},
       ended: () => this.#ended.resolve(),
       failed: (why: string) => {
         const failure = new Error(`the recorder failed: ${why} ${this.#recorder.complaints}`);
@@ -98,7 +99,7 @@ export class FedRecorder {
     const rates = { frameRate: FRAME_RATE, maxBitrateBps: null, quantizationParameter: null };
     const seal = await sealOf(container);
     const ordered = { container, width, height, ...rates, hasAudio: true, hasVideo: true, seal };
-    const fed = new FedRecorder(ordered, await sandboxOf(process.execPath));
+    const fed = new FedRecorder(ordered, await new SandboxTrial('require', { record() {} }).forRecorder());
     await fed.#opened.promise;
     for (const [index, packets] of options.streams.entries()) fed.#add(index, endless(packets, options.roundMs));
     fed.#recorder.order({ type: 'placed', placed: placesOf(options) });
@@ -108,7 +109,7 @@ export class FedRecorder {
   #add(index: number, packets: Generator<CameraPacket>): void {
     const streamId = `${index}`;
     const numbers = { video: index * 2, audio: index * 2 + 1 };
-    this.#recorder.order({ type: 'stream', streamId, hasAudio: true, hasVideo: true });
+    this.#recorder.order({ type: 'stream', streamId, name: '', hasAudio: true, hasVideo: true });
     for (const kind of ['video', 'audio'] as const) {
       const track = { mimeType: mimeTypes[kind], clockRate: clockRates[kind], payloadType: payloadTypes[kind] };
       this.#recorder.order({ type: 'track', streamId, kind, lane: numbers[kind], track });

@@ -133,6 +133,28 @@ describe('starting', () => {
     assert.equal((await start(session)).archive.status, 'started');
   });
 
+  it('says what its recorder is shut in with, in its event and for as long as there is a record of it', async () => {
+    const { recordings } = platform;
+    const { outbox } = platform.core.store;
+    for (const sandbox of ['none', 'bubblewrap'] as const) {
+      const session = await platform.session();
+      await platform.enter(session);
+      recordings.sandbox = sandbox;
+      const { archive } = await start(session);
+      await stop(archive.id);
+      await platform.core.recorder.flush();
+      assert.equal((await archives().get(platform.projectId, archive.id)).archive.sandbox, sandbox);
+      const told = [];
+      for (let records = await outbox.read('sandboxes', limits.outboxReadRows); records.length > 0; ) {
+        told.push(...records.flatMap(({ event }) => (event && 'archive' in event ? [event] : [])));
+        await outbox.advance('sandboxes', records.at(-1)!.position);
+        records = await outbox.read('sandboxes', limits.outboxReadRows);
+      }
+      const started = told.find((event) => event.type === 'archive.started' && event.archive.id === archive.id);
+      assert.equal(started?.archive.sandbox, sandbox);
+    }
+  });
+
   it('whose recorder fails before the start is known ends as failed', async () => {
     const { recordings } = platform;
     const session = await platform.session();

@@ -26,6 +26,8 @@ export class RecordingsDouble implements Recordings {
   /** Recordings that had come to their own end when their server was killed. */
   readonly whole = new Map<string, RecordingResult>();
   readonly removed: string[] = [];
+  /** What the next recorders are shut in with. */
+  sandbox: 'bubblewrap' | 'none' = 'bubblewrap';
   /** Whether a recording that is stopped has its file at once. */
   endsAtOnce = true;
   /** Happens while a recorder starts; what it throws refuses the start. */
@@ -44,6 +46,7 @@ export class RecordingsDouble implements Recordings {
     await this.whileStarting(order, observer);
     const { asked, streams } = recording;
     return {
+      sandbox: this.sandbox,
       add(stream: RecordedStream) {
         asked.push('add');
         streams.set(stream.streamId, stream);

@@ -430,7 +430,7 @@ const leaks: readonly Leak[] = [
   },
   {
     file: 'archive/sandbox.ts',
-    find: "return sandbox === 'bubblewrap' ? bubblewrap(program) : program;",
+    find: "return withMemoryLimit(sandbox === 'bubblewrap' ? bubblewrap(program) : program);",
     replace: 'return program;',
     place: 'left in TEMPORARY/transport',
     what: 'what is known to be clear',

@@ -203,6 +203,13 @@ const table = {
     help: 'Run a version of Cloister with a recorder; docs/reference/opentok-routes.md says which routes need it.',
     fault: 'platform',
   },
+  SandboxMissing: {
+    status: 503,
+    opentok: 503,
+    message: 'This server cannot shut a recorder in, and its settings require that: it does not archive',
+    help: 'Install bubblewrap (apt-get install bubblewrap) and let the server make user namespaces; the log says what the trial said. docs/guides/operating.md has the way without: recorderSandbox.',
+    fault: 'platform',
+  },
   UploadMissing: {
     status: 501,
     opentok: 501,

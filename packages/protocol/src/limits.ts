@@ -166,6 +166,19 @@ const table = {
     value: 1_200_000_000,
     why: 'memory of one recorder; past it that recording fails, and nothing else',
   },
+  archivePicturePixels: {
+    value: 4096 * 2304,
+    why: 'the largest picture that a recorder decodes: 4K; a larger one is left out of the archive, and its stream is a plain tile',
+  },
+  archiveRecorderDataBytes: {
+    value: 2_000_000_000,
+    why: 'writable memory that the kernel lets a recorder reserve: archiveRecorderBytes, and what its program reserves and never uses',
+  },
+  archiveSyncMs: {
+    value: 1000,
+    why: 'what an archive has grown by is synced to its disk this often; a power cut takes as much along, and uploads are behind by it',
+  },
+  archiveSandboxTrialMs: { value: 10_000, why: 'a sandbox in which no program starts within this time is none' },
   archiveFileWaitMs: {
     value: 5000,
     why: 'an individual file waits this long for its second track and its first picture, whose size its head has; what comes later has a file of its own',
@@ -257,6 +270,10 @@ const table = {
   archiveSweepSeconds: { value: 600, why: 'how long past its time an archive may be there' },
   archiveSweepRows: { value: 100, why: 'archives that one round of the sweep removes' },
   archiveLinkSeconds: { value: 600, why: 'OpenTok: a download link is good for ten minutes' },
+  archiveLinkSecondsMost: {
+    value: 86_400,
+    why: 'the most that archiveLink may be set to: whoever finds a link has the archive, and keys that sign links are kept a few days',
+  },
   archiveLinksCounted: {
     value: 1000,
     why: 'links whose first use was recorded; past it the oldest is recorded again',

@@ -87,10 +87,10 @@ function readHost(value: string): string | undefined {
 }
 
 /** OpenTok's time, unless another is set. */
-function archiveTime(seconds: number, description: string) {
+function archiveTime(seconds: number, description: string, most = longestMs) {
   const ms = seconds * 1000;
   const schema = notation('a duration such as 90m', parseDuration)
-    .refine((value) => value >= 1000 && value <= longestMs, 'expected from 1s to 365d')
+    .refine((value) => value >= 1000 && value <= most, `expected from 1s to ${printDuration(most)}`)
     .default(ms);
   return { schema, description: `${description} OpenTok's time is the default.`, standard: printDuration(ms) };
 }
@@ -230,6 +230,12 @@ const table = {
     description: 'How long a server that was told to stop waits for calls and deliveries to end in order.',
     standard: '10s',
   },
+  recorderSandbox: {
+    schema: z.enum(['require', 'prefer'], { error: 'expected require or prefer' }).optional(),
+    description:
+      'What happens where a recorder cannot be shut in with bubblewrap: require refuses the archive with SandboxMissing, prefer records it with a network and files in reach of the recorder, and the archive says so.',
+    standard: 'require in production, prefer in development',
+  },
   archiveRecorded: archiveTime(
     limits.archiveRecordedSeconds,
     'Recorded time after which an archive stops; an automatic one goes on in the next.',
@@ -248,7 +254,11 @@ const table = {
     limits.archiveKeptSeconds,
     'How long an archive is kept with us before it expires and is removed for good.',
   ),
-  archiveLink: archiveTime(limits.archiveLinkSeconds, 'How long a download link of an archive is good.'),
+  archiveLink: archiveTime(
+    limits.archiveLinkSeconds,
+    'How long a download link of an archive is good, a day at most.',
+    limits.archiveLinkSecondsMost * 1000,
+  ),
 } as const satisfies Record<string, Key>;
 
 /** The name of a setting, as in the file. */

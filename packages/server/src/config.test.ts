@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { PlatformError } from '@cloister/protocol/errors';
+import { limits } from '@cloister/protocol/limits';
 import { explain, isLocalOnly, loadConfig, usesTls } from './config.ts';
 import { configKeys, environmentName, keyNames } from './config-schema.ts';
 
@@ -172,6 +173,20 @@ test('production needs TLS of its own or in front, and knows no --lan', () => {
   assert.equal(usesTls(load({ ...bare, ...tls })), true);
   refused(production(), /--lan is for the development mode/, ['--lan']);
   refused({ ...production(), CLOISTER_PUBLIC_URL: 'http://a.example' }, /publicUrl must be an https address/);
+});
+
+test('recorders are shut in or not started in production; development prefers it; either may be set', () => {
+  assert.equal(load(production()).recorderSandbox, 'require');
+  assert.equal(load({}).recorderSandbox, 'prefer');
+  assert.equal(load({ ...production(), CLOISTER_RECORDER_SANDBOX: 'prefer' }).recorderSandbox, 'prefer');
+  assert.equal(load({ CLOISTER_RECORDER_SANDBOX: 'require' }).recorderSandbox, 'require');
+  refused({ CLOISTER_RECORDER_SANDBOX: 'off' }, /recorderSandbox .*: expected require or prefer/);
+});
+
+test('a download link is good for archiveLinkSecondsMost at most', () => {
+  const most = limits.archiveLinkSecondsMost;
+  assert.equal(load({ CLOISTER_ARCHIVE_LINK: `${most}s` }).archiveLink, most * 1000);
+  refused({ CLOISTER_ARCHIVE_LINK: `${most + 1}s` }, /archiveLink .*: expected from 1s to 1d/);
 });
 
 test('production may listen on every address once it is told where media reaches it', () => {

@@ -17,12 +17,13 @@ import { isLoopback, nearestName } from './lib/index.ts';
 
 /** The settings with every default filled in. Frozen, lists included. */
 export type Config = Readonly<
-  Omit<Values, 'mediaListen' | 'mediaAddress'> & {
+  Omit<Values, 'mediaListen' | 'mediaAddress' | 'recorderSandbox'> & {
     mediaListen: readonly string[] | undefined;
     rootKeyFile: string;
     mediaAddress: readonly string[];
     mediaWorkers: number;
     mediaWorkerBin: string;
+    recorderSandbox: 'require' | 'prefer';
     /** Reachable from the local network over HTTPS with a certificate of our own; only by the option `--lan`. */
     lan: boolean;
     /** The file that was read, if one was. */
@@ -190,6 +191,7 @@ export function loadConfig(
     ...mediaPlaces({ ...values, host, lan: options.lan }),
     mediaWorkers: values.mediaWorkers ?? availableParallelism(),
     mediaWorkerBin: path.resolve(values.mediaWorkerBin ?? worker.path),
+    recorderSandbox: values.recorderSandbox ?? (values.mode === 'production' ? 'require' : 'prefer'),
     lan: options.lan,
     configFile: configFile || undefined,
   });

@@ -10,7 +10,14 @@ import { PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Egress as AccessEgress, createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
 import { adminRoutes, type KeyAdmin, openOperatorSocket, operatorSocket, type Resealed } from './admin/index.ts';
-import { archiveFolder, archivesOf, openRecordings, resealArchives } from './archive/index.ts';
+import {
+  archiveFolder,
+  archivesOf,
+  memoryIsLimited,
+  openRecordings,
+  resealArchives,
+  SandboxTrial,
+} from './archive/index.ts';
 import type { Config } from './config.ts';
 import {
   type ArchiveTimes,
@@ -39,6 +46,8 @@ export interface Platform {
   readonly core: Core;
   readonly keys: KeyRing;
   readonly media: MediaPlane;
+  /** Whether recorders are shut in, and whether the kernel bounds their memory. */
+  readonly recorders: { readonly shutIn: boolean; readonly memoryLimited: boolean };
   readonly dev: { made: boolean; credentials: DevCredentials } | null;
   close(): Promise<void>;
 }
@@ -53,7 +62,7 @@ export interface StartOptions {
 
 type Closer = () => Promise<void> | void;
 
-interface Ground extends Pick<Platform, 'core' | 'keys' | 'media'> {
+interface Ground extends Pick<Platform, 'core' | 'keys' | 'media' | 'recorders'> {
   readonly egress: Egress;
   readonly store: OpenedStore;
   readonly uploads: ResealedUploads;
@@ -113,7 +122,7 @@ async function assemble(
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const bound = { address: config.host, port: config.port };
   const ground = await openGround(config, options, closers, bound);
-  const { core, keys, media } = ground;
+  const { core, keys, media, recorders } = ground;
   const tls = options.lan ?? tlsOf(config);
   const app = createHttpServer(tls);
   const state: State = { ready: false, projectId: null, url: null };
@@ -133,7 +142,7 @@ async function assemble(
     await core.archives.close();
   });
   state.ready = true;
-  return { url, core, keys, media, dev, close };
+  return { url, core, keys, media, recorders, dev, close };
 }
 
 /** What the rules stand on, opened: database, keys and media workers; then the rules themselves. */
@@ -151,6 +160,8 @@ async function openGround(
   const listen = await mediaListen(config);
   const starting = startMedia(config, listen, journal);
   starting.catch(() => {});
+  const sandbox = new SandboxTrial(config.recorderSandbox, journal);
+  const shutIn = sandbox.here();
   closers.push(async () => (await starting.catch(() => null))?.close());
   const store = await openStore(config, journal);
   closers.push(() => store.close());
@@ -173,7 +184,7 @@ async function openGround(
   });
   const signallingUrl = config.publicUrl ? `${config.publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
   const site = { node: 'local', zones: [], signallingUrl, iceServers: () => [] };
-  const archiving = openArchiving(config, { egress, keys, journal });
+  const archiving = openArchiving(config, { egress, keys, journal, sandbox });
   const core = createCore({ clock, ids, store, keys, media, egress, journal, audit: noAudit, site, ...archiving });
   late.core = core;
   closers.push(() => core.recorder.flush());
@@ -181,15 +192,19 @@ async function openGround(
   const former = closeFormerArchives(core, archiving.recordings, await store.archives.unfinished());
   closers.push(() => former);
   core.archives.begin();
-  return { core, keys, media, egress, store, uploads: archiving.uploads };
+  const recorders = { shutIn: (await shutIn) === 'bubblewrap', memoryLimited: memoryIsLimited() };
+  return { core, keys, media, recorders, egress, store, uploads: archiving.uploads };
 }
 
 /** What records archives, and what takes them into buckets: both know an archive by its folder. And their times. */
-function openArchiving(config: Config, parts: { egress: AccessEgress; keys: KeyRing; journal: Journal }) {
+function openArchiving(
+  config: Config,
+  parts: { egress: AccessEgress; keys: KeyRing; journal: Journal; sandbox: SandboxTrial },
+) {
   const { dataDir } = config;
-  const { egress, keys, journal } = parts;
+  const { egress, keys, journal, sandbox } = parts;
   const clock = systemClock;
-  const recordings = openRecordings({ dataDir, clock, monotonic: () => performance.now(), keys, journal });
+  const recordings = openRecordings({ dataDir, clock, monotonic: () => performance.now(), keys, journal, sandbox });
   const folderOf = (archiveId: string) => archiveFolder(dataDir, archiveId);
   const uploads = openUploads({ folderOf, spool: recordings, wire: egress, keys, clock, ids: systemIds, journal });
   return { recordings, uploads, archiveTimes: archiveTimesOf(config) };

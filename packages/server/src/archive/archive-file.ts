@@ -4,17 +4,20 @@
  *     archive        what was sealed, in order
  *     about.json     whose it is, and in which format; once it has come to its own end, what it turned out to be
  *     password       OpenTok's format only: the key, wrapped to the customer's certificate
- *     mark           while it grows: a length, the milliseconds that so many bytes hold, and in OpenTok's format the block
- *                    that ends the file after them
+ *     mark           while it grows: up to where it is as it should be, and how it would end there (`archive-mark.ts`)
  *
- * A file that was cut by a crash opens: `recover` cuts it at the last length that has a closing block and appends that.
+ * A file that was cut by a crash opens: `recover` cuts it at the last length that has a closing block and appends that. What
+ * was written is synced every `archiveSyncMs`, so that a power cut takes no more than that along.
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { crc32 } from 'node:zlib';
+import { limits } from '@cloister/protocol';
 import { z } from 'zod';
 import type { RecordingResult } from '../core/index.ts';
 import { replaceFile } from '../lib/index.ts';
+import { Marks, readMarks } from './archive-mark.ts';
 import { WriteOrder } from './write-order.ts';
 
 export interface About {
@@ -39,7 +42,6 @@ const aboutFile = z.strictObject({
     .optional(),
 });
 
-const markBytes = { head: 8 + 8, closing: 16 };
 export const ownerOnly = { folder: 0o700, file: 0o600 };
 
 function place(folder: string) {
@@ -57,28 +59,39 @@ const openExclusive = (file: string): Promise<FileHandle> => open(file, 'wx', ow
 export class ArchiveFile {
   readonly #folder: string;
   readonly #archive: FileHandle;
-  readonly #mark: FileHandle;
+  readonly #marks: Marks;
+  readonly #now: () => number;
   readonly #hash = createHash('sha256');
   #size = 0;
   #settled = 0;
+  /** The bytes since the last firm mark: from where on, and their sum. */
+  #since = { from: 0, sum: 0 };
+  /** When the last firm mark was made; null before the first. */
+  #firmAt: number | null = null;
+  #closed = false;
   readonly #writes = new WriteOrder();
 
-  private constructor(folder: string, archive: FileHandle, mark: FileHandle) {
+  private constructor(folder: string, archive: FileHandle, marks: Marks, now: () => number) {
     this.#folder = folder;
     this.#archive = archive;
-    this.#mark = mark;
+    this.#marks = marks;
+    this.#now = now;
   }
 
   /**
+   * @param now milliseconds of a clock that nobody sets
    * @param openNew opens the file that cipher text goes to; a test may give one that is full
    * @throws what the disk says
    */
-  static async create(folder: string, about: About, openNew = openExclusive): Promise<ArchiveFile> {
+  static async create(folder: string, about: About, now: () => number, openNew = openExclusive): Promise<ArchiveFile> {
     await mkdir(folder, { recursive: true, mode: ownerOnly.folder });
     const files = place(folder);
     await writeAbout(folder, about);
     const archive = await openNew(files.archive);
-    return new ArchiveFile(folder, archive, await open(files.mark, 'w', ownerOnly.file));
+    const marks = new Marks(await open(files.mark, 'w', ownerOnly.file));
+    // The names of its files, and its own.
+    for (const each of [folder, path.dirname(folder)]) await syncFolder(each);
+    return new ArchiveFile(folder, archive, marks, now);
   }
 
   /** Bytes that were given to be written. */
@@ -86,7 +99,7 @@ export class ArchiveFile {
     return this.#size;
   }
 
-  /** Bytes that stay as they are whatever happens: after a crash the file goes on to its closing block from there. */
+  /** Bytes that stay as they are, a power cut included: after it the file goes on to its closing block from there or later. */
   get settled(): number {
     return this.#settled;
   }
@@ -96,50 +109,71 @@ export class ArchiveFile {
     return this.#writes.failure;
   }
 
+  /** Resolves when all that was given so far is written, or was given up. */
+  written(): Promise<void> {
+    return this.#writes.settled();
+  }
+
   append(cipherText: Buffer): void {
     this.#hash.update(cipherText);
     this.#size += cipherText.length;
+    this.#since.sum = crc32(cipherText, this.#since.sum);
     this.#writes.add(() => this.#archive.appendFile(cipherText));
   }
 
   /** The key of the file, wrapped; kept before anything that it opens. An empty one is no key. */
   keyWrapped(password: string): void {
     if (password !== '')
-      this.#writes.add(() => writeFile(place(this.#folder).password, password, { mode: ownerOnly.file }));
+      this.#writes.add(async () => {
+        await writeFile(place(this.#folder).password, password, { mode: ownerOnly.file, flush: true });
+        await syncFolder(this.#folder);
+      });
   }
 
   /** What all that was appended holds, and the block that would end the file after it. */
   mark(durationMs: number, closing: Buffer | null): void {
-    const size = this.#size;
-    const bytes = Buffer.alloc(markBytes.head + (closing ? markBytes.closing : 0));
-    bytes.writeBigUInt64BE(BigInt(size), 0);
-    bytes.writeBigUInt64BE(BigInt(Math.round(durationMs)), 8);
-    closing?.copy(bytes, markBytes.head);
+    const now = this.#now();
+    const length = this.#size;
+    if (this.#firmAt !== null && now - this.#firmAt < limits.archiveSyncMs) {
+      const mark = { length, durationMs, closing, ...this.#since };
+      this.#writes.add(() => this.#marks.follow(mark));
+      return;
+    }
+    this.#firmAt = now;
+    this.#since = { from: length, sum: 0 };
+    const mark = { length, durationMs, closing, ...this.#since };
     this.#writes.add(async () => {
-      await this.#mark.write(bytes, 0, bytes.length, 0);
-      this.#settled = size;
+      await this.#archive.datasync();
+      await this.#marks.fix(mark);
+      this.#settled = length;
     });
   }
 
-  /** All is on the disk; `writeEnd` notes it. @returns the SHA-256 of the file, base64. @throws what a write failed with */
+  /**
+   * All is on the disk; `writeEnd` notes it.
+   * @returns the SHA-256 of the file, base64
+   * @throws what a write failed with; `abandon` is to follow then
+   */
   async finish(): Promise<string> {
     await this.#writes.settled();
-    try {
-      if (this.#writes.failure) throw this.#writes.failure;
-      await this.#archive.datasync();
-    } finally {
-      await this.#archive.close();
-      await this.#mark.close();
-    }
+    if (this.#writes.failure) throw this.#writes.failure;
+    await this.#archive.datasync();
+    await this.#close();
+    await syncFolder(this.#folder);
     return this.#hash.digest('base64');
   }
 
   /** The recorder is gone: what is there is brought to an end. @returns as `recover` does */
   async abandon(): Promise<Recovered | null> {
     await this.#writes.settled();
-    await this.#archive.close();
-    await this.#mark.close();
+    await this.#close();
     return recover(this.#folder);
+  }
+
+  async #close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.all([this.#archive.close(), this.#marks.close()]);
   }
 }
 
@@ -147,14 +181,17 @@ export interface Recovered {
   readonly sizeBytes: number;
   /** base64. */
   readonly sha256: string;
-  /** 0 where the file came to its own end. */
+  /** 0 where the file came to its own end, and where nobody knows. */
   readonly durationMs: number;
   /** Of OpenTok's format; otherwise empty. */
   readonly password: string;
+  /** False where the end is missing that OpenTok's format asks for: what is there opens up to its last block. */
+  readonly closed: boolean;
 }
 
 /**
- * Brings a file that was cut to an end with which it opens. Once more does no harm.
+ * Brings a file that was cut to an end with which it opens, and never makes it longer than what was written of it. Once more
+ * does no harm.
  * @returns null when there is nothing to open
  */
 export async function recover(folder: string): Promise<Recovered | null> {
@@ -162,26 +199,37 @@ export async function recover(folder: string): Promise<Recovered | null> {
   const about = await readAbout(folder);
   if (!about) return null;
   // What has come to its own end is not touched; its mark may have outlived that.
-  const mark = about.ended ? null : await readFile(files.mark).catch(() => null);
-  const marked = mark !== null && mark.length >= markBytes.head;
-  if (about.format === 'opentok' && mark) {
-    if (mark.length < markBytes.head + markBytes.closing) return null;
-    await endAt(files.archive, Number(mark.readBigUInt64BE(0)), mark.subarray(markBytes.head));
-  }
-  const found = await digestOf(files.archive);
-  if (!found) return null;
+  const marked = about.ended ? null : await readMarks(files.mark, files.archive);
+  const opentok = about.format === 'opentok';
   const password = await readFile(files.password, 'utf8').catch(() => '');
-  return { ...found, durationMs: marked ? Number(mark.readBigUInt64BE(8)) : 0, password };
+  if (opentok && password === '' && marked) return null;
+  const mark = marked?.mark ?? null;
+  if (mark?.closing) await endAt(files.archive, mark.length, mark.closing);
+  else if (mark && marked?.lost) await endAt(files.archive, mark.length, Buffer.alloc(0));
+  const found = await digestOf(files.archive);
+  const closed = !opentok || marked === null || Boolean(mark?.closing);
+  return found && { ...found, durationMs: mark?.durationMs ?? 0, password, closed };
 }
 
+/** Its last bytes are written before the rest goes: where they lie there is room on the disk, though it be full. */
 async function endAt(file: string, length: number, closing: Buffer): Promise<void> {
   const archive = await open(file, 'r+');
   try {
-    await archive.truncate(length);
     await archive.write(closing, 0, closing.length, length);
+    await archive.truncate(length + closing.length);
     await archive.datasync();
   } finally {
     await archive.close();
+  }
+}
+
+/** What a folder lists stays, a power cut included. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 
@@ -198,7 +246,7 @@ async function digestOf(file: string): Promise<{ sizeBytes: number; sha256: stri
 }
 
 export async function writeAbout(folder: string, about: About): Promise<void> {
-  await writeFile(place(folder).about, JSON.stringify(about), { mode: ownerOnly.file });
+  await writeFile(place(folder).about, JSON.stringify(about), { mode: ownerOnly.file, flush: true });
 }
 
 /**

@@ -47,6 +47,7 @@ const greenTone = streamOf(
 /** A composition whose packets and orders come at the times that a test gives them; it begins at 0. */
 class Session {
   readonly asked: { streamId: string; at: number }[] = [];
+  readonly refused: string[] = [];
   placed: Placed[] = [];
   composition!: Composition<ComposedStream>;
   #output!: Output;
@@ -73,6 +74,7 @@ class Session {
       output: session.#output,
       arrange: (streams) => session.placed.filter(({ streamId }) => streams.some((each) => each.streamId === streamId)),
       askKeyFrame: (streamId) => void session.asked.push({ streamId, at: session.#now }),
+      tooLarge: (streamId) => void session.refused.push(streamId),
     });
     return session;
   }
@@ -538,4 +540,52 @@ test('property: whatever packets hold and whenever they come, the recording goes
   const recording = await session.run(2500);
   assert.equal(recording.pictures.length, 31);
   assert.ok(Math.abs(recording.soundEndMs - 3000) < 60);
+});
+
+/** The same pictures of VP8, of which every key frame says that it has the largest size there is (RFC 6386, 9.1). */
+function enlarged(sent: readonly Sent[]): Sent[] {
+  const [head, descriptor, tag] = [12, 1, 6];
+  return sent.map((each) => {
+    const begins = each.kind === 'video' && each.packet[head] === 0x10;
+    if (!begins || ((each.packet[head + descriptor] as number) & 1) === 1) return each;
+    const packet = Buffer.from(each.packet);
+    packet.writeUInt16LE(16_383, head + descriptor + tag);
+    packet.writeUInt16LE(16_383, head + descriptor + tag + 2);
+    return { ...each, packet };
+  });
+}
+
+test('a picture past archivePicturePixels is a plain tile, told once; its sound and the others are recorded', async () => {
+  const session = await Session.open();
+  session.add('small');
+  session.add('huge');
+  session.place(['small', left], ['huge', right]);
+  session.send('small', 0, redTone);
+  session.send('huge', 0, enlarged(greenTone));
+  const recording = await session.run(2500);
+  assert.deepEqual(session.refused, ['huge']);
+  // Another key frame would be as large.
+  assert.equal(session.asked.filter(({ streamId }) => streamId === 'huge').length, 0);
+  for (const ms of [300, 1300, 2300]) {
+    seen(recording, ms, 48, 48, red);
+    seen(recording, ms, 144, 48, tile);
+    assert.deepEqual(tones(recording, ms, ms + 150), [500, 1500]);
+  }
+});
+
+test('a picture that becomes too large makes room for the tile, and is back once it is smaller', async () => {
+  const session = await Session.open();
+  session.add('a');
+  session.place(['a', everywhere]);
+  const second = (sent: readonly Sent[], from: number) => sent.filter(({ at }) => at >= from && at < from + 1000);
+  const sent = [...second(greenTone, 0), ...enlarged(second(greenTone, 1000)), ...second(greenTone, 2000)];
+  session.send('a', 0, sent);
+  const recording = await session.run(2900);
+  assert.deepEqual(session.refused, ['a']);
+  for (const [ms, colour] of [
+    [500, green],
+    [1500, tile],
+    [2500, green],
+  ] as const)
+    seen(recording, ms, 96, 48, colour);
 });

@@ -50,6 +50,8 @@ export interface CompositionOptions<Stream extends ComposedStream> {
   /** The layout: which of the streams are shown, and where. */
   readonly arrange: (streams: readonly Stream[]) => readonly Placed[];
   readonly askKeyFrame: (streamId: string) => void;
+  /** A stream's picture is larger than what is decoded, and is left out from now on; once each time that it begins. */
+  readonly tooLarge: (streamId: string) => void;
 }
 
 interface Lane {
@@ -215,14 +217,20 @@ export class Composition<Stream extends ComposedStream> {
     if (!lane || !source.picture) return false;
     let fresh = false;
     let broken = false;
-    const { shown } = source.picture;
+    const { shown, tooLarge } = source.picture;
     for (const { data, extensions } of lane.buffer.take(time)) {
       const turn = turnOf(extension(extensions, lane.track.extensions?.orientation));
       const decoded = source.picture.decode(data, turn);
       if (decoded === null) broken = true;
       else fresh ||= decoded;
     }
-    if ((broken || lane.buffer.needsKey) && time - source.askedAt >= limits.archiveKeyFrameMs) {
+    if (source.picture.tooLarge && !tooLarge) {
+      // Another key frame of it would be as large: what was shown goes, a smaller one is shown when it comes.
+      this.#arranged = false;
+      this.#options.tooLarge(source.stream.streamId);
+    }
+    const lacking = lane.buffer.needsKey || (broken && !source.picture.tooLarge);
+    if (lacking && time - source.askedAt >= limits.archiveKeyFrameMs) {
       source.askedAt = time;
       this.#options.askKeyFrame(source.stream.streamId);
     }

@@ -17,6 +17,7 @@ export { type LayoutStream, mixedVoices, type VoiceStream } from './priority.ts'
 export { byPlatform, byPrivateKey, toCertificates, toPlatform, type UnwrapKey, type WrapKey } from './recipients.ts';
 export { archiveFolder, openRecordings, type RecordingsDeps } from './recordings.ts';
 export { archivesOf, type ResealDeps, resealArchives } from './reseal-archives.ts';
+export { memoryIsLimited, type SandboxPolicy, SandboxTrial } from './sandbox.ts';
 export { createArchiveSealer, createArchiveSealerWith, openSealedArchive } from './sealed-archive.ts';
 export { type Extent, openSealedRanges, type Ranges, type SealedReader } from './sealed-ranges.ts';
 export type { OpenedEntry } from './sealed-zip.ts';

@@ -2,9 +2,9 @@
  * What a container has to know of a track of pictures before the first one is in it: its size and, for H.264, its parameter
  * sets. The decoder says the size; a key frame is decoded for it.
  */
-import { Codec, CodecContext, Frame, Packet } from 'node-av';
+import { Frame, Packet } from 'node-av';
 import type { AVCodecID } from 'node-av/constants';
-import { pictureCodecs } from './picture.ts';
+import { openDecoder, pictureCodecs } from './decoder.ts';
 
 export interface PictureTrack {
   readonly codecId: AVCodecID;
@@ -21,7 +21,7 @@ const pps = 8;
 /**
  * @param mimeType in lower case
  * @param data a picture that needs no other, as its decoder takes it
- * @returns null for what does not decode, or lacks its parameter sets
+ * @returns null for what does not decode, has more than `archivePicturePixels`, or lacks its parameter sets
  */
 export function readKeyFrame(mimeType: string, data: Buffer): PictureTrack | null {
   const codecId = pictureCodecs[mimeType];
@@ -50,17 +50,14 @@ function parameterSetsOf(data: Buffer): Buffer | null {
 }
 
 function decodedSize(codecId: AVCodecID, data: Buffer): { width: number; height: number } | null {
-  const codec = Codec.findDecoder(codecId);
-  if (!codec) return null;
-  const context = new CodecContext();
+  const context = openDecoder(codecId, { lowDelay: false });
+  if (!context) return null;
   const [packet, frame] = [new Packet(), new Frame()];
   try {
-    context.allocContext3(codec);
-    context.threadCount = 1;
     packet.alloc();
     frame.alloc();
     packet.data = data;
-    if (context.open2Sync(codec) < 0 || context.sendPacketSync(packet) < 0) return null;
+    if (context.sendPacketSync(packet) < 0) return null;
     // A decoder may hold its first picture back until it hears that there are no more.
     context.sendPacketSync(null);
     // Of several spatial layers the last one is what is to be seen.

@@ -41,6 +41,7 @@ interface Source {
 const frameRate = 30;
 
 export class LiveRecording implements Recording {
+  readonly sandbox: Sandbox;
   readonly #parts: Parts;
   readonly #recorder: Recorder;
   readonly #sources = new Map<string, Source>();
@@ -57,6 +58,7 @@ export class LiveRecording implements Recording {
   constructor(parts: Parts) {
     const { order, keeping, clock, monotonic } = parts;
     this.#parts = parts;
+    this.sandbox = parts.sandbox;
     this.#layout = order.layout;
     this.#emptySince = monotonic();
     this.#recorder = new Recorder(
@@ -73,6 +75,7 @@ export class LiveRecording implements Recording {
           keeping.told.sealed(this.#durationMs, closing);
         },
         ...(keeping.told.files && { files: this.#watched(keeping.told.files) }),
+        tooLarge: (streamId) => this.#leftOut(streamId),
         keyFrame: (streamId) => this.#sources.get(streamId)?.tap.requestKeyFrame(),
         ended: (durationMs, { bytes, sha256 }) => void this.#finish(durationMs, { sizeBytes: bytes, sha256 }),
         failed: (why) => void this.#abandon(why),
@@ -220,6 +223,16 @@ export class LiveRecording implements Recording {
     };
   }
 
+  #leftOut(streamId: string): void {
+    if (!this.#sources.has(streamId)) return;
+    const { journal, order } = this.#parts;
+    journal.record('warn', 'a picture is too large to be recorded, and is left out', {
+      archiveId: order.archiveId,
+      streamId,
+      limit: limits.archivePicturePixels,
+    });
+  }
+
   #storing(store: () => void): void {
     store();
     if (this.#parts.keeping.failure) this.#recorder.kill();
@@ -236,16 +249,19 @@ export class LiveRecording implements Recording {
   /** @param clear the file as it is downloaded where it is sealed with a key of ours */
   async #finish(durationMs: number, clear: Facts): Promise<void> {
     const { keeping, observer } = this.#parts;
+    let kept: Facts;
     // The store has whole milliseconds; a thirtieth of a second is none.
     this.#durationMs = Math.round(durationMs);
     this.#over();
     try {
-      const result = this.#result(await keeping.finish(clear));
-      await this.#note(result);
-      observer.ended(result);
-    } catch {
-      observer.failed('what was recorded could not be written', null);
+      kept = await keeping.finish(clear);
+    } catch (error) {
+      await this.#keep('what was recorded could not be written', errorText(error));
+      return;
     }
+    const result = this.#result(kept);
+    await this.#note(result);
+    observer.ended(result);
   }
 
   /** What cannot be noted is whole all the same; only a crash in the next moment would call it cut. */
@@ -256,17 +272,29 @@ export class LiveRecording implements Recording {
     } catch (error) {
       journal.record('warn', 'that an archive is whole could not be noted beside it', {
         archiveId: order.archiveId,
-        error: error instanceof Error ? error.message : 'unknown',
+        error: errorText(error),
       });
     }
   }
 
   async #abandon(why: string): Promise<void> {
-    const { keeping, observer, journal, order } = this.#parts;
     this.#over();
-    journal.record('error', 'a recorder failed', { archiveId: order.archiveId, error: why });
-    const kept = await keeping.abandon().catch(() => null);
-    observer.failed('the recorder failed', kept && this.#result(kept));
+    await this.#keep('the recorder failed', why);
+  }
+
+  /** What there is of it is brought to an end with which it opens. @param reason constant words. @param error for the log */
+  async #keep(reason: string, error: string): Promise<void> {
+    const { keeping, observer, journal, order } = this.#parts;
+    const { archiveId } = order;
+    journal.record('error', 'a recorder failed', { archiveId, reason, error });
+    const kept = await keeping.abandon().catch((thrown: unknown) => {
+      journal.record('error', 'what a recording left could not be brought to an end', {
+        archiveId,
+        error: errorText(thrown),
+      });
+      return null;
+    });
+    observer.failed(reason, kept && this.#result(kept));
   }
 
   #over(): void {
@@ -279,6 +307,10 @@ export class LiveRecording implements Recording {
   #result(facts: Facts): RecordingResult {
     return { ...facts, durationMs: this.#durationMs, password: this.#password };
   }
+}
+
+function errorText(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : 'unknown';
 }
 
 function optionsOf({ order, seal }: Parts): RecorderOptions {

@@ -87,6 +87,8 @@ export interface OrderedPlace {
 export type Report =
   | { readonly type: 'opened'; readonly password: string }
   | { readonly type: 'keyFrame'; readonly streamId: string }
+  /** Its picture is larger than what is decoded, and is left out. */
+  | { readonly type: 'tooLarge'; readonly streamId: string }
   /**
    * What the cipher text before this report holds, and the block (base64) that would end the file after it; null where the
    * format needs none.

@@ -1,22 +1,9 @@
 /** One stream's picture: decoded as its units come, kept until the next one, drawn where the layout has it. */
-import { Codec, CodecContext, Frame, Packet } from 'node-av';
-import {
-  AV_CODEC_FLAG_LOW_DELAY,
-  AV_CODEC_ID_H264,
-  AV_CODEC_ID_VP8,
-  AV_CODEC_ID_VP9,
-  type AVCodecID,
-} from 'node-av/constants';
+import { type CodecContext, Frame, Packet } from 'node-av';
 import { type Box, type Canvas, type Fit, Painter } from './canvas.ts';
+import { isTooLarge, openDecoder, pictureCodecs } from './decoder.ts';
 import type { Turn } from './header-extensions.ts';
 import { letGo } from './planes.ts';
-
-/** By mime type in lower case. */
-export const pictureCodecs: Readonly<Record<string, AVCodecID>> = {
-  'video/vp8': AV_CODEC_ID_VP8,
-  'video/vp9': AV_CODEC_ID_VP9,
-  'video/h264': AV_CODEC_ID_H264,
-};
 
 export class Picture {
   readonly #painter = new Painter();
@@ -26,6 +13,7 @@ export class Picture {
   #spare = new Frame();
   #context: CodecContext | null = null;
   #shown = false;
+  #tooLarge = false;
   /** How the frame is to be turned. */
   #turn: Turn = 0;
 
@@ -40,18 +28,13 @@ export class Picture {
     this.#context?.freeContext();
     this.#context = null;
     const id = pictureCodecs[mimeType];
-    const codec = id === undefined ? null : Codec.findDecoder(id);
-    if (!codec) return;
-    const context = new CodecContext();
-    context.allocContext3(codec);
-    // A picture out for a picture in; several threads would each hold one back.
-    context.threadCount = 1;
-    context.setFlags(AV_CODEC_FLAG_LOW_DELAY);
-    if (context.open2Sync(codec) < 0) {
-      context.freeContext();
-      return;
-    }
-    this.#context = context;
+    this.#context = id === undefined ? null : openDecoder(id, { lowDelay: true });
+    this.#tooLarge = false;
+  }
+
+  /** Whether its publisher sends more than `archivePicturePixels`: there is nothing to draw until that ends. */
+  get tooLarge(): boolean {
+    return this.#tooLarge;
   }
 
   /** Whether there is something to draw. */
@@ -69,7 +52,14 @@ export class Picture {
     if (!this.#context) return null;
     this.#packet.unref();
     this.#packet.data = data;
-    if (this.#context.sendPacketSync(this.#packet) < 0) return null;
+    const code = this.#context.sendPacketSync(this.#packet);
+    if (code < 0) {
+      if (isTooLarge(this.#context, code)) {
+        this.#tooLarge = true;
+        this.#shown = false;
+      }
+      return null;
+    }
     let fresh = false;
     while (this.#context.receiveFrameSync(this.#spare) >= 0) {
       [this.#frame, this.#spare] = [this.#spare, this.#frame];
@@ -77,7 +67,10 @@ export class Picture {
       fresh = true;
     }
     this.#shown ||= fresh;
-    if (fresh) this.#turn = turn;
+    if (fresh) {
+      this.#turn = turn;
+      this.#tooLarge = false;
+    }
     return fresh;
   }
 

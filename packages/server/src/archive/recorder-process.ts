@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { limits, type MediaKind } from '@cloister/protocol';
 import { type ComposedStream, Composition } from './composition.ts';
+import { requireMemory } from './memory-bound.ts';
 import {
   bytesFrames,
   type ComposedOptions,
@@ -40,12 +41,6 @@ function report(value: Report): void {
 
 function store(cipherText: Buffer): void {
   for (const frame of bytesFrames(cipherText)) reports.write(frame);
-}
-
-/** @throws Error when a stream made this process take more memory than a recording needs */
-function requireMemory(): void {
-  const used = process.memoryUsage.rss();
-  if (used > limits.archiveRecorderBytes) throw new Error(`the recorder took ${used} bytes of memory`);
 }
 
 /** What is said of the clear file, which exists nowhere. */
@@ -97,7 +92,7 @@ async function composed(options: ComposedOptions): Promise<Making> {
   });
   report({ type: 'opened', password });
   let arranged: readonly OrderedPlace[] = [];
-  const media = new Composition<ComposedStream>({ ...options, output, arrange: () => arranged, askKeyFrame });
+  const media = new Composition<ComposedStream>({ ...options, output, arrange: () => arranged, askKeyFrame, tooLarge });
   durationMs = () => media.durationMs;
   return {
     media,
@@ -144,6 +139,7 @@ async function separate({ hasAudio, hasVideo, seal }: SeparateOptions): Promise<
   };
 }
 
+const tooLarge = (streamId: string) => report({ type: 'tooLarge', streamId });
 const askKeyFrame = (streamId: string) => report({ type: 'keyFrame', streamId });
 
 class Recorder {

@@ -42,6 +42,7 @@ export class RecorderRig {
   readonly clock = new ManualClock();
   readonly recorder: Recorder;
   readonly keyFrames: string[] = [];
+  readonly tooLarge: string[] = [];
   readonly #opened = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   readonly #parts: Buffer[] = [];
@@ -69,6 +70,7 @@ export class RecorderRig {
         if (this.#size >= this.#wanted.bytes) this.#wanted.reached();
       },
       keyFrame: (streamId: string) => void this.keyFrames.push(streamId),
+      tooLarge: (streamId: string) => void this.tooLarge.push(streamId),
       ended: (durationMs: number) => {
         this.#durationMs = durationMs;
         this.#ended.resolve();

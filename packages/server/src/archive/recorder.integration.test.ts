@@ -13,7 +13,7 @@ import { drain, inParts, isRefusal, makeOwner, type Owner, openssl } from './arc
 import { openArchive } from './open.ts';
 import { toCertificates } from './recipients.ts';
 import { options, type Recorded, RecorderRig } from './recorder-rig.ts';
-import { sandboxOf } from './sandbox.ts';
+import { SandboxTrial } from './sandbox.ts';
 
 const red = [81, 90, 240] as const;
 const green = [145, 54, 34] as const;
@@ -260,7 +260,7 @@ test('a certificate that cannot be sealed to is refused by the recorder, with no
 });
 
 test('it is shut in here', async () => {
-  assert.equal(await sandboxOf(process.execPath), 'bubblewrap');
+  assert.equal(await new SandboxTrial('require', { record() {} }).forRecorder(), 'bubblewrap');
 });
 
 /** Sockets of TCP on which a process listens, as the kernel has them. */

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { limits, type MediaKind } from '@cloister/protocol';
+import { limits, type MediaKind, PlatformError } from '@cloister/protocol';
 import type { Cancel, Clock } from '../lib/index.ts';
 import {
   type BegunFile,
@@ -38,6 +38,8 @@ export interface RecorderTold {
   /** Where it makes separate files: they come here, and nothing to `cipherText`. */
   readonly files?: FilesTold;
   keyFrame(streamId: string): void;
+  /** A stream's picture is left out, since it is too large. */
+  tooLarge(streamId: string): void;
   ended(durationMs: number, clear: { readonly bytes: number; readonly sha256: string }): void;
   failed(why: string): void;
 }
@@ -88,6 +90,12 @@ export class Recorder {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
     });
+    // Where there is no handle left for its pipes, it has none; the error that follows is told by this one.
+    this.#child.on('error', () => this.#fail('its process does not start'));
+    if (!this.#child.stdio) {
+      this.#over = true;
+      throw new PlatformError('CapacityReached');
+    }
     const [, , complaints, orders, reports] = this.#child.stdio as [null, null, Readable, Writable, Readable];
     this.#orders = orders;
     orders.on('error', () => this.#fail('its pipe broke'));
@@ -96,7 +104,6 @@ export class Recorder {
       this.#complaints = (this.#complaints + chunk.toString()).slice(-complaintsBytes);
     });
     this.#read(reports);
-    this.#child.on('error', () => this.#fail('its process does not start'));
     // Where the shell around it is gone, what is inside ends with its orders.
     this.#child.on('exit', () => this.#orders.destroy());
     // `close` comes when its pipes are read to their ends, so that nothing it said is lost.
@@ -190,6 +197,7 @@ export class Recorder {
     else if (report.type === 'sealed') {
       this.#told.sealed(report.durationMs, report.closing === null ? null : Buffer.from(report.closing, 'base64'));
     } else if (report.type === 'keyFrame') this.#told.keyFrame(report.streamId);
+    else if (report.type === 'tooLarge') this.#told.tooLarge(report.streamId);
     else if (report.type === 'fileBegan') this.#told.files?.began(report.file, report);
     else if (report.type === 'fileEnded') this.#told.files?.ended(report.file, report);
     else if (report.type === 'failed') this.#fail(report.why);

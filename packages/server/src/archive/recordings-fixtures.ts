@@ -18,6 +18,7 @@ import {
   videoPayloadType,
 } from './recorder-fixtures.ts';
 import { openRecordings } from './recordings.ts';
+import { SandboxTrial } from './sandbox.ts';
 
 /** Text under a key of the test, as the project's data key would have it: nothing of it is in what it gives. */
 export const sealed = new Map<string, string>();
@@ -32,8 +33,9 @@ export const keys = {
 };
 
 /** Recordings in a folder of the test. Whatever is kept there, another one opens: nothing is held in memory but the keys. */
-export function recordingsIn(dataDir: string) {
+export function recordingsIn(dataDir: string, sandbox = new SandboxTrial('require', { record() {} })) {
   return openRecordings({
+    sandbox,
     dataDir,
     clock: systemClock,
     monotonic: () => performance.now(),

@@ -1,15 +1,21 @@
 /** Recordings as the rules use them: real recorders and real files, streams from the fixtures instead of a room. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, truncateSync } from 'node:fs';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { systemClock } from '../lib/index.ts';
+import { ArchiveFile } from './archive-file.ts';
 import { drain, makeOwner } from './archive-fixtures.ts';
 import { decodeRecording } from './codec-fixtures.ts';
+import { keepComposed } from './keeping.ts';
+import { LiveRecording } from './live-recording.ts';
 import { openArchive } from './open.ts';
-import { FixtureTap, order, readFrom, recordingsIn, sealed, stream, watch } from './recordings-fixtures.ts';
+import { openRecordings } from './recordings.ts';
+import { FixtureTap, keys, order, readFrom, recordingsIn, sealed, stream, watch } from './recordings-fixtures.ts';
+import { type SandboxPolicy, SandboxTrial } from './sandbox.ts';
 
 let dataDir: string;
 before(async () => {
@@ -17,6 +23,7 @@ before(async () => {
 });
 after(() => rm(dataDir, { recursive: true, force: true }));
 
+const now = () => performance.now();
 const recordings = () => recordingsIn(dataDir);
 
 const read = (archiveId: string, range?: { start: number; end: number }) => readFrom(recordings(), archiveId, range);
@@ -176,6 +183,130 @@ test('nobody came: what is stored ends and opens', async () => {
   const { why, result } = await watched.over;
   assert.equal(why, null);
   assert.equal(result?.durationMs, 0);
+});
+
+test('where a sandbox is required and there is none, nothing is begun and nothing is left', async () => {
+  const id = '00000000-0000-4000-8000-000000000011';
+  const bare = (policy: SandboxPolicy) => new SandboxTrial(policy, { record() {} }, async () => 'no namespaces');
+  const refused = recordingsIn(dataDir, bare('require')).start(order(id), watch());
+  await assert.rejects(refused, { code: 'SandboxMissing' });
+  assert.equal(existsSync(stored(id)), false);
+  const watched = watch();
+  const recording = await recordingsIn(dataDir, bare('prefer')).start(order(id), watched);
+  assert.equal(recording.sandbox, 'none');
+  recording.stop();
+  assert.equal((await watched.over).why, null);
+});
+
+test('where the disk is full at the very end, what was recorded is kept, and opens', async () => {
+  const id = '00000000-0000-4000-8000-000000000012';
+  const owner = makeOwner();
+  let full = false;
+  const file = await ArchiveFile.create(stored(id), { projectId: '1', format: 'opentok' }, now, async (name) => {
+    const handle = await open(name, 'wx');
+    const { datasync } = handle;
+    handle.datasync = async () => {
+      if (full) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      await datasync.call(handle);
+    };
+    return handle;
+  });
+  const lines: string[] = [];
+  const watched = watch();
+  const kept = keepComposed(file, true, async () => null);
+  const recording = new LiveRecording({
+    order: order(id, { certificate: owner.pem }),
+    seal: { format: 'opentok', certificate: owner.pem },
+    keeping: {
+      ...kept,
+      finish: (clear) => {
+        full = true;
+        return kept.finish(clear);
+      },
+    },
+    sandbox: 'bubblewrap',
+    observer: watched,
+    noteEnd: async () => {},
+    clock: systemClock,
+    monotonic: now,
+    journal: { record: (_level, _message, fields = {}) => void lines.push(fields.error ?? '') },
+  });
+  const tap = new FixtureTap();
+  recording.add(stream, tap);
+  await tap.played.promise;
+  recording.stop();
+  const { why, result } = await watched.over;
+  assert.equal(why, 'what was recorded could not be written');
+  assert.ok(lines.includes('no space left on device'), 'the log has the cause');
+  const { bytes } = await read(id);
+  assert.deepEqual([bytes.length, sha256(bytes)], [result?.sizeBytes, result?.sha256]);
+  const { privateKey } = owner;
+  const { clear } = await openArchive(recordingBytes(bytes), { privateKey, password: result?.password });
+  const { bytes: opened, error } = await drain(clear);
+  assert.equal(error, null);
+  assert.ok(opened.length > 10_000 && opened[0] === 0x47);
+});
+
+test('a start that fails on its way leaves no folder, and never touches one that is there', async () => {
+  const id = '00000000-0000-4000-8000-000000000013';
+  const seal: typeof keys.seal = (project, context, clear) => {
+    if (context.endsWith('index')) throw new Error('the key is gone');
+    return keys.seal(project, context, clear);
+  };
+  const failing = openRecordings({
+    dataDir,
+    clock: systemClock,
+    monotonic: now,
+    keys: { ...keys, seal },
+    journal: { record() {} },
+    sandbox: new SandboxTrial('require', { record() {} }),
+  });
+  const individual = order(id, { outputMode: 'individual' });
+  await assert.rejects(failing.start(individual, watch()), /the key is gone/);
+  assert.equal(existsSync(stored(id)), false);
+  const watched = watch();
+  const recording = await recordings().start(individual, watched);
+  await assert.rejects(recordings().start(individual, watch()), { code: 'EEXIST' });
+  assert.ok(existsSync(path.join(stored(id), 'index.json')));
+  recording.stop();
+  await watched.over;
+});
+
+test('a download that ends before its first byte, or after it, leaves no file open and no key in use', async () => {
+  const own = '00000000-0000-4000-8000-000000000014';
+  const toCertificate = '00000000-0000-4000-8000-000000000015';
+  const openFiles = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(path.join(dataDir, 'archives'));
+      } catch {
+        return false;
+      }
+    });
+  for (const [id, certificate] of [
+    [own, null],
+    [toCertificate, makeOwner().pem],
+  ] as const) {
+    const watched = watch();
+    const recording = await recordings().start(order(id, { certificate }), watched);
+    const tap = new FixtureTap();
+    recording.add(stream, tap);
+    await tap.played.promise;
+    recording.stop();
+    await watched.over;
+    assert.deepEqual(openFiles(), []);
+    // Nobody reads, somebody gives up at once, somebody after the first bytes.
+    await recordings().open(id);
+    assert.deepEqual(openFiles(), []);
+    const given = (await recordings().open(id)).stream[Symbol.asyncIterator]();
+    await given.return?.();
+    assert.deepEqual(openFiles(), []);
+    const broken = (await recordings().open(id)).stream[Symbol.asyncIterator]();
+    assert.ok((await broken.next()).value.length > 0);
+    assert.equal(openFiles().length, 1);
+    await broken.return?.();
+    assert.deepEqual(openFiles(), []);
+  }
 });
 
 test('an id that is none leads nowhere, a stylesheet is checked', async () => {

@@ -3,7 +3,7 @@
  * of its own. A fault in one ends that one.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
 import {
@@ -18,7 +18,16 @@ import {
   sealedContext,
 } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
-import { type About, ArchiveFile, openStored, readAbout, recover, removeStored, writeEnd } from './archive-file.ts';
+import {
+  type About,
+  ArchiveFile,
+  openStored,
+  ownerOnly,
+  readAbout,
+  recover,
+  removeStored,
+  writeEnd,
+} from './archive-file.ts';
 import { type KeptIndividual, openIndividual, settleIndividual } from './individual-archive.ts';
 import { IndividualFiles } from './individual-files.ts';
 import { type Facts, type Keeping, keepComposed, keepIndividual } from './keeping.ts';
@@ -26,7 +35,7 @@ import { LiveRecording } from './live-recording.ts';
 import { giveBack } from './memory.ts';
 import type { Seal } from './messages.ts';
 import { byPlatform, toPlatform, type UnwrapKey } from './recipients.ts';
-import { sandboxOf } from './sandbox.ts';
+import type { SandboxTrial } from './sandbox.ts';
 import { contentKeyBytes } from './sealed-chunks.ts';
 import { openSealedRanges } from './sealed-ranges.ts';
 import { parseStylesheet } from './stylesheet.ts';
@@ -38,12 +47,19 @@ export interface RecordingsDeps {
   readonly monotonic: () => number;
   readonly keys: Pick<Keys, 'seal' | 'open'>;
   readonly journal: Journal;
+  readonly sandbox: Pick<SandboxTrial, 'forRecorder'>;
 }
 
 /** The folder of an archive. @throws PlatformError `ArchiveNotFound` for what is no id */
 export function archiveFolder(dataDir: string, archiveId: string): string {
   if (!isArchiveId(archiveId)) throw new PlatformError('ArchiveNotFound', { archiveId });
   return path.join(dataDir, 'archives', archiveId);
+}
+
+/** The folder of a new archive. @throws what the disk says, `EEXIST` where there is one: it is not written over, nor removed */
+async function newFolder(folder: string): Promise<void> {
+  await mkdir(path.dirname(folder), { recursive: true, mode: ownerOnly.folder });
+  await mkdir(folder, { mode: ownerOnly.folder });
 }
 
 export function openRecordings(deps: RecordingsDeps): Recordings {
@@ -54,20 +70,12 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
   const recordings: Recordings = {
     checkStylesheet: (stylesheet) => void parseStylesheet(stylesheet),
 
-    async start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording> {
+    async start(order, observer) {
       if (order.outputMode === 'individual' && order.certificate !== null) {
         throw new PlatformError('CertificateNeedsComposed');
       }
-      const sandbox = await sandboxOf(process.execPath);
-      const seal = await sealOf(deps.keys, order);
       const measure = async () => measured(await recordings.open(order.archiveId));
-      const folder = folderOf(order.archiveId);
-      const about = aboutOf(order, seal);
-      const keeping = await keepingOf(deps, { order, about, folder, measure });
-      const noteEnd = (result: RecordingResult) => writeEnd(folder, about, result);
-      growing.set(order.archiveId, keeping);
-      const telling = tellingEnd(observer, () => growing.delete(order.archiveId));
-      return new LiveRecording({ order, seal, keeping, sandbox, observer: telling, noteEnd, ...deps });
+      return startRecording(deps, { order, observer, folder: folderOf(order.archiveId), measure, growing });
     },
 
     async recover(archiveId) {
@@ -92,17 +100,8 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
       if (about.format === 'individual') {
         return openIndividual(individualIn(deps.keys, folder, archiveId, about.projectId), range);
       }
-      const { handle, sizeBytes } = await openStored(folder);
-      if (about.format !== 'cloister') {
-        const stream = handle.createReadStream(range && { start: range.start, end: range.end });
-        return { stream, sizeBytes };
-      }
-      try {
-        return await openWithKey(handle, unwrapOf(deps.keys, archiveId, about.projectId), range);
-      } catch (error) {
-        await handle.close();
-        throw error;
-      }
+      if (about.format !== 'cloister') return openAsStored(folder, range);
+      return openWithKey(folder, unwrapOf(deps.keys, archiveId, about.projectId), range);
     },
 
     settled: async (archiveId) =>
@@ -111,6 +110,36 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
     remove: (archiveId) => removeStored(folderOf(archiveId)),
   };
   return recordings;
+}
+
+interface Start extends Pick<Kept, 'order' | 'folder' | 'measure'> {
+  readonly observer: RecordingObserver;
+  readonly growing: Map<string, Keeping>;
+}
+
+/** @throws what a disk, a key or the sandbox says; then nothing is left of it */
+async function startRecording(
+  deps: RecordingsDeps,
+  { order, observer, folder, measure, growing }: Start,
+): Promise<Recording> {
+  const { archiveId } = order;
+  const sandbox = await deps.sandbox.forRecorder();
+  const seal = await sealOf(deps.keys, order);
+  const about = aboutOf(order, seal);
+  await newFolder(folder);
+  let keeping: Keeping | null = null;
+  try {
+    keeping = await keepingOf(deps, { order, about, folder, measure });
+    growing.set(archiveId, keeping);
+    const telling = tellingEnd(observer, () => growing.delete(archiveId));
+    const noteEnd = (result: RecordingResult) => writeEnd(folder, about, result);
+    return new LiveRecording({ ...deps, order, seal, keeping, sandbox, observer: telling, noteEnd });
+  } catch (error) {
+    growing.delete(archiveId);
+    await keeping?.abandon().catch(() => {});
+    await removeStored(folder);
+    throw error;
+  }
 }
 
 type Opened = Pick<Awaited<ReturnType<Recordings['open']>>, 'stream' | 'sizeBytes'>;
@@ -211,7 +240,10 @@ interface Kept {
   readonly measure: () => Promise<Facts | null>;
 }
 
-async function keepingOf({ keys, clock }: RecordingsDeps, { order, about, folder, measure }: Kept): Promise<Keeping> {
+async function keepingOf(
+  { keys, clock, monotonic }: RecordingsDeps,
+  { order, about, folder, measure }: Kept,
+): Promise<Keeping> {
   const { archiveId, projectId, sessionId, name, recipients: certificates } = order;
   if (order.outputMode === 'individual') {
     const kept = individualIn(keys, folder, archiveId, projectId);
@@ -219,12 +251,44 @@ async function keepingOf({ keys, clock }: RecordingsDeps, { order, about, folder
     const files = await IndividualFiles.create(folder, index, kept.index);
     return keepIndividual(files, () => settleIndividual(kept), measure);
   }
-  const file = await ArchiveFile.create(folder, about);
+  const file = await ArchiveFile.create(folder, about, monotonic);
   return keepComposed(file, about.format !== 'cloister', measure);
 }
 
-/** The clear bytes of a file in our own format; the handle is closed when they are read to their end, or no longer. */
-async function openWithKey(handle: FileHandle, unwrap: UnwrapKey, range?: { start: number; end: number }) {
+/** What is stored. Nothing is open before its first byte is asked for, nor when that never happens. */
+async function openAsStored(folder: string, range?: { start: number; end: number }) {
+  const { handle: first, sizeBytes } = await openStored(folder);
+  await first.close();
+  const stream = (async function* () {
+    const { handle } = await openStored(folder);
+    try {
+      yield* handle.createReadStream({ ...range, autoClose: false }) as AsyncIterable<Uint8Array>;
+    } finally {
+      await handle.close();
+    }
+  })();
+  return { stream, sizeBytes };
+}
+
+/** The clear bytes of a file in our own format; as with what is stored, neither file nor key is held before the first is asked for. */
+async function openWithKey(folder: string, unwrap: UnwrapKey, range?: { start: number; end: number }) {
+  const first = await openSealed(folder, unwrap);
+  const { bytes } = await first.reader.extent().finally(first.close);
+  const [start, end] = [range?.start ?? 0, Math.min((range?.end ?? bytes - 1) + 1, bytes)];
+  const stream = (async function* () {
+    const { reader, close } = await openSealed(folder, unwrap);
+    try {
+      yield* reader.parts(start, end - start);
+    } finally {
+      await close();
+    }
+  })();
+  return { stream, sizeBytes: bytes };
+}
+
+/** @throws PlatformError `ArchiveCut` where not even its head is there */
+async function openSealed(folder: string, unwrap: UnwrapKey) {
+  const { handle } = await openStored(folder);
   const ranges = {
     size: async () => (await handle.stat()).size,
     read: async (offset: number, length: number) => {
@@ -232,16 +296,15 @@ async function openWithKey(handle: FileHandle, unwrap: UnwrapKey, range?: { star
       return buffer.subarray(0, bytesRead);
     },
   };
-  const reader = await openSealedRanges(ranges, unwrap);
-  const { bytes } = await reader.extent();
-  const [start, end] = [range?.start ?? 0, Math.min((range?.end ?? bytes - 1) + 1, bytes)];
-  const stream = (async function* () {
-    try {
-      yield* reader.parts(start, end - start);
-    } finally {
+  try {
+    const reader = await openSealedRanges(ranges, unwrap);
+    const close = async () => {
       reader.close();
       await handle.close();
-    }
-  })();
-  return { stream, sizeBytes: bytes };
+    };
+    return { reader, close };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }

@@ -6,7 +6,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { sandboxOf, shutIn } from './sandbox.ts';
+import { limits } from '@cloister/protocol';
+import { SandboxTrial, shutIn } from './sandbox.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cloister-sandbox-'));
 const secret = path.join(folder, 'secret');
@@ -51,7 +52,29 @@ socket.on('connect', () => tell('connected'));
 socket.on('error', (error) => tell(error.code));`;
 
 test('here there is bubblewrap', async () => {
-  assert.equal(await sandboxOf(process.execPath), 'bubblewrap');
+  assert.equal(await new SandboxTrial('require', { record() {} }).forRecorder(), 'bubblewrap');
+});
+
+test('past archiveRecorderDataBytes the kernel gives no memory, in a sandbox and without one', () => {
+  const bound = limits.archiveRecorderDataBytes;
+  // Reserved and not touched: the machine that tests has less to give than this.
+  const script = `
+const fs = require('node:fs');
+const inUse = () => Number(/VmData:\\s+(\\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
+const held = [];
+while (inUse() < ${2 * bound}) {
+  held.push(Buffer.allocUnsafeSlow(10_000_000));
+  fs.writeSync(1, [inUse(), held.length * 10_000_000].join(' ') + '\\n');
+}`;
+  for (const sandbox of ['bubblewrap', 'none'] as const) {
+    const command = shutIn({ file: process.execPath, args: ['-e', script] }, sandbox);
+    const { stdout, status } = spawnSync(command.file, [...command.args], { env: {}, timeout: 20_000 });
+    const [inUse = 0, held = 0] = stdout.toString().trim().split('\n').at(-1)!.split(' ').map(Number);
+    assert.notEqual(status, 0);
+    assert.ok(inUse <= bound && inUse > bound - 50_000_000, `${sandbox}: ${inUse}`);
+    // What a recording may take is never what the kernel refuses.
+    assert.ok(held > limits.archiveRecorderBytes, `${sandbox}: ${held}`);
+  }
 });
 
 test('inside there is no file but the program, no place to write, no environment and no network', () => {

@@ -38,6 +38,11 @@ export async function serve(argv: readonly string[]): Promise<void> {
   }
 }
 
+const notShutIn = {
+  require: 'recorders cannot be shut in: archives are refused until bubblewrap is installed and may make namespaces',
+  prefer: 'recorders are not shut in: one that a stranger takes over reaches files and the network; install bubblewrap',
+};
+
 interface Started {
   readonly ms: number;
   /** Whether a crash leaves no copy of the memory, which has media and keys in it. */
@@ -45,13 +50,15 @@ interface Started {
   readonly lan?: Lan;
 }
 
-function warningsOf({ media }: Platform, dumpsOff: boolean): string[] {
+function warningsOf({ media, recorders }: Platform, { recorderSandbox }: Config, dumpsOff: boolean): string[] {
   const { node, openssl } = process.versions;
   return [
     ...warningsFor('Node', node),
     ...warningsFor('OpenSSL', openssl),
     ...warningsFor('OpenSSL', media.versions.openssl),
     ...(media.reportsSuites ? [] : ['the media worker does not report SRTP suites; require-aes256 is refused']),
+    ...(recorders.shutIn ? [] : [notShutIn[recorderSandbox]]),
+    ...(recorders.memoryLimited ? [] : ['the kernel does not bound the memory of recorders; install prlimit']),
     ...(dumpsOff ? [] : ['core dumps are not off: a crash may write clear media and keys to a disk; install prlimit']),
   ];
 }
@@ -70,7 +77,7 @@ function readyLine(platform: Platform, config: Config, { ms, lan, dumpsOff }: St
       mediaWorker: media.versions.worker,
       mediaOpenssl: media.versions.openssl,
     },
-    warnings: warningsOf(platform, dumpsOff),
+    warnings: warningsOf(platform, config, dumpsOff),
     apiKey: dev?.credentials.apiKey ?? null,
     ...(dev?.made ? { apiSecret: dev.credentials.apiSecret } : {}),
     ...(lan ? { addresses: lan.addresses, code: lan.code } : {}),
@@ -83,7 +90,7 @@ function announce(platform: Platform, config: Config, { ms, dumpsOff }: Started)
   const { worker, openssl: workerOpenssl } = media.versions;
   say(`Cloister is ready at ${url} after ${ms} ms (${config.mode})`);
   say(`  Node ${node} with OpenSSL ${openssl}, media worker ${worker} with ${workerOpenssl}`);
-  for (const warning of warningsOf(platform, dumpsOff)) say(`  WARNING: ${warning}`);
+  for (const warning of warningsOf(platform, config, dumpsOff)) say(`  WARNING: ${warning}`);
   say(`  playground  ${url}/playground`);
   if (!dev) return;
   say(`  project     ${dev.credentials.apiKey}`);

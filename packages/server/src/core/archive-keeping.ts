@@ -99,7 +99,8 @@ export class ArchiveKeeping {
     // When a recording ended that the former run did not see stopped, nobody knows.
     const stoppedAt = before.status === 'stopped' ? before.updatedAt : null;
     if (!found?.whole) {
-      const reason = 'the server ended before the recording did';
+      const lost = found?.closed === false ? ', and its file has lost its end' : '';
+      const reason = `the server ended before the recording did${lost}`;
       await this.#append(before, 'failed', { ...factsOf(found, reason), kept: found !== null }, stoppedAt);
       await this.#uploads?.abandon(before.id);
       return 'failed';

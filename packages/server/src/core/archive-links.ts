@@ -4,6 +4,7 @@ import { fileNameOf } from './archive.ts';
 import type { Archives } from './archives.ts';
 import type { Archive } from './entities.ts';
 import type { Foundation } from './foundation.ts';
+import type { Projects } from './project.ts';
 import type { Recordings } from './recordings.ts';
 
 /** What a link leads to. */
@@ -15,17 +16,26 @@ export interface Download {
   readonly stream: AsyncIterable<Uint8Array>;
 }
 
+interface Parts {
+  readonly archives: Archives;
+  readonly projects: Projects;
+  readonly recordings: Recordings | null;
+  readonly linkMs: number;
+}
+
 export class ArchiveLinks {
   readonly #deps: Foundation;
   readonly #archives: Archives;
+  readonly #projects: Projects;
   readonly #recordings: Recordings | null;
   readonly #linkMs: number;
   /** Links that were used, oldest first. */
   readonly #used = new Set<string>();
 
-  constructor(deps: Foundation, archives: Archives, recordings: Recordings | null, linkMs: number) {
+  constructor(deps: Foundation, { archives, projects, recordings, linkMs }: Parts) {
     this.#deps = deps;
     this.#archives = archives;
+    this.#projects = projects;
     this.#recordings = recordings;
     this.#linkMs = linkMs;
   }
@@ -46,19 +56,27 @@ export class ArchiveLinks {
   }
 
   /**
-   * Opens what a link leads to.
+   * Opens what a link leads to. The download is recorded when its first byte is taken; until then nothing is held open.
    * @param range the `Range` header of the request, if it has one
-   * @throws PlatformError `LinkInvalid`, `ArchiveNotFound`, `RangeInvalid`, `RecorderMissing`
+   * @throws PlatformError `LinkInvalid`, `ArchiveNotFound`, `ProjectSuspended`, `RangeInvalid`, `RecorderMissing`
    */
   async open(key: string, range: string | undefined): Promise<Download> {
     const { jti, projectId, archiveId } = this.#claims(key);
     const { archive } = await this.#archives.get(projectId, archiveId);
+    await this.#projects.active(projectId);
     if (!isThere(archive)) throw new PlatformError('LinkInvalid', { why: `the archive is ${archive.status}` });
     if (!this.#recordings) throw new PlatformError('RecorderMissing');
     const part = rangeOf(range, archive.sizeBytes);
     const { stream } = await this.#recordings.open(archiveId, part ?? undefined);
-    this.#note(jti, archive);
-    return { fileName: fileNameOf(archive), sizeBytes: archive.sizeBytes, range: part, stream };
+    const noted = this.#noting(stream, jti, archive);
+    return { fileName: fileNameOf(archive), sizeBytes: archive.sizeBytes, range: part, stream: noted };
+  }
+
+  async *#noting(stream: AsyncIterable<Uint8Array>, jti: string, archive: Archive): AsyncGenerator<Uint8Array> {
+    for await (const bytes of stream) {
+      this.#note(jti, archive);
+      yield bytes;
+    }
   }
 
   #claims(key: string): { jti: string; projectId: string; archiveId: string } {

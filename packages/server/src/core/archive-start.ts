@@ -67,9 +67,11 @@ export class ArchiveStart {
     const { recorder, store } = this.#deps;
     const { recordings, uploads, keeping, owner } = this.#parts;
     const { storage, sealedTo } = await this.#destinationOf(followed.session.projectId, plan);
-    const archive = this.#newArchive(followed.session, plan, sealedTo, automatic);
-    const run = new ArchiveRun(this.#deps, archive, { layout: plan.layout, tag: plan.multiArchiveTag }, owner);
-    const recording = await recordings.start(orderOf(archive, plan), run);
+    const planned = this.#newArchive(followed.session, plan, sealedTo, automatic);
+    const run = new ArchiveRun(this.#deps, planned, { layout: plan.layout, tag: plan.multiArchiveTag }, owner);
+    const recording = await recordings.start(orderOf(planned, plan), run);
+    const archive = { ...planned, sandbox: recording.sandbox };
+    run.archive = archive;
     const { projectId, sessionId } = archive;
     try {
       if (storage) await uploads?.begin(this.#uploadOf(archive, storage));
@@ -141,6 +143,7 @@ export class ArchiveStart {
       password: '',
       kept: false,
       manifest: '',
+      sandbox: null,
     };
   }
 }

@@ -67,6 +67,6 @@ export function createCore(ports: CorePorts): Core {
   const { recordings = null, uploads = null, archiveTimes: times = openTokTimes } = ports;
   const parts = { projects, sessions, calls, storages, sealings, recordings, uploads, times };
   const archives = new Archives(foundation, parts);
-  const archiveLinks = new ArchiveLinks(foundation, archives, recordings, times.linkMs);
+  const archiveLinks = new ArchiveLinks(foundation, { archives, projects, recordings, linkMs: times.linkMs });
   return { ...foundation, accounts, projects, sessions, calls, callbacks, archives, archiveLinks, storages, sealings };
 }

@@ -113,7 +113,12 @@ export interface Archive {
   readonly kept: boolean;
   /** What the platform signed of it (compact JWS); '' until it has ended with something to vouch for. */
   readonly manifest: string;
+  /** What its recorder was shut in with; null for one of a version that did not store it. */
+  readonly sandbox: RecorderSandbox | null;
 }
+
+/** What shuts a recorder in: no network, no file but the program. `none`: its environment alone was empty. */
+export type RecorderSandbox = 'bubblewrap' | 'none';
 
 /** Where a project wants its archives, in the clear; in memory only. */
 export type StorageTarget =

@@ -2,7 +2,7 @@
  * The ports through which `core` records a session and stores what was recorded. A recorder fills the first; nothing here
  * knows how it captures, composes, encodes or seals.
  */
-import type { Storage, StorageTarget } from './entities.ts';
+import type { RecorderSandbox, Storage, StorageTarget } from './entities.ts';
 import type { Layout } from './layout.ts';
 import type { StreamTap } from './media-plane.ts';
 
@@ -53,6 +53,8 @@ export interface RecordingResult {
   readonly sha256: string;
   /** base64 of the wrapped key, in OpenTok's format; '' otherwise. */
   readonly password: string;
+  /** False where OpenTok's format lacks its end, as after a power cut: it opens up to its last block. */
+  readonly closed?: boolean;
 }
 
 /** What a former run of the server left of a recording. */
@@ -72,6 +74,7 @@ export interface RecordingObserver {
 
 /** One recording that runs. A tap belongs to it from `add` on, also where it has been stopped already. */
 export interface Recording {
+  readonly sandbox: RecorderSandbox;
   add(stream: RecordedStream, tap: StreamTap): void;
   change(stream: RecordedStream): void;
   remove(streamId: string): void;
@@ -82,7 +85,7 @@ export interface Recording {
 export interface Recordings {
   /** @throws PlatformError `StylesheetInvalid`, `StylesheetTooLarge` */
   checkStylesheet(stylesheet: string): void;
-  /** @throws PlatformError where nothing was begun; the observer is told nothing then. */
+  /** @throws PlatformError where nothing was begun, of which nothing is left; the observer is told nothing then. */
   start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording>;
   /**
    * Brings what a former run of the server left of a recording to an end with which it opens; what had one already is

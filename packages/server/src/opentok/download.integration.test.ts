@@ -73,6 +73,31 @@ describe('the download of an archive', () => {
     assert.equal(downloads(), before + 2);
   });
 
+  it('DOWN3 is recorded when bytes are taken: not by a range past the end, nor by a download that ends before', async () => {
+    const { link } = await available();
+    const before = downloads();
+    assert.equal((await get(link, { range: 'bytes=999999999-' })).statusCode, 416);
+    const key = link.split('/').at(-2)!;
+    const { stream } = await rest.core.archiveLinks.open(key, undefined);
+    const taken = stream[Symbol.asyncIterator]();
+    await taken.return?.();
+    assert.equal(downloads(), before);
+    const { stream: whole } = await rest.core.archiveLinks.open(key, undefined);
+    await whole[Symbol.asyncIterator]().next();
+    assert.equal(downloads(), before + 1);
+  });
+
+  it('DOWN2 leads nowhere while its project is suspended', async () => {
+    const { link } = await available();
+    const { projects } = rest.core;
+    const actor = { kind: 'operator', via: 'cli' } as const;
+    await projects.setStatus(actor, rest.projectId, 'SUSPENDED');
+    const answer = await get(link);
+    assert.deepEqual([answer.statusCode, answer.json().code], [403, 'ProjectSuspended']);
+    await projects.setStatus(actor, rest.projectId, 'ACTIVE');
+    assert.equal((await get(link)).statusCode, 200);
+  });
+
   it('DOWN3 of archiveLinksCounted links the first use is remembered, and of the oldest it is told again', async () => {
     const { id, link } = await available();
     const archive = (await rest.core.archives.get(rest.projectId, id)).archive;

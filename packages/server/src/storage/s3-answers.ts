@@ -79,14 +79,31 @@ export function encryptionOf({ sse, kmsKeyId, kmsEncryptionContext }: S3Target) 
   } as const;
 }
 
-/** Whether an answer confirms the encryption that was asked for: its algorithm, and the very key. */
+/** Whether an answer confirms the encryption that was asked for: its algorithm, the very key, and the context. */
 export function isConfirmed(
-  { sse, kmsKeyId }: S3Target,
-  answer: { readonly ServerSideEncryption?: string; readonly SSEKMSKeyId?: string },
+  { sse, kmsKeyId, kmsEncryptionContext }: S3Target,
+  answer: {
+    readonly ServerSideEncryption?: string;
+    readonly SSEKMSKeyId?: string;
+    readonly SSEKMSEncryptionContext?: string;
+  },
 ): boolean {
   if (sse === 'none') return true;
   if (sse === 's3') return answer.ServerSideEncryption === 'AES256';
-  return answer.ServerSideEncryption === 'aws:kms' && isKey(kmsKeyId ?? '', answer.SSEKMSKeyId ?? '');
+  if (answer.ServerSideEncryption !== 'aws:kms' || !isKey(kmsKeyId ?? '', answer.SSEKMSKeyId ?? '')) return false;
+  return holds(answer.SSEKMSEncryptionContext ?? '', kmsEncryptionContext ?? {});
+}
+
+/** @param said base64 of JSON. @returns whether every pair is in it; a service may add some of its own (the bucket's ARN) */
+function holds(said: string, wanted: Readonly<Record<string, string>>): boolean {
+  const pairs = Object.entries(wanted);
+  if (pairs.length === 0) return true;
+  try {
+    const used = new Map(Object.entries(JSON.parse(Buffer.from(said, 'base64').toString()) as object));
+    return pairs.every(([name, value]) => used.get(name) === value);
+  } catch {
+    return false;
+  }
 }
 
 /** A key is named by its id or by its ARN, which ends with the id. */

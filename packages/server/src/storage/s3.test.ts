@@ -84,6 +84,8 @@ describe('encryption at the server', () => {
     kmsEncryptionContext: { clinic: 'north' },
   };
 
+  const coded = (context: unknown) => Buffer.from(JSON.stringify(context)).toString('base64');
+
   it('is asked for, and confirmed before a byte is sent', async () => {
     await bucketOf({ sse: 's3' }).begin('mark');
     assert.equal(double.asked[0]?.headers['x-amz-server-side-encryption'], 'AES256');
@@ -98,6 +100,20 @@ describe('encryption at the server', () => {
     assert.equal(headers['x-amz-server-side-encryption-aws-kms-key-id'], kms.kmsKeyId);
     const context = Buffer.from(String(headers['x-amz-server-side-encryption-context']), 'base64').toString();
     assert.deepEqual(JSON.parse(context), { clinic: 'north' });
+    const more = coded({ clinic: 'north', 'aws:s3:arn': 'arn:aws:s3:::recordings' });
+    double.answer = (_call, asked) => {
+      const { headers, body } = usual(asked);
+      const said = { 'x-amz-server-side-encryption-aws-kms-key-id': key, 'x-amz-server-side-encryption-context': more };
+      return { headers: { ...headers, ...said }, body: body ?? '' };
+    };
+    await bucketOf(kms).begin('mark');
+    // Without a context none is confirmed.
+    double.answer = (_call, asked) => {
+      const { headers, body } = usual(asked);
+      const { 'x-amz-server-side-encryption-context': _, ...rest } = headers ?? {};
+      return { headers: { ...rest, 'x-amz-server-side-encryption-aws-kms-key-id': key }, body: body ?? '' };
+    };
+    await bucketOf({ ...kms, kmsEncryptionContext: null }).begin('mark');
   });
 
   it('that is not confirmed ends the upload, and nothing was sent', async () => {
@@ -112,6 +128,14 @@ describe('encryption at the server', () => {
       [kms, { [algorithm]: 'AES256' }],
       [kms, { [algorithm]: 'aws:kms' }],
       [kms, { [algorithm]: 'aws:kms', [key]: 'arn:aws:kms:eu-central-1:123456789012:key/another' }],
+      // The very key, and no context, another one, half of it, or none that can be read.
+      ...['', coded({ clinic: 'south' }), coded({ other: 'north' }), coded([]), coded(null), 'eyJ'].map(
+        (said) =>
+          [
+            kms,
+            { [algorithm]: 'aws:kms', [key]: kms.kmsKeyId!, ...(said && { [`${algorithm}-context`]: said }) },
+          ] as const,
+      ),
     ] as const) {
       double.asked.length = 0;
       says(said as Record<string, string>);

@@ -33,7 +33,12 @@ function rowRules(given: () => Given): void {
     const { store, keys } = given();
     const project = await newProject(store, keys);
     const [session, other] = [await newSession(store, project.id), await newSession(store, project.id)];
-    const sealed = { certificate: 'pem', recipients: ['pem', 'another pem'], manifest: 'a.b.c' };
+    const sealed = {
+      certificate: 'pem',
+      recipients: ['pem', 'another pem'],
+      manifest: 'a.b.c',
+      sandbox: 'none',
+    } as const;
     const whole = { ...sealed, maxBitrate: 200_000, name: 'Zürich 🩺', beganAt: 5, sizeBytes: 2 ** 40 };
     const first = await newArchive(store, session, whole);
     const second = await newArchive(store, other, { resolution: null, quantizationParameter: 20 });

@@ -103,6 +103,7 @@ export const archives = pgTable('archives', {
   kept: boolean().notNull(),
   recipients: text().array().notNull(),
   manifest: text().notNull(),
+  sandbox: text().$type<Archive['sandbox']>(),
 });
 
 export const storages = pgTable('storages', {

@@ -141,6 +141,7 @@ export function makeArchive(session: Session, facts: Partial<Archive> = {}): Arc
     password: '',
     kept: false,
     manifest: '',
+    sandbox: 'bubblewrap',
     ...facts,
   };
 }
