@@ -94,7 +94,7 @@ test('a write that fails is told at the end', async () => {
   const file = await ArchiveFile.create(folder, opentok, async () => open('/dev/full', 'a'));
   file.append(Buffer.alloc(10, 1));
   await assert.rejects(file.finish(), { code: 'ENOSPC' });
-  assert.ok(file.failure);
+  assert.ok(file.writes.failure);
 });
 
 test('what is removed is gone, also what a crash left half removed', async () => {

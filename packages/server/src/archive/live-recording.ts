@@ -12,10 +12,12 @@ import type {
   TapSink,
 } from '../core/index.ts';
 import type { Cancel, Clock } from '../lib/index.ts';
+import { diskCause, diskWords, type FailureCause, failureReasons, TooSlow } from './failures.ts';
 import { extensionIdsOf } from './header-extensions.ts';
 import type { Facts, Keeping } from './keeping.ts';
 import { type Placement, placeStreams } from './layout.ts';
-import type { RecorderOptions, Seal } from './messages.ts';
+import type { Made, RecorderOptions, Seal } from './messages.ts';
+import { mixedVoices } from './priority.ts';
 import { type FilesTold, Recorder } from './recorder.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -28,6 +30,8 @@ interface Parts {
   readonly clock: Clock;
   readonly monotonic: () => number;
   readonly journal: Journal;
+  /** What runs in the recorder's process; a test may give a program that lies. */
+  readonly program?: string;
 }
 
 interface Source {
@@ -37,6 +41,10 @@ interface Source {
 }
 
 const frameRate = 30;
+/** As large as it is published: no picture is larger. */
+const wholePicture = { width: 16_384, height: 16_384 };
+/** Of what a recorder complained of, the end. */
+const complaintChars = 1000;
 
 export class LiveRecording implements Recording {
   readonly #parts: Parts;
@@ -51,6 +59,11 @@ export class LiveRecording implements Recording {
   /** Since when nobody is there to be recorded; null while somebody is. */
   #emptySince: number | null;
   #stopped = false;
+  /** Streams whose sound is mixed. */
+  #voices: ReadonlySet<string> = new Set();
+  #ended = false;
+  /** The disk has to catch up before more is taken from the recorder. */
+  #waits = false;
 
   constructor(parts: Parts) {
     const { order, keeping, clock, monotonic } = parts;
@@ -68,15 +81,20 @@ export class LiveRecording implements Recording {
         sealed: (durationMs, closing) => {
           // The store has whole milliseconds; a thirtieth of a second is none.
           this.#durationMs = Math.round(durationMs);
-          keeping.told.sealed(this.#durationMs, closing);
+          this.#storing(() => keeping.told.sealed(this.#durationMs, closing));
         },
         ...(keeping.told.files && { files: this.#watched(keeping.told.files) }),
-        keyFrame: (streamId) => this.#sources.get(streamId)?.tap.requestKeyFrame(),
-        ended: (durationMs, { bytes, sha256 }) => void this.#finish(durationMs, { sizeBytes: bytes, sha256 }),
-        failed: (why) => void this.#abandon(why),
+        keyFrame: (streamId) => {
+          const source = this.#sources.get(streamId);
+          if (source?.stream.takesVideo) source.tap.requestKeyFrame();
+        },
+        dropping: () => this.#dropping(),
+        ended: (durationMs, made) => void this.#finish(durationMs, made),
+        failed: (cause, why) => void this.#abandon(cause, why),
       },
       clock,
       parts.sandbox,
+      parts.program,
     );
     parts.journal.record('info', 'a recorder was started', {
       archiveId: order.archiveId,
@@ -86,7 +104,7 @@ export class LiveRecording implements Recording {
     this.#tick();
   }
 
-  add(stream: RecordedStream, tap: StreamTap): void {
+  async add(stream: RecordedStream, tap: StreamTap): Promise<void> {
     if (this.#stopped) {
       tap.close();
       return;
@@ -96,9 +114,14 @@ export class LiveRecording implements Recording {
     this.#sources.set(stream.streamId, source);
     this.#describe(stream);
     this.#arrange();
-    // Where no picture is recorded, none is to be handed over.
-    if (!this.#parts.order.hasVideo) tap.show(null);
-    tap.start(this.#sink(source)).catch(() => this.remove(stream.streamId));
+    try {
+      await tap.start(this.#sink(source));
+    } catch (error) {
+      // It was removed meanwhile, or is another one by now.
+      if (this.#sources.get(stream.streamId) !== source) return;
+      this.remove(stream.streamId);
+      throw error;
+    }
   }
 
   change(stream: RecordedStream): void {
@@ -130,9 +153,7 @@ export class LiveRecording implements Recording {
     this.#cancelTick();
     for (const { tap } of this.#sources.values()) tap.close();
     // What was captured until now is composed `archiveDelayMs` later; that time is given, not waited for.
-    if (this.#began && this.#recording) {
-      this.#recorder.order({ type: 'advance', at: this.#parts.monotonic() + limits.archiveDelayMs });
-    }
+    if (this.#began && this.#recording) this.#recorder.advance(this.#parts.monotonic() + limits.archiveDelayMs);
     this.#recorder.stop();
   }
 
@@ -143,7 +164,7 @@ export class LiveRecording implements Recording {
 
   #tick(): void {
     const { clock, monotonic } = this.#parts;
-    if (this.#began && this.#recording) this.#recorder.order({ type: 'advance', at: monotonic() });
+    if (this.#began && this.#recording) this.#recorder.advance(monotonic());
     this.#cancelTick = clock.after(1000 / frameRate, () => this.#tick());
   }
 
@@ -170,11 +191,19 @@ export class LiveRecording implements Recording {
 
   #arrange(): void {
     const { width, height, hasVideo, outputMode } = this.#parts.order;
-    if (!hasVideo || outputMode === 'individual') return;
+    const sources = [...this.#sources.values()];
+    const composed = outputMode === 'composed';
+    const voices = sources.map(({ stream }) => ({ ...stream, hasAudio: stream.takesAudio }));
+    this.#voices = new Set(composed ? mixedVoices(voices) : voices.map(({ streamId }) => streamId));
+    if (!hasVideo || !composed) {
+      // Where no picture is recorded, none is to be handed over.
+      for (const { stream, tap } of sources) tap.show(hasVideo && stream.takesVideo ? wholePicture : null);
+      return;
+    }
     // A camera that is switched off keeps its place, as a plain tile.
-    const streams = [...this.#sources.values()].map(({ stream }) => ({ ...stream, hasVideo: true }));
+    const streams = sources.map(({ stream }) => ({ ...stream, hasVideo: stream.takesVideo }));
     const placed: Placement[] = placeStreams({ width, height }, this.#layout, streams);
-    for (const { stream, tap } of this.#sources.values()) {
+    for (const { stream, tap } of sources) {
       const place = placed.find(({ streamId }) => streamId === stream.streamId);
       tap.show(place ? { width: place.width, height: place.height } : null);
     }
@@ -205,8 +234,9 @@ export class LiveRecording implements Recording {
       },
       trackPaused: () => {},
       packet: (kind, packet) => {
-        // Chosen without its sound: none of it reaches the recorder.
-        if (kind === 'audio' && !source.stream.hasAudio) return;
+        // Chosen without its sound or its picture: none of it reaches the recorder.
+        if (kind === 'audio' && !(source.stream.hasAudio && this.#voices.has(streamId))) return;
+        if (kind === 'video' && !source.stream.takesVideo) return;
         const lane = source.lanes.get(kind);
         if (lane !== undefined) recorder.packet(lane, this.#parts.monotonic(), packet);
       },
@@ -220,7 +250,32 @@ export class LiveRecording implements Recording {
 
   #storing(store: () => void): void {
     store();
-    if (this.#parts.keeping.failure) this.#recorder.kill();
+    const { writes } = this.#parts.keeping;
+    if (writes.failure) this.#recorder.fail(diskCause(writes.failure), diskWords(writes.failure));
+    else if (writes.waiting > limits.archiveWriteBytes) void this.#wait();
+  }
+
+  /** Takes nothing more from the recorder until what waits is on the disk. */
+  async #wait(): Promise<void> {
+    if (this.#waits) return;
+    this.#waits = true;
+    const { clock, keeping } = this.#parts;
+    this.#recorder.hold();
+    const cancel = clock.after(limits.archiveWriteSeconds * 1000, () => {
+      const why = new TooSlow(`the disk did not write archiveWriteBytes within ${limits.archiveWriteSeconds} s`);
+      keeping.writes.giveUp(why);
+      this.#recorder.fail('slow', why.message);
+    });
+    await keeping.writes.settled();
+    cancel();
+    this.#waits = false;
+    this.#recorder.resume();
+  }
+
+  #dropping(): void {
+    const { journal, observer, order } = this.#parts;
+    journal.record('warn', 'a recorder does not keep up: packets are dropped', { archiveId: order.archiveId });
+    observer.dropped(this.#recorder.dropped);
   }
 
   #watched(files: FilesTold): FilesTold {
@@ -231,37 +286,58 @@ export class LiveRecording implements Recording {
     };
   }
 
-  /** @param clear the file as it is downloaded where it is sealed with a key of ours */
-  async #finish(durationMs: number, clear: Facts): Promise<void> {
+  async #finish(durationMs: number, made: Made): Promise<void> {
     const { keeping, observer } = this.#parts;
     // The store has whole milliseconds; a thirtieth of a second is none.
     this.#durationMs = Math.round(durationMs);
     this.#over();
     try {
-      observer.ended(this.#result(await keeping.finish(clear)));
-    } catch {
-      observer.failed('what was recorded could not be written', null);
+      const facts = await keeping.finish(made);
+      if (facts) observer.ended(this.#result(facts));
+      else await this.#abandon('mismatch', 'size or SHA-256 differ');
+    } catch (error) {
+      await this.#abandon(diskCause(error), diskWords(error));
     }
   }
 
-  async #abandon(why: string): Promise<void> {
+  /** What was sealed so far is kept. @param why for the log */
+  async #abandon(cause: FailureCause, why: string): Promise<void> {
     const { keeping, observer, journal, order } = this.#parts;
     this.#over();
-    journal.record('error', 'a recorder failed', { archiveId: order.archiveId, error: why });
-    const kept = await keeping.abandon().catch(() => null);
-    observer.failed('the recorder failed', kept && this.#result(kept));
+    const reason = failureReasons[cause];
+    const line = printable(this.#recorder.complaints).slice(-complaintChars) || null;
+    journal.record('error', 'a recording failed', { archiveId: order.archiveId, reason, error: printable(why), line });
+    const kept = await keeping.abandon().catch((error: unknown) => {
+      const left = { archiveId: order.archiveId, error: diskWords(error) };
+      journal.record('error', 'what a failed recording left could not be brought to its end', left);
+      return null;
+    });
+    observer.failed(reason, kept && this.#result(kept));
   }
 
+  /** Nothing more is taken from streams, and what was dropped of them is told. */
   #over(): void {
+    if (this.#ended) return;
+    this.#ended = true;
     this.#stopped = true;
     this.#cancelTick();
     for (const { tap } of this.#sources.values()) tap.close();
     this.#sources.clear();
+    const { journal, observer, order } = this.#parts;
+    const { dropped } = this.#recorder;
+    if (dropped === 0) return;
+    journal.record('warn', 'packets of a recording were dropped', { archiveId: order.archiveId, count: dropped });
+    observer.dropped(dropped);
   }
 
   #result(facts: Facts): RecordingResult {
     return { ...facts, durationMs: this.#durationMs, password: this.#password };
   }
+}
+
+/** Of what a program wrote that decodes what strangers send, what a line of a log may have. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]+/g, ' ').trim();
 }
 
 function optionsOf({ order, seal }: Parts): RecorderOptions {

@@ -17,11 +17,13 @@ import {
 } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
 import { ArchiveFile, openStored, readAbout, recover, removeStored } from './archive-file.ts';
+import { isDiskFull } from './failures.ts';
 import { type KeptIndividual, openIndividual, readBytes, settleIndividual } from './individual-archive.ts';
 import { IndividualFiles } from './individual-files.ts';
 import { type Facts, type Keeping, keepComposed, keepIndividual } from './keeping.ts';
 import { LiveRecording } from './live-recording.ts';
 import type { Seal } from './messages.ts';
+import { OpenedDigest } from './opened-digest.ts';
 import { byPlatform, toPlatform, type UnwrapKey } from './recipients.ts';
 import { sandboxOf } from './sandbox.ts';
 import { contentKeyBytes } from './sealed-chunks.ts';
@@ -58,7 +60,11 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
       const sandbox = await sandboxOf(process.execPath);
       const seal = await sealOf(deps.keys, order);
       const measure = async () => measured(await recordings.open(order.archiveId));
-      const keeping = await keepingOf(deps, { order, format: seal.format, folder: folderOf(order.archiveId), measure });
+      const folder = folderOf(order.archiveId);
+      const keeping = await keepingOf(deps, { order, format: seal.format, folder, measure }).catch(async (error) => {
+        await removeStored(folder).catch(() => {});
+        throw isDiskFull(error) ? new PlatformError('StorageFull', {}, { cause: error }) : error;
+      });
       growing.set(order.archiveId, keeping);
       const telling = tellingEnd(observer, () => growing.delete(order.archiveId));
       return new LiveRecording({ order, seal, keeping, sandbox, observer: telling, ...deps });
@@ -116,6 +122,7 @@ async function measured({ stream, sizeBytes }: { stream: AsyncIterable<Uint8Arra
 function tellingEnd(observer: RecordingObserver, over: () => void): RecordingObserver {
   return {
     began: (at) => observer.began(at),
+    dropped: (packets) => observer.dropped(packets),
     ended: (result) => {
       over();
       observer.ended(result);
@@ -183,7 +190,8 @@ async function keepingOf({ keys, clock }: RecordingsDeps, { order, format, folde
     return keepIndividual(files, () => settleIndividual(kept), measure);
   }
   const file = await ArchiveFile.create(folder, { projectId, format });
-  return keepComposed(file, format !== 'cloister', measure);
+  const opened = format === 'cloister' ? new OpenedDigest(unwrapOf(keys, archiveId, projectId)) : null;
+  return keepComposed(file, opened, measure);
 }
 
 /** The clear bytes of a file in our own format; the handle is closed when they are read to their end, or no longer. */
