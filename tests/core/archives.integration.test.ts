@@ -261,7 +261,7 @@ describe('a stream that cannot be recorded', () => {
     const { outbox } = platform.core.store;
     const records = await outbox.read('stream-news', limits.outboxReadRows);
     await outbox.advance('stream-news', records.at(-1)?.position ?? 0);
-    return records.flatMap(({ event }) => {
+    return records.flatMap(({ event }): object[] => {
       if (event?.type === 'archive.streamLost') return [{ lost: event.streamId, code: event.code }];
       return event?.type === 'archive.streamRecovered' ? [{ recovered: event.streamId }] : [];
     });
@@ -270,7 +270,7 @@ describe('a stream that cannot be recorded', () => {
   const streamsOf = async (id: string) =>
     (await archives().get(platform.projectId, id)).streams.map(({ streamId }) => streamId);
 
-  it('is told once, tried again with waits that grow to archiveStreamWaitSecondsMax, and told again when it is there', async () => {
+  it('ARC19 is told once, tried again with waits that grow to archiveStreamWaitSecondsMax, and told again when it is there', async () => {
     const { session, archive, recording, streamId } = await room();
     await told();
     const { recordings } = platform;
@@ -470,13 +470,25 @@ describe('an automatic archive', () => {
     assert.deepEqual([first.name, first.automatic], ['Ward round', true]);
     await assert.rejects(stop(first.id), { code: 'WrongState' });
     await assert.rejects(start(session), { code: 'WrongState' });
+    recordings.whileAdding = async () => {
+      throw new PlatformError('CapacityReached');
+    };
+    const second = await platform.enter(session);
+    await platform.publish(second);
+    await settled();
+    recordings.whileAdding = () => {};
     await passes(limits.archiveRecordedSeconds);
     await begun(2);
     await core.recorder.flush();
-    assert.equal(await statusOf(first.id), 'available');
+    const { archive: over } = await archives().get(projectId, first.id);
+    assert.deepEqual(
+      [over.status, over.reason],
+      ['available', 'maximum duration exceeded; a stream is missing from all of it or a part'],
+    );
     const { count, items } = await archives().list(projectId, { sessionId: session.id, offset: 0, count: 10 });
     assert.deepEqual([count, items.map(({ archive }) => archive.status)], [2, ['started', 'available']]);
     leave(client);
+    leave(second);
     await passes(limits.archiveLeftSeconds);
     assert.equal(await statusOf(recordings.last.order.archiveId), 'available');
   });

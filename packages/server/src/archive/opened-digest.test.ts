@@ -19,7 +19,9 @@ async function digestOf(sealed: Buffer, partBytes: number) {
   const digest = new OpenedDigest(unwrap);
   for (let from = 0; from < sealed.length; from += partBytes)
     await digest.take(sealed.subarray(from, from + partBytes));
-  return digest.end();
+  const facts = await digest.end();
+  assert.deepEqual(await digest.end(), facts);
+  return facts;
 }
 
 test('size and digest are of the clear bytes, whatever the parts', async () => {

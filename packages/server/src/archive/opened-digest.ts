@@ -7,7 +7,7 @@ import { openSealedArchive } from './sealed-archive.ts';
 /** Opens cipher text part by part, in memory, and keeps of the clear bytes their number and digest. */
 export class OpenedDigest {
   readonly #hash = createHash('sha256');
-  readonly #opened: Promise<boolean>;
+  readonly #opened: Promise<Facts | null>;
   #sizeBytes = 0;
   #give: (part: Buffer | null) => void = () => {};
   /** Resolves when the part before is opened. */
@@ -27,23 +27,23 @@ export class OpenedDigest {
     await this.#taken.promise;
   }
 
-  /** Nothing more comes. @returns null where what came is no whole archive */
+  /** Nothing more comes; once more does no harm. @returns null where what came is no whole archive */
   async end(): Promise<Facts | null> {
     await this.#taken.promise;
     this.#give(null);
-    return (await this.#opened) ? { sizeBytes: this.#sizeBytes, sha256: this.#hash.digest('base64') } : null;
+    return this.#opened;
   }
 
-  async #open(unwrap: UnwrapKey): Promise<boolean> {
+  async #open(unwrap: UnwrapKey): Promise<Facts | null> {
     try {
       for await (const clear of openSealedArchive(this.#parts(), unwrap)) {
         this.#hash.update(clear);
         this.#sizeBytes += clear.length;
         clear.fill(0);
       }
-      return true;
+      return { sizeBytes: this.#sizeBytes, sha256: this.#hash.digest('base64') };
     } catch {
-      return false;
+      return null;
     } finally {
       this.#over = true;
       this.#taken.resolve();

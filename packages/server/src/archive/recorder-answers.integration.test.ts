@@ -32,7 +32,9 @@ function run(on: string) {
       seen.keyFrames.add(streamId);
       seen.onKeyFrame();
     },
-    dropping: () => void (seen.dropping += 1),
+    dropping() {
+      seen.dropping += 1;
+    },
     ended: () => over.resolve({ cause: null, why: '' }),
     failed: (cause: FailureCause, why: string) => over.resolve({ cause, why }),
   };

@@ -209,7 +209,7 @@ export class ArchiveRun implements RecordingObserver {
     const wasRecording = isRecording(this.archive);
     const { clock, keys } = this.#deps;
     const stoppedAt = wasRecording ? clock.now() : this.archive.updatedAt;
-    const known = this.#withWhatIsMissing(status, change);
+    const known = this.#withWhatIsMissing(change);
     this.archive = withManifest(keys, become(this.archive, status, clock.now(), known), stoppedAt);
     const { projectId, sessionId } = this.archive;
     this.#deps.recorder.record(actor, { type: `archive.${status}`, projectId, sessionId, archive: this.archive });
@@ -235,13 +235,10 @@ export class ArchiveRun implements RecordingObserver {
     this.become(system, 'started');
   }
 
-  /** Who has the archive learns from it that a stream is missing, wherever it went. */
-  #withWhatIsMissing(status: State, change: Partial<Archive>): Partial<Archive> {
-    if (!this.#lost.ever || (status !== 'available' && status !== 'uploaded')) return change;
-    return {
-      ...change,
-      reason: `${change.reason ?? this.archive.reason}; a stream is missing from all of it or a part`,
-    };
+  /** Who has the archive learns from its reason that a stream is missing, wherever it went. */
+  #withWhatIsMissing(change: Partial<Archive>): Partial<Archive> {
+    if (!this.#lost.ever || change.reason === undefined) return change;
+    return { ...change, reason: `${change.reason}; a stream is missing from all of it or a part` };
   }
 
   /** Records chosen streams in the order of their choice, as far as there is room. */

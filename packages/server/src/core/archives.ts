@@ -250,7 +250,7 @@ export class Archives implements RunOwner {
     const followed = this.#sessions.get(run.archive.sessionId);
     if (!followed) return;
     followed.runs.delete(run);
-    const exceeded = run.archive.reason === 'maximum duration exceeded';
+    const exceeded = run.archive.reason.startsWith('maximum duration exceeded');
     if (run.archive.automatic && exceeded) this.#startAutomatic(followed);
     this.#forgetIfIdle(followed);
   }
