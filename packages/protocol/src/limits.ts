@@ -171,7 +171,7 @@ const table = {
     why: 'times that a recorder was told and has not answered; past it the next one waits for an answer',
   },
   archiveSilentSeconds: {
-    value: 20,
+    value: 30,
     why: 'a recorder that does not answer for this long is killed: what it was to record meanwhile is lost anyhow',
   },
   archiveReportChars: { value: 1000, why: 'a text in what a recorder says: the id of a stream, why it failed' },

@@ -113,3 +113,12 @@ test('a folder whose about is no about is none of ours', async () => {
   await appendFile(path.join(folder, 'about.json'), 'x');
   assert.equal(await readAbout(folder), null);
 });
+
+test('cipher text counts as waiting until it is on the disk', async () => {
+  const file = await ArchiveFile.create(path.join(root, 'waiting'), opentok);
+  file.append(Buffer.alloc(1_000_000));
+  assert.ok(file.writes.waiting > 1_000_000);
+  await file.writes.settled();
+  assert.equal(file.writes.waiting, 0);
+  await file.finish();
+});

@@ -60,7 +60,7 @@ test('a recorder that is stopped in its tracks is killed after archiveSilentSeco
   rig.clock.advance(1);
   const { cause, failure } = await rig.end();
   assert.equal(cause, 'silent');
-  assert.match(failure ?? '', /did not answer within 20 s/);
+  assert.match(failure ?? '', /did not answer/);
 });
 
 test('one that never opens is silent too; one that answers, or was asked nothing, is not', async () => {
