@@ -1,5 +1,5 @@
 /** How soon an archive's first byte is on the disk, and how soon after its stop it is available, short or long. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -93,10 +93,10 @@ async function recordEach(browser: LoadBrowser): Promise<Record<Kind, Times>> {
  * The server's own part of an end, once the recorder has given all. Of a recording that took its time the kernel has written
  * all but the last seconds to the disk by then; here it is told to. → milliseconds
  */
-async function finish(keeping: Keeping, folder: string): Promise<number> {
+async function finish(keeping: Keeping, folder: string, stored = { bytes: 0, sha256: '' }): Promise<number> {
   command('sync', '--file-system', folder);
   const began = performance.now();
-  await keeping.finish({ sizeBytes: 0, sha256: '' });
+  if (!(await keeping.finish({ clear: { bytes: 0, sha256: '' }, stored }))) throw new Error('it is not what was sealed');
   return performance.now() - began;
 }
 
@@ -104,9 +104,13 @@ async function finish(keeping: Keeping, folder: string): Promise<number> {
 async function finishComposed(megabytes: number): Promise<number> {
   const folder = path.join(tempFolder('archive-long'), 'archive');
   const file = await ArchiveFile.create(folder, { projectId: '1', format: 'recipients' }, () => performance.now());
-  const keeping = keepComposed(file, true, () => Promise.reject(new Error('a composed archive is read again')));
+  const keeping = keepComposed(file, null, () => Promise.reject(new Error('a composed archive is read again')));
   const part = randomBytes(PART_BYTES);
-  while (file.size < megabytes * MB) keeping.told.cipherText(part);
+  const hash = createHash('sha256');
+  while (file.size < megabytes * MB) {
+    keeping.told.cipherText(part);
+    hash.update(part);
+  }
   keeping.told.sealed(1, null);
   await eventually(
     'all of it written',
@@ -114,7 +118,7 @@ async function finishComposed(megabytes: number): Promise<number> {
     (bytes) => bytes === file.size,
     STEP_MS,
   );
-  return finish(keeping, folder);
+  return finish(keeping, folder, { bytes: file.size, sha256: hash.digest('base64') });
 }
 
 /** Of an individual archive of a size, its index not sealed. */

@@ -5,7 +5,7 @@ import { makeOwner } from '../../packages/server/src/archive/archive-fixtures.ts
 import { toCertificates } from '../../packages/server/src/archive/index.ts';
 import type { OrderedPlace, RecorderOptions, Seal } from '../../packages/server/src/archive/messages.ts';
 import { Recorder } from '../../packages/server/src/archive/recorder.ts';
-import { SandboxTrial } from '../../packages/server/src/archive/sandbox.ts';
+import { type Sandbox, SandboxTrial } from '../../packages/server/src/archive/sandbox.ts';
 import { systemClock } from '../../packages/server/src/lib/index.ts';
 import { atEnd } from '../../tests/rig/cleanup.ts';
 import { type CameraPacket, clockRates, endless, payloadTypes } from './camera.ts';
@@ -67,7 +67,7 @@ export class FedRecorder {
   #sealedMs = 0;
   #behindMs = 0;
 
-  private constructor(ordered: RecorderOptions, sandbox: Awaited<ReturnType<typeof sandboxOf>>) {
+  private constructor(ordered: RecorderOptions, sandbox: Sandbox) {
     const told = {
       opened: () => this.#opened.resolve(),
       cipherText: (bytes: Buffer) => {
@@ -80,6 +80,7 @@ export class FedRecorder {
       },
       keyFrame: () => {},
       tooLarge: () => {},
+      dropping: () => {},
       ended: () => this.#ended.resolve(),
       failed: (why: string) => {
         const failure = new Error(`the recorder failed: ${why} ${this.#recorder.complaints}`);
@@ -132,7 +133,7 @@ export class FedRecorder {
         this.#recorder.packet(lane.numbers[kind], at + UNDER_WAY_MS, bytes);
       }
     }
-    this.#recorder.order({ type: 'advance', at: now });
+    this.#recorder.advance(now);
   }
 
   #report(now: number): void {

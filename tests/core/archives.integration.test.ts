@@ -241,12 +241,15 @@ describe('streams', () => {
       archives().addStream(server, projectId, archive.id, { streamId, hasAudio: true, hasVideo: true, ...wish });
     await add();
     await settled();
-    assert.deepEqual(
-      [recording.streams.get(streamId)?.hasAudio, recording.streams.get(streamId)?.hasVideo],
-      [true, false],
-    );
+    const recorded = () => recording.streams.get(streamId);
+    assert.deepEqual([recorded()?.hasAudio, recorded()?.hasVideo], [true, false]);
+    assert.deepEqual([recorded()?.takesAudio, recorded()?.takesVideo], [true, false]);
+    // What is muted is taken all the same; what was not chosen is not.
+    await client.client.actions.updateStream({ streamId, hasAudio: false });
+    assert.deepEqual([recorded()?.hasAudio, recorded()?.takesAudio], [false, true]);
+    await client.client.actions.updateStream({ streamId, hasAudio: true });
     await add({ hasAudio: false });
-    assert.equal(recording.streams.get(streamId)?.hasAudio, false);
+    assert.deepEqual([recorded()?.hasAudio, recorded()?.takesAudio], [false, false]);
     await assert.rejects(add({ streamId: 'unknown' }), { code: 'StreamNotFound' });
     await archives().removeStream(server, projectId, archive.id, streamId);
     assert.equal(recording.streams.size, 0);
@@ -270,6 +273,94 @@ describe('streams', () => {
     await settled();
     assert.equal(recording.streams.size, limits.archiveStreams);
     await assert.rejects(add(), { code: 'LimitReached', details: { limit: 'archiveStreams', value: 50 } });
+  });
+});
+
+describe('a stream that cannot be recorded', () => {
+  /** What was told of streams of archives since the last look. */
+  async function told() {
+    await platform.core.recorder.flush();
+    const { outbox } = platform.core.store;
+    const records = await outbox.read('stream-news', limits.outboxReadRows);
+    await outbox.advance('stream-news', records.at(-1)?.position ?? 0);
+    return records.flatMap(({ event }): object[] => {
+      if (event?.type === 'archive.streamLost') return [{ lost: event.streamId, code: event.code }];
+      return event?.type === 'archive.streamRecovered' ? [{ recovered: event.streamId }] : [];
+    });
+  }
+
+  const streamsOf = async (id: string) =>
+    (await archives().get(platform.projectId, id)).streams.map(({ streamId }) => streamId);
+
+  it('ARC19 is told once, tried again with waits that grow to archiveStreamWaitSecondsMax, and told again when it is there', async () => {
+    const { session, archive, recording, streamId } = await room();
+    await told();
+    const { recordings } = platform;
+    recordings.whileAdding = async () => {
+      throw new PlatformError('CapacityReached');
+    };
+    const lost = await platform.publish(await platform.enter(session));
+    await settled();
+    const added = () => recording.asked.filter((asked) => asked === 'add').length;
+    assert.deepEqual([added(), await streamsOf(archive.id)], [2, [streamId]]);
+    assert.deepEqual(await told(), [{ lost, code: 'CapacityReached' }]);
+    const waits = [0, 1, 2, 3, 4].map((tries) => limits.archiveStreamWaitSeconds * 2 ** tries);
+    for (const [index, seconds] of [...waits, limits.archiveStreamWaitSecondsMax].entries()) {
+      platform.clock.advance(seconds * 1000 - 1);
+      await settled();
+      assert.equal(added(), 2 + index, `before ${seconds} s`);
+      platform.clock.advance(1);
+      await settled();
+      assert.equal(added(), 3 + index, `after ${seconds} s`);
+    }
+    assert.deepEqual([await told(), await streamsOf(archive.id)], [[], [streamId]]);
+    recordings.whileAdding = () => {};
+    await passes(limits.archiveStreamWaitSecondsMax);
+    assert.deepEqual([await told(), await streamsOf(archive.id)], [[{ recovered: lost }], [streamId, lost]]);
+    await stop(archive.id);
+    const { archive: ended } = await archives().get(platform.projectId, archive.id);
+    assert.deepEqual(
+      [ended.status, ended.reason],
+      ['available', 'user initiated; a stream is missing from all of it or a part'],
+    );
+  });
+
+  it('of which the room has no tap is tried again too, until it leaves', async () => {
+    const { session, archive } = await room();
+    await told();
+    const { recordings } = platform;
+    let tried = 0;
+    recordings.whileAdding = async () => {
+      tried += 1;
+      throw new PlatformError('MediaLost');
+    };
+    const client = await platform.enter(session);
+    const lost = await platform.publish(client);
+    await settled();
+    assert.deepEqual([tried, await told()], [1, [{ lost, code: 'MediaLost' }]]);
+    leave(client);
+    await passes(limits.archiveStreamWaitSecondsMax);
+    recordings.whileAdding = () => {};
+    assert.equal(tried, 1);
+    await stop(archive.id);
+  });
+
+  it('packets that were dropped are an event with their number', async () => {
+    const { archive, recording } = await room();
+    await platform.core.recorder.flush();
+    const { outbox } = platform.core.store;
+    await outbox.advance('drop-news', (await outbox.read('drop-news', limits.outboxReadRows)).at(-1)?.position ?? 0);
+    recording.observer.dropped(1);
+    recording.observer.dropped(120);
+    await platform.core.recorder.flush();
+    const records = await outbox.read('drop-news', limits.outboxReadRows);
+    const dropped = records.flatMap(({ event }) =>
+      event?.type === 'archive.packetsDropped' ? [[event.archiveId, event.packets]] : [],
+    );
+    assert.deepEqual(dropped, [
+      [archive.id, 1],
+      [archive.id, 120],
+    ]);
   });
 });
 
@@ -401,13 +492,25 @@ describe('an automatic archive', () => {
     assert.deepEqual([first.name, first.automatic], ['Ward round', true]);
     await assert.rejects(stop(first.id), { code: 'WrongState' });
     await assert.rejects(start(session), { code: 'WrongState' });
+    recordings.whileAdding = async () => {
+      throw new PlatformError('CapacityReached');
+    };
+    const second = await platform.enter(session);
+    await platform.publish(second);
+    await settled();
+    recordings.whileAdding = () => {};
     await passes(limits.archiveRecordedSeconds);
     await begun(2);
     await core.recorder.flush();
-    assert.equal(await statusOf(first.id), 'available');
+    const { archive: over } = await archives().get(projectId, first.id);
+    assert.deepEqual(
+      [over.status, over.reason],
+      ['available', 'maximum duration exceeded; a stream is missing from all of it or a part'],
+    );
     const { count, items } = await archives().list(projectId, { sessionId: session.id, offset: 0, count: 10 });
     assert.deepEqual([count, items.map(({ archive }) => archive.status)], [2, ['started', 'available']]);
     leave(client);
+    leave(second);
     await passes(limits.archiveLeftSeconds);
     assert.equal(await statusOf(recordings.last.order.archiveId), 'available');
   });

@@ -33,6 +33,9 @@ export class RecordingsDouble implements Recordings {
   /** Happens while a recorder starts; what it throws refuses the start. */
   whileStarting: (order: RecordingOrder, observer: RecordingObserver) => void | Promise<void> = () => {};
 
+  /** Happens while a stream is added; what it throws is what its tap is refused with. */
+  whileAdding: (stream: RecordedStream) => void | Promise<void> = () => {};
+
   /** The last one that was started. */
   get last(): DoubleRecording {
     return [...this.all.values()].at(-1)!;
@@ -47,8 +50,10 @@ export class RecordingsDouble implements Recordings {
     const { asked, streams } = recording;
     return {
       sandbox: this.sandbox,
-      add(stream: RecordedStream) {
+      add: async (stream: RecordedStream) => {
         asked.push('add');
+        const adding = this.whileAdding(stream);
+        if (adding) await adding;
         streams.set(stream.streamId, stream);
       },
       change(stream: RecordedStream) {

@@ -55,7 +55,7 @@ test('Ctrl-C ends a call in order: pages are told, webhooks go out, no leg stays
   await eventually('something is recorded', written, (bytes) => bytes > RECORDED_BYTES);
   // As in a terminal, the signal reaches every process of the server's group.
   await stage.server.interrupt();
-  assert.doesNotMatch(stage.server.logs(), /worker was lost|recorder failed|are lost/);
+  assert.doesNotMatch(stage.server.logs(), /worker was lost|recording failed|are lost/);
   for (const page of pages) {
     await page.event('session', 'sessionDisconnected', { reason: 'networkDisconnected' });
     const told = (await page.happenings()).map(({ type }) => type);

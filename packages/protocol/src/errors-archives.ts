@@ -24,6 +24,15 @@ export const archiveErrors = {
     fault: 'caller',
   },
 
+  // Recordings
+  StorageFull: {
+    status: 503,
+    opentok: 503,
+    message: 'The disk of this server is full: nothing can be recorded',
+    help: 'Free room where the data folder is, or shorten archiveKept; archives that are there are not touched. Then start the archive again.',
+    fault: 'platform',
+  },
+
   // Uploads
   UploadFailed: {
     status: 502,

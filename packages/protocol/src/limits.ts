@@ -162,6 +162,27 @@ const table = {
     value: 8_000_000,
     why: 'what waits for a recorder that does not keep up; past it whole pictures are dropped',
   },
+  archiveOrderBytes: {
+    value: 4_000_000,
+    why: 'orders that wait for a recorder beside archivePipeBytes; past it that recording fails',
+  },
+  archiveAdvancesWaiting: {
+    value: 8,
+    why: 'times that a recorder was told and has not answered; past it the next one waits for an answer',
+  },
+  archiveSilentSeconds: {
+    value: 30,
+    why: 'a recorder that does not answer for this long is killed: what it was to record meanwhile is lost anyhow',
+  },
+  archiveReportChars: { value: 1000, why: 'a text in what a recorder says: the id of a stream, why it failed' },
+  archiveWriteBytes: {
+    value: 4_000_000,
+    why: 'cipher text of one recording that waits for our disk; past it no more is taken from the recorder until it is written',
+  },
+  archiveWriteSeconds: {
+    value: 20,
+    why: 'a disk that has not written archiveWriteBytes by then is too slow: that recording fails',
+  },
   archiveRecorderBytes: {
     value: 1_200_000_000,
     why: 'memory of one recorder; past it that recording fails, and nothing else',
@@ -258,6 +279,11 @@ const table = {
     why: 'the longest such wait, so that a stream that crashes every recorder makes 12 archives an hour; failures further apart than that are not in a row',
   },
   archiveStreams: { value: 50, why: 'OpenTok: streams of one archive' },
+  archiveStreamWaitSeconds: {
+    value: 1,
+    why: 'a stream that could not be recorded, as on a node that is full, is tried again after that, then each time twice as late',
+  },
+  archiveStreamWaitSecondsMax: { value: 30, why: 'the longest of these waits' },
   archivesPerSession: { value: 10, why: 'each is a recorder of its own' },
   archiveTextChars: { value: 512, why: 'name and multiArchiveTag of an archive' },
   archiveBitrateBpsMin: { value: 100_000, why: 'OpenTok: maxBitrate of an archive' },

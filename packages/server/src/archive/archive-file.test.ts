@@ -123,7 +123,7 @@ test('a write that fails is told at the end', async () => {
   const file = await ArchiveFile.create(folder, opentok, now, async () => open('/dev/full', 'a'));
   file.append(Buffer.alloc(10, 1));
   await assert.rejects(file.finish(), { code: 'ENOSPC' });
-  assert.ok(file.failure);
+  assert.ok(file.writes.failure);
   assert.equal(await file.abandon(), null);
 });
 
@@ -143,7 +143,7 @@ test('where the last sync fails, what there is ends with its block all the same'
   file.append(Buffer.alloc(752, 7));
   file.mark(2500, block(2));
   file.append(Buffer.alloc(16, 9));
-  await file.written();
+  await file.writes.settled();
   full = true;
   await assert.rejects(file.finish(), { code: 'ENOSPC' });
   const whole = Buffer.concat([Buffer.alloc(752, 7), block(2)]);
@@ -174,7 +174,7 @@ describe('after a power cut', () => {
       given += 752;
       file.mark((part + 1) * 400, format === 'opentok' ? block(100 + part) : null);
       time += 400;
-      await file.written();
+      await file.writes.settled();
       settled.push(file.settled);
     }
     assert.equal(file.size, given);
@@ -200,7 +200,7 @@ describe('after a power cut', () => {
       time += ms;
       file.append(Buffer.alloc(752));
       file.mark(0, block(1));
-      await file.written();
+      await file.writes.settled();
       return file.settled / 752;
     };
     assert.deepEqual([await after(0), await after(limits.archiveSyncMs - 1), await after(1)], [1, 1, 3]);
@@ -277,4 +277,13 @@ test('a folder whose about is no about is none of ours', async () => {
   await (await ArchiveFile.create(folder, opentok, now)).finish();
   await appendFile(path.join(folder, 'about.json'), 'x');
   assert.equal(await readAbout(folder), null);
+});
+
+test('cipher text counts as waiting until it is on the disk', async () => {
+  const file = await ArchiveFile.create(path.join(root, 'waiting'), opentok, now);
+  file.append(Buffer.alloc(1_000_000));
+  assert.ok(file.writes.waiting > 1_000_000);
+  await file.writes.settled();
+  assert.equal(file.writes.waiting, 0);
+  await file.finish();
 });

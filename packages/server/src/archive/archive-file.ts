@@ -104,21 +104,16 @@ export class ArchiveFile {
     return this.#settled;
   }
 
-  /** What a write failed with; nothing is written after it. */
-  get failure(): unknown {
-    return this.#writes.failure;
-  }
-
-  /** Resolves when all that was given so far is written, or was given up. */
-  written(): Promise<void> {
-    return this.#writes.settled();
+  /** What waits for the disk, and what a write failed with; nothing is written after that. */
+  get writes(): WriteOrder {
+    return this.#writes;
   }
 
   append(cipherText: Buffer): void {
     this.#hash.update(cipherText);
     this.#size += cipherText.length;
     this.#since.sum = crc32(cipherText, this.#since.sum);
-    this.#writes.add(() => this.#archive.appendFile(cipherText));
+    this.#writes.add(() => this.#archive.appendFile(cipherText), cipherText.length);
   }
 
   /** The key of the file, wrapped; kept before anything that it opens. An empty one is no key. */

@@ -131,3 +131,13 @@ test('archiveFiles have room, and not one more', async () => {
   assert.throws(() => kept.began(limits.archiveFiles, begun), { code: 'FrameInvalid' });
   await kept.finish();
 });
+
+test('a part counts as waiting until it is on the disk', async () => {
+  const { kept } = await files();
+  kept.began(0, begun);
+  kept.part(0, Buffer.alloc(1_000_000));
+  assert.ok(kept.writes.waiting > 1_000_000);
+  await kept.writes.settled();
+  assert.equal(kept.writes.waiting, 0);
+  await kept.finish();
+});

@@ -78,9 +78,9 @@ export class IndividualFiles implements FilesTold {
     return files;
   }
 
-  /** What a write failed with; nothing is written after it. */
-  get failure(): unknown {
-    return this.#writes.failure;
+  /** What waits for the disk, and what a write failed with; nothing is written after that. */
+  get writes(): WriteOrder {
+    return this.#writes;
   }
 
   /** Recording began. @param at in milliseconds since 1970 */
@@ -118,7 +118,7 @@ export class IndividualFiles implements FilesTold {
       const spool = this.#spools.get(file);
       if (!spool) throw new PlatformError('FrameInvalid', { why: 'cipher text of a file that has not begun' });
       await spool.appendFile(cipherText);
-    });
+    }, cipherText.length);
   }
 
   ended(file: number, { bytes, headBytes, crc32, stopMs }: EndedFile): void {

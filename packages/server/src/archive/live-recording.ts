@@ -12,10 +12,12 @@ import type {
   TapSink,
 } from '../core/index.ts';
 import type { Cancel, Clock } from '../lib/index.ts';
+import { diskCause, diskWords, type FailureCause, failureReasons, TooSlow } from './failures.ts';
 import { extensionIdsOf } from './header-extensions.ts';
 import type { Facts, Keeping } from './keeping.ts';
 import { type Placement, placeStreams } from './layout.ts';
-import type { RecorderOptions, Seal } from './messages.ts';
+import type { Made, RecorderOptions, Seal } from './messages.ts';
+import { mixedVoices } from './priority.ts';
 import { type FilesTold, Recorder } from './recorder.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -30,6 +32,8 @@ interface Parts {
   readonly clock: Clock;
   readonly monotonic: () => number;
   readonly journal: Journal;
+  /** What runs in the recorder's process; a test may give a program that lies. */
+  readonly program?: string;
 }
 
 interface Source {
@@ -39,6 +43,10 @@ interface Source {
 }
 
 const frameRate = 30;
+/** As large as it is published: no picture is larger. */
+const wholePicture = { width: 16_384, height: 16_384 };
+/** Of what a recorder complained of, the end. */
+const complaintChars = 1000;
 
 export class LiveRecording implements Recording {
   readonly sandbox: Sandbox;
@@ -54,6 +62,11 @@ export class LiveRecording implements Recording {
   /** Since when nobody is there to be recorded; null while somebody is. */
   #emptySince: number | null;
   #stopped = false;
+  /** Streams whose sound is mixed. */
+  #voices: ReadonlySet<string> = new Set();
+  #ended = false;
+  /** The disk has to catch up before more is taken from the recorder. */
+  #waits = false;
 
   constructor(parts: Parts) {
     const { order, keeping, clock, monotonic } = parts;
@@ -72,16 +85,21 @@ export class LiveRecording implements Recording {
         sealed: (durationMs, closing) => {
           // The store has whole milliseconds; a thirtieth of a second is none.
           this.#durationMs = Math.round(durationMs);
-          keeping.told.sealed(this.#durationMs, closing);
+          this.#storing(() => keeping.told.sealed(this.#durationMs, closing));
         },
         ...(keeping.told.files && { files: this.#watched(keeping.told.files) }),
-        tooLarge: (streamId) => this.#leftOut(streamId),
-        keyFrame: (streamId) => this.#sources.get(streamId)?.tap.requestKeyFrame(),
-        ended: (durationMs, { bytes, sha256 }) => void this.#finish(durationMs, { sizeBytes: bytes, sha256 }),
-        failed: (why) => void this.#abandon(why),
+          tooLarge: (streamId) => this.#leftOut(streamId),
+          keyFrame: (streamId) => {
+            const source = this.#sources.get(streamId);
+            if (source?.stream.takesVideo) source.tap.requestKeyFrame();
+          },
+          dropping: () => this.#dropping(),
+          ended: (durationMs, made) => void this.#finish(durationMs, made),
+          failed: (cause, why) => void this.#abandon(cause, why),
       },
       clock,
       parts.sandbox,
+      parts.program,
     );
     parts.journal.record('info', 'a recorder was started', {
       archiveId: order.archiveId,
@@ -91,7 +109,7 @@ export class LiveRecording implements Recording {
     this.#tick();
   }
 
-  add(stream: RecordedStream, tap: StreamTap): void {
+  async add(stream: RecordedStream, tap: StreamTap): Promise<void> {
     if (this.#stopped) {
       tap.close();
       return;
@@ -101,9 +119,14 @@ export class LiveRecording implements Recording {
     this.#sources.set(stream.streamId, source);
     this.#describe(stream);
     this.#arrange();
-    // Where no picture is recorded, none is to be handed over.
-    if (!this.#parts.order.hasVideo) tap.show(null);
-    tap.start(this.#sink(source)).catch(() => this.remove(stream.streamId));
+    try {
+      await tap.start(this.#sink(source));
+    } catch (error) {
+      // It was removed meanwhile, or is another one by now.
+      if (this.#sources.get(stream.streamId) !== source) return;
+      this.remove(stream.streamId);
+      throw error;
+    }
   }
 
   change(stream: RecordedStream): void {
@@ -135,9 +158,7 @@ export class LiveRecording implements Recording {
     this.#cancelTick();
     for (const { tap } of this.#sources.values()) tap.close();
     // What was captured until now is composed `archiveDelayMs` later; that time is given, not waited for.
-    if (this.#began && this.#recording) {
-      this.#recorder.order({ type: 'advance', at: this.#parts.monotonic() + limits.archiveDelayMs });
-    }
+    if (this.#began && this.#recording) this.#recorder.advance(this.#parts.monotonic() + limits.archiveDelayMs);
     this.#recorder.stop();
   }
 
@@ -148,7 +169,7 @@ export class LiveRecording implements Recording {
 
   #tick(): void {
     const { clock, monotonic } = this.#parts;
-    if (this.#began && this.#recording) this.#recorder.order({ type: 'advance', at: monotonic() });
+    if (this.#began && this.#recording) this.#recorder.advance(monotonic());
     this.#cancelTick = clock.after(1000 / frameRate, () => this.#tick());
   }
 
@@ -175,11 +196,19 @@ export class LiveRecording implements Recording {
 
   #arrange(): void {
     const { width, height, hasVideo, outputMode } = this.#parts.order;
-    if (!hasVideo || outputMode === 'individual') return;
+    const sources = [...this.#sources.values()];
+    const composed = outputMode === 'composed';
+    const voices = sources.map(({ stream }) => ({ ...stream, hasAudio: stream.takesAudio }));
+    this.#voices = new Set(composed ? mixedVoices(voices) : voices.map(({ streamId }) => streamId));
+    if (!hasVideo || !composed) {
+      // Where no picture is recorded, none is to be handed over.
+      for (const { stream, tap } of sources) tap.show(hasVideo && stream.takesVideo ? wholePicture : null);
+      return;
+    }
     // A camera that is switched off keeps its place, as a tile with its name.
-    const streams = [...this.#sources.values()].map(({ stream }) => ({ ...stream, hasVideo: true }));
+    const streams = sources.map(({ stream }) => ({ ...stream, hasVideo: stream.takesVideo }));
     const placed: Placement[] = placeStreams({ width, height }, this.#layout, streams);
-    for (const { stream, tap } of this.#sources.values()) {
+    for (const { stream, tap } of sources) {
       const place = placed.find(({ streamId }) => streamId === stream.streamId);
       tap.show(place ? { width: place.width, height: place.height } : null);
     }
@@ -210,8 +239,9 @@ export class LiveRecording implements Recording {
       },
       trackPaused: () => {},
       packet: (kind, packet) => {
-        // Chosen without its sound: none of it reaches the recorder.
-        if (kind === 'audio' && !source.stream.hasAudio) return;
+        // Chosen without its sound or its picture: none of it reaches the recorder.
+        if (kind === 'audio' && !(source.stream.hasAudio && this.#voices.has(streamId))) return;
+        if (kind === 'video' && !source.stream.takesVideo) return;
         const lane = source.lanes.get(kind);
         if (lane !== undefined) recorder.packet(lane, this.#parts.monotonic(), packet);
       },
@@ -235,7 +265,32 @@ export class LiveRecording implements Recording {
 
   #storing(store: () => void): void {
     store();
-    if (this.#parts.keeping.failure) this.#recorder.kill();
+    const { writes } = this.#parts.keeping;
+    if (writes.failure) this.#recorder.fail(diskCause(writes.failure), diskWords(writes.failure));
+    else if (writes.waiting > limits.archiveWriteBytes) void this.#wait();
+  }
+
+  /** Takes nothing more from the recorder until what waits is on the disk. */
+  async #wait(): Promise<void> {
+    if (this.#waits) return;
+    this.#waits = true;
+    const { clock, keeping } = this.#parts;
+    this.#recorder.hold();
+    const cancel = clock.after(limits.archiveWriteSeconds * 1000, () => {
+      const why = new TooSlow(`the disk did not write archiveWriteBytes within ${limits.archiveWriteSeconds} s`);
+      keeping.writes.giveUp(why);
+      this.#recorder.fail('slow', why.message);
+    });
+    await keeping.writes.settled();
+    cancel();
+    this.#waits = false;
+    this.#recorder.resume();
+  }
+
+  #dropping(): void {
+    const { journal, observer, order } = this.#parts;
+    journal.record('warn', 'a recorder does not keep up: packets are dropped', { archiveId: order.archiveId });
+    observer.dropped(this.#recorder.dropped);
   }
 
   #watched(files: FilesTold): FilesTold {
@@ -246,17 +301,21 @@ export class LiveRecording implements Recording {
     };
   }
 
-  /** @param clear the file as it is downloaded where it is sealed with a key of ours */
-  async #finish(durationMs: number, clear: Facts): Promise<void> {
+  async #finish(durationMs: number, made: Made): Promise<void> {
     const { keeping, observer } = this.#parts;
     let kept: Facts;
     // The store has whole milliseconds; a thirtieth of a second is none.
     this.#durationMs = Math.round(durationMs);
     this.#over();
     try {
-      kept = await keeping.finish(clear);
+      const facts = await keeping.finish(made);
+      if (!facts) {
+        await this.#abandon('mismatch', 'size or SHA-256 differ');
+        return;
+      }
+      kept = facts;
     } catch (error) {
-      await this.#keep('what was recorded could not be written', errorText(error));
+      await this.#abandon(diskCause(error), diskWords(error));
       return;
     }
     const result = this.#result(kept);
@@ -272,36 +331,39 @@ export class LiveRecording implements Recording {
     } catch (error) {
       journal.record('warn', 'that an archive is whole could not be noted beside it', {
         archiveId: order.archiveId,
-        error: errorText(error),
+        error: diskWords(error),
       });
     }
   }
 
-  async #abandon(why: string): Promise<void> {
-    this.#over();
-    await this.#keep('the recorder failed', why);
-  }
-
-  /** What there is of it is brought to an end with which it opens. @param reason constant words. @param error for the log */
-  async #keep(reason: string, error: string): Promise<void> {
+  /** What was sealed so far is brought to an end with which it opens, and kept. @param why for the log */
+  async #abandon(cause: FailureCause, why: string): Promise<void> {
     const { keeping, observer, journal, order } = this.#parts;
-    const { archiveId } = order;
-    journal.record('error', 'a recorder failed', { archiveId, reason, error });
-    const kept = await keeping.abandon().catch((thrown: unknown) => {
-      journal.record('error', 'what a recording left could not be brought to an end', {
-        archiveId,
-        error: errorText(thrown),
-      });
+    this.#over();
+    const reason = failureReasons[cause];
+    const line = printable(this.#recorder.complaints).slice(-complaintChars) || null;
+    journal.record('error', 'a recording failed', { archiveId: order.archiveId, reason, error: printable(why), line });
+    const kept = await keeping.abandon().catch((error: unknown) => {
+      const left = { archiveId: order.archiveId, error: diskWords(error) };
+      journal.record('error', 'what a failed recording left could not be brought to its end', left);
       return null;
     });
     observer.failed(reason, kept && this.#result(kept));
   }
 
+  /** Nothing more is taken from streams, and what was dropped of them is told. */
   #over(): void {
+    if (this.#ended) return;
+    this.#ended = true;
     this.#stopped = true;
     this.#cancelTick();
     for (const { tap } of this.#sources.values()) tap.close();
     this.#sources.clear();
+    const { journal, observer, order } = this.#parts;
+    const { dropped } = this.#recorder;
+    if (dropped === 0) return;
+    journal.record('warn', 'packets of a recording were dropped', { archiveId: order.archiveId, count: dropped });
+    observer.dropped(dropped);
   }
 
   #result(facts: Facts): RecordingResult {
@@ -309,8 +371,9 @@ export class LiveRecording implements Recording {
   }
 }
 
-function errorText(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : 'unknown';
+/** Of what a program wrote that decodes what strangers send, what a line of a log may have. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]+/g, ' ').trim();
 }
 
 function optionsOf({ order, seal }: Parts): RecorderOptions {

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { isRefusal, seed } from './archive-fixtures.ts';
 import {
   bytesFrames,
+  checkedReport,
   type Frame,
   FrameReader,
   jsonFrame,
@@ -29,7 +30,7 @@ function raw(length: number, kind: number, body: Uint8Array): Buffer {
 
 test('orders, packets and cipher text are read as they were written', () => {
   const order: Order = { type: 'senderReport', lane: 3, ntpMs: 1_700_000_000_000.5, rtpTimestamp: 4_294_967_295 };
-  const report: Report = { type: 'failed', why: 'the disk is full: “ü”' };
+  const report: Report = { type: 'failed', cause: 'media', why: 'the encoder: “ü”' };
   const cipher = Buffer.from('cipher text');
   const stream = Buffer.concat([
     jsonFrame(order),
@@ -162,4 +163,56 @@ test('property: of any bytes come messages or FrameInvalid, and nothing else', (
     }),
     { seed, numRuns: 1000 },
   );
+});
+
+const reports: Record<string, Report> = {
+  opened: { type: 'opened', password: Buffer.from('wrapped').toString('base64') },
+  keyFrame: { type: 'keyFrame', streamId: 'camera' },
+  advanced: { type: 'advanced' },
+  sealed: { type: 'sealed', durationMs: 33.4, closing: Buffer.alloc(16).toString('base64') },
+  ended: {
+    type: 'ended',
+    durationMs: 1000,
+    clear: { bytes: 10, sha256: Buffer.alloc(32).toString('base64') },
+    stored: { bytes: 20, sha256: '' },
+  },
+  fileBegan: { type: 'fileBegan', file: 0, streamId: 'camera', container: 'webm', startMs: 0 },
+  fileEnded: { type: 'fileEnded', file: 999, bytes: 10, headBytes: 5, crc32: 2 ** 32 - 1, stopMs: 40 },
+  failed: { type: 'failed', cause: 'memory', why: 'x'.repeat(limits.archiveReportChars) },
+};
+
+test('what a recorder says is taken as it is; a text in it has archiveReportChars', () => {
+  for (const report of Object.values(reports)) assert.deepEqual(checkedReport(report), report);
+});
+
+const numbers = [Number.NaN, null, '12', -1, Number.POSITIVE_INFINITY, 1e300, undefined, {}];
+const wrongReports: [string, object][] = [
+  ...numbers.map((durationMs): [string, object] => ['sealed', { durationMs }]),
+  ...numbers.map((durationMs): [string, object] => ['ended', { durationMs }]),
+  ...numbers.map((bytes): [string, object] => ['ended', { clear: { bytes, sha256: '' } }]),
+  ...numbers.map((startMs): [string, object] => ['fileBegan', { startMs }]),
+  ...numbers.map((crc32): [string, object] => ['fileEnded', { crc32 }]),
+  ['ended', { stored: undefined }],
+  ['ended', { clear: { bytes: 1, sha256: 'A'.repeat(48) } }],
+  ['opened', { password: 'no base64!' }],
+  ['opened', { password: 'A'.repeat(limits.archivePasswordChars + 4) }],
+  ['sealed', { closing: 'AAAA' }],
+  ['keyFrame', { streamId: 'x'.repeat(limits.archiveReportChars + 1) }],
+  ['failed', { why: 'x'.repeat(limits.archiveReportChars + 1) }],
+  ['failed', { cause: 'diskFull' }],
+  ['fileBegan', { container: 'exe' }],
+  ['fileBegan', { file: limits.archiveFiles + 1 }],
+  ['advanced', { more: 1 }],
+  ['advanced', { type: 'other' }],
+];
+
+test('what no recorder says is FrameInvalid', () => {
+  for (const [type, change] of wrongReports) {
+    assert.throws(
+      () => checkedReport({ ...reports[type], ...change }),
+      (error) => isRefusal(error, 'FrameInvalid', /no recorder makes/),
+      `${type} ${JSON.stringify(change)}`,
+    );
+  }
+  for (const nothing of [null, 1, 'sealed', [], {}]) assert.throws(() => checkedReport(nothing), PlatformError);
 });

@@ -3,9 +3,10 @@
  * comes with every message from the server; a recorder has no clock of its own.
  */
 import { limits, type MediaKind, PlatformError } from '@cloister/protocol';
+import { z } from 'zod';
+import { ownCauses } from './failures.ts';
 import type { ExtensionIds } from './header-extensions.ts';
 import type { Container } from './output.ts';
-import type { FileContainer } from './remuxer.ts';
 
 /** How what is recorded is sealed. */
 export type Seal =
@@ -83,40 +84,63 @@ export interface OrderedPlace {
   readonly fit: 'contain' | 'cover';
 }
 
-/** From a recorder, beside its cipher text. */
-export type Report =
-  | { readonly type: 'opened'; readonly password: string }
-  | { readonly type: 'keyFrame'; readonly streamId: string }
-  /** Its picture is larger than what is decoded, and is left out. */
-  | { readonly type: 'tooLarge'; readonly streamId: string }
-  /**
-   * What the cipher text before this report holds, and the block (base64) that would end the file after it; null where the
-   * format needs none.
-   */
-  | { readonly type: 'sealed'; readonly durationMs: number; readonly closing: string | null }
-  /** `bytes` and `sha256` (base64) are of the clear file, which nobody else can know; of separate files they are 0 and ''. */
-  | { readonly type: 'ended'; readonly durationMs: number; readonly bytes: number; readonly sha256: string }
-  | ({ readonly type: 'fileBegan'; readonly file: number } & BegunFile)
-  | ({ readonly type: 'fileEnded'; readonly file: number } & EndedFile)
-  | { readonly type: 'failed'; readonly why: string };
+const digest = z.strictObject({ bytes: z.int().nonnegative(), sha256: z.base64().max(44) });
+/** The settings allow an archive of a year. */
+const longestMs = 366 * 86_400_000;
+const durationMs = z.number().nonnegative().max(longestMs);
+const wholeMs = z.int().nonnegative().max(longestMs);
+const streamId = z.string().max(limits.archiveReportChars);
+const whole = z.int().nonnegative();
+const file = whole.max(limits.archiveFiles);
 
 /** A separate file; parts of its cipher text follow under its number. Times are milliseconds of the recording. */
-export interface BegunFile {
-  readonly streamId: string;
-  readonly container: FileContainer;
-  readonly startMs: number;
-}
+const begunFile = z.strictObject({ streamId, container: z.enum(['webm', 'matroska']), startMs: wholeMs });
 
 /**
  * What was sealed of a file: `bytes` of which the first `headBytes` are a head of no further use, and behind them the head
  * that belongs in its place. `crc32` is of the file with that one. Of a file that is sealed to certificates nobody but them
  * reads what was sealed, and nobody checks what is said here.
  */
-export interface EndedFile {
-  readonly bytes: number;
-  readonly headBytes: number;
-  readonly crc32: number;
-  readonly stopMs: number;
+const endedFile = z.strictObject({ bytes: whole, headBytes: whole, crc32: whole.max(2 ** 32 - 1), stopMs: wholeMs });
+
+/** From a recorder, beside its cipher text. It decodes what strangers send: what it says is held against this. */
+const reportSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('opened'), password: z.base64().max(limits.archivePasswordChars) }),
+  z.strictObject({ type: z.literal('keyFrame'), streamId }),
+  /** Its picture is larger than what is decoded, and is left out. */
+  z.strictObject({ type: z.literal('tooLarge'), streamId }),
+  /** It has done all that it was told up to an `advance`, one report for each. */
+  z.strictObject({ type: z.literal('advanced') }),
+  /**
+   * What the cipher text before this report holds, and the block (base64) that would end the file after it; null where the
+   * format needs none.
+   */
+  z.strictObject({ type: z.literal('sealed'), durationMs, closing: z.base64().length(24).nullable() }),
+  /**
+   * `clear` is of the file before it was sealed, `stored` of all cipher text that it gave; `sha256` in base64. Of separate files
+   * they are 0 and ''.
+   */
+  z.strictObject({ type: z.literal('ended'), durationMs, clear: digest, stored: digest }),
+  begunFile.extend({ type: z.literal('fileBegan'), file }),
+  endedFile.extend({ type: z.literal('fileEnded'), file }),
+  z.strictObject({
+    type: z.literal('failed'),
+    cause: z.enum(ownCauses),
+    why: z.string().max(limits.archiveReportChars),
+  }),
+]);
+
+export type Report = z.infer<typeof reportSchema>;
+export type BegunFile = z.infer<typeof begunFile>;
+export type EndedFile = z.infer<typeof endedFile>;
+/** What a recorder says that it made. */
+export type Made = Pick<Extract<Report, { type: 'ended' }>, 'clear' | 'stored'>;
+
+/** @throws PlatformError `FrameInvalid` for what no recorder says */
+export function checkedReport(value: unknown): Report {
+  const parsed = reportSchema.safeParse(value);
+  if (!parsed.success) throw broken('a report that no recorder makes');
+  return parsed.data;
 }
 
 export type Frame =

@@ -4,15 +4,18 @@
  * Clear pictures and sound exist in its memory only.
  */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { limits, type MediaKind } from '@cloister/protocol';
+import { limits, type MediaKind, PlatformError } from '@cloister/protocol';
 import { type ComposedStream, Composition } from './composition.ts';
-import { requireMemory } from './memory-bound.ts';
+import type { ownCauses } from './failures.ts';
+import { requireMemory, TooMuchMemory } from './memory-bound.ts';
 import {
   bytesFrames,
   type ComposedOptions,
   FrameReader,
   jsonFrame,
+  type Made,
   type Order,
   type OrderedPlace,
   partFrames,
@@ -33,7 +36,8 @@ interface Lane {
   readonly kind: MediaKind;
 }
 
-const reports = createWriteStream('', { fd: reportsFd });
+/** Past this many bytes nothing is made until the server has taken them: its disk may be slow. */
+const reports = createWriteStream('', { fd: reportsFd, highWaterMark: limits.archiveMessageBytes });
 
 function report(value: Report): void {
   reports.write(jsonFrame(value));
@@ -43,17 +47,17 @@ function store(cipherText: Buffer): void {
   for (const frame of bytesFrames(cipherText)) reports.write(frame);
 }
 
-/** What is said of the clear file, which exists nowhere. */
+/** What is said of a file: the clear one, which exists nowhere, and the one that is stored. */
 class Digest {
   readonly #hash = createHash('sha256');
   #bytes = 0;
 
-  add(clear: Buffer): void {
-    this.#hash.update(clear);
-    this.#bytes += clear.length;
+  add(part: Buffer): void {
+    this.#hash.update(part);
+    this.#bytes += part.length;
   }
 
-  end(): { bytes: number; sha256: string } {
+  end(): Made['clear'] {
     return { bytes: this.#bytes, sha256: this.#hash.digest('base64') };
   }
 }
@@ -66,12 +70,17 @@ interface Making {
   place(placed: readonly OrderedPlace[]): void;
   /** Resolves when what was made so far was given out. */
   drained(): Promise<void>;
-  /** Gives out the rest. @returns what is said of the clear file; of several, nothing */
-  end(): Promise<{ bytes: number; sha256: string }>;
+  /** Gives out the rest. @returns what is said of the one file; of several, nothing */
+  end(): Promise<Made>;
 }
 
 async function composed(options: ComposedOptions): Promise<Making> {
-  const digest = new Digest();
+  const clearDigest = new Digest();
+  const storedDigest = new Digest();
+  const give = (cipherText: Buffer) => {
+    storedDigest.add(cipherText);
+    store(cipherText);
+  };
   const { sealer, password, closing } = await createSealer(options.seal);
   const { container, width, height, frameRate, hasAudio, hasVideo, maxBitrateBps, quantizationParameter } = options;
   let durationMs = () => 0;
@@ -82,11 +91,11 @@ async function composed(options: ComposedOptions): Promise<Making> {
     maxBitrateBps,
     quantizationParameter,
     write: (clear) => {
-      digest.add(clear);
+      clearDigest.add(clear);
       const cipherText = sealer.write(clear);
       clear.fill(0);
       if (cipherText.length === 0) return;
-      store(cipherText);
+      give(cipherText);
       report({ type: 'sealed', durationMs: durationMs(), closing: closing()?.toString('base64') ?? null });
     },
   });
@@ -104,8 +113,8 @@ async function composed(options: ComposedOptions): Promise<Making> {
     async end() {
       media.close();
       await output.close();
-      store(sealer.end());
-      return digest.end();
+      give(sealer.end());
+      return { clear: clearDigest.end(), stored: storedDigest.end() };
     },
   };
 }
@@ -134,7 +143,7 @@ async function separate({ hasAudio, hasVideo, seal }: SeparateOptions): Promise<
     async end() {
       await media.close();
       sealers.wipe();
-      return { bytes: 0, sha256: '' };
+      return { clear: { bytes: 0, sha256: '' }, stored: { bytes: 0, sha256: '' } };
     },
   };
 }
@@ -177,6 +186,8 @@ class Recorder {
       media.advance(order.at);
       await this.#making.drained();
       requireMemory();
+      if (reports.writableNeedDrain) await once(reports, 'drain');
+      report({ type: 'advanced' });
     } else if (order.type === 'stop') {
       await this.#stop();
       return true;
@@ -186,8 +197,7 @@ class Recorder {
 
   async #stop(): Promise<void> {
     const { durationMs } = this.#making.media;
-    const clear = await this.#making.end();
-    report({ type: 'ended', durationMs, ...clear });
+    report({ type: 'ended', durationMs, ...(await this.#making.end()) });
   }
 }
 
@@ -206,10 +216,17 @@ async function record(): Promise<void> {
   // The server is gone. What was given out is sealed and has its closing block; there is nobody to give more to.
 }
 
+function causeOf(error: unknown, why: string): (typeof ownCauses)[number] {
+  if (error instanceof TooMuchMemory || /allocat(e|ion)/i.test(why)) return 'memory';
+  if (!(error instanceof PlatformError)) return 'media';
+  return error.code === 'CertificateRefused' ? 'seal' : 'recorder';
+}
+
 try {
   await record();
 } catch (error) {
-  report({ type: 'failed', why: error instanceof Error ? error.message : String(error) });
+  const why = error instanceof Error ? error.message : String(error);
+  report({ type: 'failed', cause: causeOf(error, why), why: why.slice(0, limits.archiveReportChars) });
   process.exitCode = 1;
 }
 // What the library keeps open must not keep a process that is done.

@@ -1,6 +1,7 @@
 /** Drives a recorder without a session: publishers of the fixtures, time that the test moves. */
 import { limits, type MediaKind } from '@cloister/protocol';
 import { ManualClock } from '../lib/index.ts';
+import type { FailureCause } from './failures.ts';
 import type { OrderedPlace, RecorderOptions, Seal } from './messages.ts';
 import { Recorder } from './recorder.ts';
 import {
@@ -20,6 +21,7 @@ export interface Recorded {
   readonly closing: { readonly block: Buffer; readonly after: number } | null;
   readonly durationMs: number | null;
   readonly failure: string | null;
+  readonly cause: FailureCause | null;
 }
 
 export const options = (seal: Seal): RecorderOptions => ({
@@ -51,6 +53,7 @@ export class RecorderRig {
   #closing: Recorded['closing'] = null;
   #durationMs: number | null = null;
   #failure: string | null = null;
+  #cause: FailureCause | null = null;
   #now = startMs;
   #lanes = 0;
   #wanted = { bytes: Number.POSITIVE_INFINITY, reached: () => {} };
@@ -70,19 +73,21 @@ export class RecorderRig {
         if (this.#size >= this.#wanted.bytes) this.#wanted.reached();
       },
       keyFrame: (streamId: string) => void this.keyFrames.push(streamId),
-      tooLarge: (streamId: string) => void this.tooLarge.push(streamId),
+        tooLarge: (streamId: string) => void this.tooLarge.push(streamId),
+        dropping: () => {},
       ended: (durationMs: number) => {
         this.#durationMs = durationMs;
         this.#ended.resolve();
       },
-      failed: (why: string) => {
+      failed: (cause: FailureCause, why: string) => {
+        this.#cause = cause;
         this.#failure = why;
         this.#opened.resolve();
         this.#ended.resolve();
       },
     };
     this.recorder = new Recorder(ordered, told, this.clock, sandbox);
-    this.recorder.order({ type: 'advance', at: startMs });
+    this.recorder.advance(startMs);
   }
 
   /** Resolves when it is ready, or failed. */
@@ -126,6 +131,7 @@ export class RecorderRig {
       closing: this.#closing,
       durationMs: this.#durationMs,
       failure: this.#failure,
+      cause: this.#cause,
     };
   }
 
@@ -153,7 +159,7 @@ export class RecorderRig {
   #advanceTo(at: number): void {
     while (this.#now + stepMs <= at) {
       this.#now += stepMs;
-      this.recorder.order({ type: 'advance', at: this.#now });
+      this.recorder.advance(this.#now);
     }
   }
 }

@@ -1,18 +1,21 @@
 /**
  * The server's end of a recorder: starts its process, gives it orders and packets, and hands on what it reports. What waits
  * for a recorder that does not keep up is bounded: packets past the bound are dropped with the rest of their picture, and a
- * key frame is asked for.
+ * key frame is asked for. It answers when it was started and whenever it is told the time: one that does not is killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { limits, type MediaKind, PlatformError } from '@cloister/protocol';
 import type { Cancel, Clock } from '../lib/index.ts';
+import type { FailureCause } from './failures.ts';
 import {
   type BegunFile,
+  checkedReport,
   type EndedFile,
   FrameReader,
   jsonFrame,
+  type Made,
   type Order,
   packetFrame,
   type RecorderOptions,
@@ -40,8 +43,11 @@ export interface RecorderTold {
   keyFrame(streamId: string): void;
   /** A stream's picture is left out, since it is too large. */
   tooLarge(streamId: string): void;
-  ended(durationMs: number, clear: { readonly bytes: number; readonly sha256: string }): void;
-  failed(why: string): void;
+  /** It does not keep up: packets are dropped from now on. Once. */
+  dropping(): void;
+  ended(durationMs: number, made: Made): void;
+  /** @param why for the log, nothing personal */
+  failed(cause: FailureCause, why: string): void;
 }
 
 interface Lane {
@@ -65,23 +71,41 @@ const flags = [
   '--disable-sigusr1',
 ];
 const complaintsBytes = 4000;
+/** What it is to catch up is told in such steps: between them it answers. */
+const stepMs = 1000;
+/** How a shell says that its program was ended by a signal. */
+const signalled = 128;
 
 export class Recorder {
   readonly #child: ChildProcess;
   readonly #orders: Writable;
+  readonly #reports: Readable;
   readonly #told: RecorderTold;
   readonly #clock: Clock;
   readonly #lanes = new Map<number, Lane>();
   #complaints = '';
   #dropped = 0;
   #over = false;
+  #opened = false;
   #cancelKill: Cancel | null = null;
+  #cancelWatch: Cancel = () => {};
+  /** Orders that it has not answered: at first, to open. */
+  #unanswered = 1;
+  #silentSeconds = 0;
+  /** What it says is not read, since the disk does not keep up. */
+  #held = false;
+  /** How far time has come, where it was not told yet, and how far it was told. */
+  #due: number | null = null;
+  #toldAt: number | null = null;
 
-  /** Starts the process; `told.opened` says when it is ready. */
-  constructor(options: RecorderOptions, told: RecorderTold, clock: Clock, sandbox: Sandbox) {
+  /**
+   * Starts the process; `told.opened` says when it is ready.
+   * @param file what runs in it; a test may give a program that lies
+   */
+  constructor(options: RecorderOptions, told: RecorderTold, clock: Clock, sandbox: Sandbox, file = program) {
     this.#told = told;
     this.#clock = clock;
-    const args = [...flags, program];
+    const args = [...flags, file];
     const command = shutIn({ file: process.execPath, args }, sandbox);
     this.#child = spawn(command.file, [...command.args], {
       env: {},
@@ -91,15 +115,17 @@ export class Recorder {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
     });
     // Where there is no handle left for its pipes, it has none; the error that follows is told by this one.
-    this.#child.on('error', () => this.#fail('its process does not start'));
+    this.#child.on('error', () => this.fail('start', 'its process does not start'));
     if (!this.#child.stdio) {
       this.#over = true;
       throw new PlatformError('CapacityReached');
     }
     const [, , complaints, orders, reports] = this.#child.stdio as [null, null, Readable, Writable, Readable];
     this.#orders = orders;
-    orders.on('error', () => this.#fail('its pipe broke'));
-    reports.on('error', () => this.#fail('its pipe broke'));
+    this.#reports = reports;
+    // What it said before it closed its end comes first; after that its process ends, or is silent.
+    orders.on('error', () => {});
+    reports.on('error', () => this.fail('recorder', 'its pipe broke'));
     complaints.on('data', (chunk: Buffer) => {
       this.#complaints = (this.#complaints + chunk.toString()).slice(-complaintsBytes);
     });
@@ -107,8 +133,9 @@ export class Recorder {
     // Where the shell around it is gone, what is inside ends with its orders.
     this.#child.on('exit', () => this.#orders.destroy());
     // `close` comes when its pipes are read to their ends, so that nothing it said is lost.
-    this.#child.on('close', (code, signal) => this.#fail(`its process ended with ${signal ?? code}`));
+    this.#child.on('close', (code, signal) => this.#closed(code, signal));
     this.order({ type: 'open', options });
+    this.#watch();
   }
 
   /** Its process, for the watch on it. */
@@ -136,10 +163,28 @@ export class Recorder {
     return this.#complaints;
   }
 
-  order(order: Order): void {
-    if (this.#over) return;
+  /** What is to be done from the time on that was told last. */
+  order(order: Exclude<Order, { type: 'advance' | 'stop' }>): void {
     if (order.type === 'track') this.#lanes.set(order.lane, { streamId: order.streamId, kind: order.kind, cut: null });
-    this.#orders.write(jsonFrame(order));
+    const waits = this.#orders.writableLength;
+    if (order.type === 'senderReport') {
+      // There will be another one.
+      if (waits <= limits.archivePipeBytes) this.#write(order);
+      return;
+    }
+    this.#tellTime();
+    this.#write(order);
+    // Time that is left out is none in which to catch up.
+    if (order.type === 'skip') this.#toldAt = null;
+    if (waits > limits.archivePipeBytes + limits.archiveOrderBytes) {
+      this.fail('silent', `${waits} bytes of orders and packets wait for it`);
+    }
+  }
+
+  /** Time has come so far; one that has not answered yet is told later. @param at milliseconds, ascending */
+  advance(at: number): void {
+    this.#due = at;
+    this.#advance();
   }
 
   /**
@@ -153,6 +198,7 @@ export class Recorder {
     const full = this.#orders.writableLength + packet.length > limits.archivePipeBytes;
     if (full || of.cut === timestamp) {
       this.#dropped += 1;
+      if (this.#dropped === 1) this.#told.dropping();
       if (of.cut === null && of.kind === 'video') this.#told.keyFrame(of.streamId);
       of.cut = timestamp;
       return;
@@ -164,16 +210,74 @@ export class Recorder {
   /** Ends the recording: `told.ended` or `told.failed` follows, within `archiveEndSeconds` at the latest. */
   stop(): void {
     if (this.#over || this.#cancelKill) return;
-    this.order({ type: 'stop' });
+    this.#tellTime();
+    this.#write({ type: 'stop' });
+    this.#cancelWatch();
     this.#cancelKill = this.#clock.after(limits.archiveEndSeconds * 1000, () => {
-      this.#fail(`it did not end within ${limits.archiveEndSeconds} s`);
+      this.fail(this.#held ? 'slow' : 'endless', `it did not end within ${limits.archiveEndSeconds} s`);
     });
+  }
+
+  /** What it says waits in its pipe, until `resume`. It is not silent then. */
+  hold(): void {
+    this.#held = true;
+    this.#reports.pause();
+  }
+
+  resume(): void {
+    this.#held = false;
+    this.#silentSeconds = 0;
+    this.#reports.resume();
   }
 
   /** Ends the process at once. */
   kill(): void {
     this.#child.kill('SIGKILL');
     this.#orders.destroy();
+  }
+
+  /** Ends the process, and tells of it; nothing happens where it has ended. @param why for the log, nothing personal */
+  fail(cause: FailureCause, why: string): void {
+    if (this.#over) return;
+    this.#end();
+    this.kill();
+    this.#told.failed(cause, why);
+  }
+
+  #write(order: Order): void {
+    if (!this.#over) this.#orders.write(jsonFrame(order));
+  }
+
+  /** Tells how far time has come, in steps, as far as it answers. */
+  #advance(): void {
+    while (this.#due !== null && this.#unanswered < limits.archiveAdvancesWaiting) {
+      this.#tellTime(this.#toldAt === null ? this.#due : Math.min(this.#due, this.#toldAt + stepMs));
+    }
+  }
+
+  #tellTime(at = this.#due): void {
+    if (at === null) return;
+    this.#toldAt = at;
+    if (at === this.#due) this.#due = null;
+    this.#unanswered += 1;
+    this.#write({ type: 'advance', at });
+  }
+
+  /** @throws PlatformError `FrameInvalid` for an answer to nothing */
+  #answered(): void {
+    if (this.#unanswered === 0) throw new PlatformError('FrameInvalid', { why: 'a recorder that was not asked' });
+    this.#unanswered -= 1;
+    this.#silentSeconds = 0;
+    this.#advance();
+  }
+
+  /** Second by second, so that a server that stood still itself does not find fault with it at once. */
+  #watch(): void {
+    this.#cancelWatch = this.#clock.after(1000, () => {
+      this.#silentSeconds = this.#held || this.#unanswered === 0 ? 0 : this.#silentSeconds + 1;
+      if (this.#silentSeconds < limits.archiveSilentSeconds) this.#watch();
+      else this.fail('silent', `it did not answer within ${limits.archiveSilentSeconds} s`);
+    });
   }
 
   #read(reports: Readable): void {
@@ -184,39 +288,45 @@ export class Recorder {
           if (this.#over) return;
           if (frame.kind === 'bytes') this.#told.cipherText(frame.bytes);
           else if (frame.kind === 'part') this.#told.files?.part(frame.file, frame.bytes);
-          else if (frame.kind === 'json') this.#report(frame.value as Report);
+          else if (frame.kind === 'json') this.#report(checkedReport(frame.value));
         }
       } catch {
-        this.#fail('it said what is no report');
+        this.fail('report', 'it said what is no report');
       }
     });
   }
 
   #report(report: Report): void {
-    if (report.type === 'opened') this.#told.opened(report.password);
+    if (report.type === 'opened') {
+      this.#opened = true;
+      this.#answered();
+      this.#told.opened(report.password);
+    } else if (report.type === 'advanced') this.#answered();
     else if (report.type === 'sealed') {
       this.#told.sealed(report.durationMs, report.closing === null ? null : Buffer.from(report.closing, 'base64'));
     } else if (report.type === 'keyFrame') this.#told.keyFrame(report.streamId);
     else if (report.type === 'tooLarge') this.#told.tooLarge(report.streamId);
     else if (report.type === 'fileBegan') this.#told.files?.began(report.file, report);
     else if (report.type === 'fileEnded') this.#told.files?.ended(report.file, report);
-    else if (report.type === 'failed') this.#fail(report.why);
+    else if (report.type === 'failed') this.fail(report.cause, report.why);
     else if (report.type === 'ended') {
       this.#end();
-      this.#told.ended(report.durationMs, { bytes: report.bytes, sha256: report.sha256 });
+      this.#told.ended(report.durationMs, report);
     }
+  }
+
+  #closed(code: number | null, signal: string | null): void {
+    const why = `its process ended with ${signal ?? code}`;
+    if (this.#complaints.includes('heap out of memory')) this.fail('memory', why);
+    else this.fail(!this.#opened && code !== null && code < signalled ? 'start' : 'recorder', why);
   }
 
   #end(): void {
     this.#over = true;
     this.#cancelKill?.();
+    this.#cancelWatch();
     this.#orders.end();
-  }
-
-  #fail(why: string): void {
-    if (this.#over) return;
-    this.#end();
-    this.kill();
-    this.#told.failed(why);
+    // What it still says is read to its end and passed over, so that its process can go.
+    this.#reports.resume();
   }
 }

@@ -84,6 +84,8 @@ export const stream: RecordedStream = {
   addedAt: 1,
   hasAudio: true,
   hasVideo: true,
+  takesAudio: true,
+  takesVideo: true,
 };
 
 export interface Watched extends RecordingObserver {
@@ -98,6 +100,7 @@ export function watch(): Watched {
     over: over.promise,
     begun: begun.promise,
     began: () => begun.resolve(),
+    dropped: () => {},
     ended: (result) => over.resolve({ result, why: null }),
     failed: (why, result) => over.resolve({ result, why }),
   };

@@ -28,12 +28,14 @@ import {
   removeStored,
   writeEnd,
 } from './archive-file.ts';
+import { isDiskFull } from './failures.ts';
 import { type KeptIndividual, openIndividual, settleIndividual } from './individual-archive.ts';
 import { IndividualFiles } from './individual-files.ts';
 import { type Facts, type Keeping, keepComposed, keepIndividual } from './keeping.ts';
 import { LiveRecording } from './live-recording.ts';
 import { giveBack } from './memory.ts';
 import type { Seal } from './messages.ts';
+import { OpenedDigest } from './opened-digest.ts';
 import { byPlatform, toPlatform, type UnwrapKey } from './recipients.ts';
 import type { SandboxTrial } from './sandbox.ts';
 import { contentKeyBytes } from './sealed-chunks.ts';
@@ -126,9 +128,11 @@ async function startRecording(
   const sandbox = await deps.sandbox.forRecorder();
   const seal = await sealOf(deps.keys, order);
   const about = aboutOf(order, seal);
-  await newFolder(folder);
   let keeping: Keeping | null = null;
+  let made = false;
   try {
+    await newFolder(folder);
+    made = true;
     keeping = await keepingOf(deps, { order, about, folder, measure });
     growing.set(archiveId, keeping);
     const telling = tellingEnd(observer, () => growing.delete(archiveId));
@@ -137,8 +141,8 @@ async function startRecording(
   } catch (error) {
     growing.delete(archiveId);
     await keeping?.abandon().catch(() => {});
-    await removeStored(folder);
-    throw error;
+    if (made) await removeStored(folder);
+    throw isDiskFull(error) ? new PlatformError('StorageFull', {}, { cause: error }) : error;
   }
 }
 
@@ -178,6 +182,7 @@ function isSame(one: Facts, other: Facts | null): boolean {
 function tellingEnd(observer: RecordingObserver, over: () => void): RecordingObserver {
   return {
     began: (at) => observer.began(at),
+    dropped: (packets) => observer.dropped(packets),
     ended: (result) => {
       over();
       observer.ended(result);
@@ -252,7 +257,8 @@ async function keepingOf(
     return keepIndividual(files, () => settleIndividual(kept), measure);
   }
   const file = await ArchiveFile.create(folder, about, monotonic);
-  return keepComposed(file, about.format !== 'cloister', measure);
+  const opened = about.format === 'cloister' ? new OpenedDigest(unwrapOf(keys, archiveId, projectId)) : null;
+  return keepComposed(file, opened, measure);
 }
 
 /** What is stored. Nothing is open before its first byte is asked for, nor when that never happens. */

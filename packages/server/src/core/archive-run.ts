@@ -11,6 +11,7 @@ import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import type { Home } from './home.ts';
 import type { Layout } from './layout.ts';
+import { LostStreams } from './lost-streams.ts';
 import { withManifest } from './manifest.ts';
 import type { RecordedStream, Recording, RecordingObserver, RecordingResult } from './recordings.ts';
 import type { Stream } from './stream.ts';
@@ -54,6 +55,7 @@ export class ArchiveRun implements RecordingObserver {
   /** Streams that were chosen, by hand or all of them; some wait for room. */
   readonly #chosen = new Map<string, Wanted>();
   readonly #recorded = new Map<string, { readonly stream: Stream; readonly addedAt: number }>();
+  readonly #lost = new LostStreams();
   readonly #timers = new Map<'begin' | 'recorded' | 'wall' | 'paused' | 'left', Cancel>();
   /** Milliseconds recorded before the last pause, and when recording went on after it. */
   #recordedMs = 0;
@@ -123,6 +125,7 @@ export class ArchiveRun implements RecordingObserver {
 
   streamDestroyed(stream: Stream): void {
     this.#chosen.delete(stream.id);
+    this.#lost.forget(stream.id);
     this.#drop(stream.id);
     const published = [...(this.#home?.streams.values() ?? [])].some(({ announced }) => announced);
     if (!published && this.archive.status === 'started') this.#pause();
@@ -143,6 +146,7 @@ export class ArchiveRun implements RecordingObserver {
   /** @returns whether it was chosen */
   unchoose(actor: Actor, streamId: string): boolean {
     if (!this.#chosen.delete(streamId)) return false;
+    this.#lost.forget(streamId);
     this.#drop(streamId);
     this.#tell(actor, 'archive.streamRemoved', streamId);
     return true;
@@ -175,6 +179,12 @@ export class ArchiveRun implements RecordingObserver {
     this.archive = { ...this.archive, beganAt: this.archive.beganAt ?? at };
   }
 
+  dropped(packets: number): void {
+    const { id, projectId, sessionId } = this.archive;
+    const facts = { projectId, sessionId, archiveId: id, packets };
+    this.#deps.recorder.record(system, { type: 'archive.packetsDropped', ...facts });
+  }
+
   ended(result: RecordingResult): void {
     this.#finish(result, null);
   }
@@ -199,7 +209,8 @@ export class ArchiveRun implements RecordingObserver {
     const wasRecording = isRecording(this.archive);
     const { clock, keys } = this.#deps;
     const stoppedAt = wasRecording ? clock.now() : this.archive.updatedAt;
-    this.archive = withManifest(keys, become(this.archive, status, clock.now(), change), stoppedAt);
+    const known = this.#withWhatIsMissing(change);
+    this.archive = withManifest(keys, become(this.archive, status, clock.now(), known), stoppedAt);
     const { projectId, sessionId } = this.archive;
     this.#deps.recorder.record(actor, { type: `archive.${status}`, projectId, sessionId, archive: this.archive });
     if (!wasRecording || isRecording(this.archive)) return;
@@ -224,12 +235,18 @@ export class ArchiveRun implements RecordingObserver {
     this.become(system, 'started');
   }
 
+  /** Who has the archive learns from its reason that a stream is missing, wherever it went. */
+  #withWhatIsMissing(change: Partial<Archive>): Partial<Archive> {
+    if (!this.#lost.ever || change.reason === undefined) return change;
+    return { ...change, reason: `${change.reason}; a stream is missing from all of it or a part` };
+  }
+
   /** Records chosen streams in the order of their choice, as far as there is room. */
   #fill(): void {
     for (const streamId of this.#chosen.keys()) {
       if (this.#recorded.size >= limits.archiveStreams) return;
       const stream = this.#home?.streams.get(streamId);
-      if (stream && !this.#recorded.has(streamId)) void this.#add(stream);
+      if (stream && !this.#recorded.has(streamId) && !this.#lost.waits(streamId)) void this.#add(stream);
     }
   }
 
@@ -241,20 +258,27 @@ export class ArchiveRun implements RecordingObserver {
       const tap = await room?.tap(stream.id);
       if (!tap) throw new PlatformError('RecorderMissing');
       // The recording takes the tap in any case, and closes it.
-      this.#recording?.add(this.#shape(stream, entry.addedAt), tap);
+      await this.#recording?.add(this.#shape(stream, entry.addedAt), tap);
       if (this.#recorded.get(stream.id) !== entry) this.#recording?.remove(stream.id);
+      else if (this.#lost.found(stream.id)) this.#tell(system, 'archive.streamRecovered', stream.id);
     } catch (error) {
-      if (this.#recorded.get(stream.id) !== entry) return;
-      this.#recorded.delete(stream.id);
-      this.#chosen.delete(stream.id);
-      this.#deps.journal.record('error', 'a stream could not be recorded', {
-        archiveId: this.archive.id,
-        streamId: stream.id,
-        code: error instanceof PlatformError ? error.code : 'Internal',
-        error: error instanceof Error ? error.message : 'unknown',
-      });
-      this.#fill();
+      if (this.#recorded.get(stream.id) === entry) this.#lose(stream, error);
     }
+  }
+
+  /** A chosen stream cannot be recorded now: that is told, and it is tried again. */
+  #lose(stream: Stream, error: unknown): void {
+    this.#recorded.delete(stream.id);
+    const { clock, journal, recorder } = this.#deps;
+    const { id: archiveId, projectId, sessionId } = this.archive;
+    const code = error instanceof PlatformError ? error.code : 'Internal';
+    const words = error instanceof Error ? error.message : 'unknown';
+    journal.record('error', 'a stream could not be recorded', { archiveId, streamId: stream.id, code, error: words });
+    if (this.#lost.lose(stream.id, clock, () => this.#fill())) {
+      const facts = { projectId, sessionId, archiveId, streamId: stream.id, code };
+      recorder.record(system, { type: 'archive.streamLost', ...facts });
+    }
+    this.#fill();
   }
 
   #drop(streamId: string): void {
@@ -275,6 +299,8 @@ export class ArchiveRun implements RecordingObserver {
       addedAt,
       hasAudio: this.archive.hasAudio && wanted.audio && stream.hasAudio,
       hasVideo: this.archive.hasVideo && wanted.video && stream.hasVideo && stream.videoType !== null,
+      takesAudio: this.archive.hasAudio && wanted.audio,
+      takesVideo: this.archive.hasVideo && wanted.video && stream.videoType !== null,
     };
   }
 
@@ -283,6 +309,7 @@ export class ArchiveRun implements RecordingObserver {
     this.#timers.clear();
     this.#recorded.clear();
     this.#chosen.clear();
+    this.#lost.clear();
   }
 
   #after(name: 'begin' | 'recorded' | 'wall' | 'paused' | 'left', ms: number, reason: string): void {
@@ -298,7 +325,11 @@ export class ArchiveRun implements RecordingObserver {
     this.#timers.delete(name);
   }
 
-  #tell(actor: Actor, type: 'archive.streamAdded' | 'archive.streamRemoved', streamId: string): void {
+  #tell(
+    actor: Actor,
+    type: 'archive.streamAdded' | 'archive.streamRemoved' | 'archive.streamRecovered',
+    streamId: string,
+  ): void {
     const { id, projectId, sessionId } = this.archive;
     this.#deps.recorder.record(actor, { type, projectId, sessionId, archiveId: id, streamId });
   }

@@ -62,6 +62,9 @@ const subjects: { readonly [Type in EventType]: SubjectOf<Type> | null } = {
   'archive.layoutChanged': archiveOf,
   'archive.streamAdded': archiveOf,
   'archive.streamRemoved': archiveOf,
+  'archive.streamLost': archiveOf,
+  'archive.streamRecovered': archiveOf,
+  'archive.packetsDropped': archiveOf,
   'archive.downloaded': archiveOf,
 };
 

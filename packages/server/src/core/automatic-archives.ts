@@ -56,7 +56,7 @@ export class AutomaticArchives {
   stopped(followed: ArchiveSession, { archive }: ArchiveRun): void {
     if (!archive.automatic) return;
     if (archive.status === 'failed') this.#failed(followed.session);
-    else if (archive.reason === 'maximum duration exceeded') this.#begin(followed);
+    else if (archive.reason.startsWith('maximum duration exceeded')) this.#begin(followed);
   }
 
   /** Begins nothing any more. */

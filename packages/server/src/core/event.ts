@@ -5,7 +5,7 @@
  * Personal fields (connection data, names) appear here in the clear, in memory only: the store seals them with the
  * project's data key before they touch a disk.
  */
-import type { DisconnectReason, Leg, MediaPolicy, StreamEndReason, VideoType } from '@cloister/protocol';
+import type { DisconnectReason, ErrorCode, Leg, MediaPolicy, StreamEndReason, VideoType } from '@cloister/protocol';
 import type { Archive } from './entities.ts';
 
 /** Who did it. */
@@ -129,6 +129,17 @@ type ArchiveEvent = Base & { readonly projectId: string; readonly sessionId: str
     | { readonly type: 'archive.layoutChanged'; readonly archiveId: string; readonly layout: string }
     | { readonly type: 'archive.streamAdded'; readonly archiveId: string; readonly streamId: string }
     | { readonly type: 'archive.streamRemoved'; readonly archiveId: string; readonly streamId: string }
+    /** Its media could not be had, such as on a node that is full: it is tried again until it is recorded. */
+    | {
+        readonly type: 'archive.streamLost';
+        readonly archiveId: string;
+        readonly streamId: string;
+        readonly code: ErrorCode;
+      }
+    /** One that was lost is recorded from now on. */
+    | { readonly type: 'archive.streamRecovered'; readonly archiveId: string; readonly streamId: string }
+    /** The recorder did not keep up: told with the first packet, and at the end with how many it were. */
+    | { readonly type: 'archive.packetsDropped'; readonly archiveId: string; readonly packets: number }
     | { readonly type: 'archive.downloaded'; readonly archiveId: string }
   );
 

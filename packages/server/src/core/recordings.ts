@@ -19,6 +19,10 @@ export interface RecordedStream {
   /** Whether its sound is to be recorded now: false while it is muted. */
   readonly hasAudio: boolean;
   readonly hasVideo: boolean;
+  /** Whether the archive takes its sound: also while it is muted. */
+  readonly takesAudio: boolean;
+  /** Whether the archive takes its picture, and it has ever had one: also while it is off. */
+  readonly takesVideo: boolean;
 }
 
 /** What is to be recorded, and how. */
@@ -67,6 +71,8 @@ export interface FoundRecording extends RecordingResult {
 export interface RecordingObserver {
   /** The first sealed byte; milliseconds since 1970. */
   began(at: number): void;
+  /** The recorder does not keep up: packets are lost. Told with the first one, and before the end. @param packets in all */
+  dropped(packets: number): void;
   ended(result: RecordingResult): void;
   /** @param why constant words, without anything personal. @param kept what was sealed so far, if that opens */
   failed(why: string, kept: RecordingResult | null): void;
@@ -75,7 +81,8 @@ export interface RecordingObserver {
 /** One recording that runs. A tap belongs to it from `add` on, also where it has been stopped already. */
 export interface Recording {
   readonly sandbox: RecorderSandbox;
-  add(stream: RecordedStream, tap: StreamTap): void;
+  /** Resolves when its media is handed over, or it was removed. @throws PlatformError as the start of its tap; it is out then */
+  add(stream: RecordedStream, tap: StreamTap): Promise<void>;
   change(stream: RecordedStream): void;
   remove(streamId: string): void;
   layout(layout: Layout): void;
@@ -85,7 +92,10 @@ export interface Recording {
 export interface Recordings {
   /** @throws PlatformError `StylesheetInvalid`, `StylesheetTooLarge` */
   checkStylesheet(stylesheet: string): void;
-  /** @throws PlatformError where nothing was begun, of which nothing is left; the observer is told nothing then. */
+  /**
+   * @throws PlatformError where nothing was begun, of which nothing is left; the observer is told nothing then. `StorageFull` where
+   *   the disk is
+   */
   start(order: RecordingOrder, observer: RecordingObserver): Promise<Recording>;
   /**
    * Brings what a former run of the server left of a recording to an end with which it opens; what had one already is

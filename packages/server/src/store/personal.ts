@@ -60,6 +60,9 @@ const personalPaths: Readonly<Record<EventType, readonly Path[]>> = {
   'archive.layoutChanged': none,
   'archive.streamAdded': none,
   'archive.streamRemoved': none,
+  'archive.streamLost': none,
+  'archive.streamRecovered': none,
+  'archive.packetsDropped': none,
   'archive.downloaded': none,
 };
 
