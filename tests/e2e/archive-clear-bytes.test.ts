@@ -11,7 +11,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
-import { openAnyArchive, openArchive } from '../../packages/server/src/archive/index.ts';
+import { openArchive } from '../../packages/server/src/archive/index.ts';
 import { FrameReader } from '../../packages/server/src/archive/messages.ts';
 import { parseRtp } from '../../packages/server/src/lib/index.ts';
 import { type Alteration, alteredBuild } from '../rig/altered.ts';
@@ -66,18 +66,6 @@ const ownFormat: Kind = {
     return Buffer.concat(parts);
   },
 };
-/** Under what is set for the project by then. */
-const sealedFiles: Kind = {
-  name: 'individual, to a certificate in our own format',
-  options: { outputMode: 'individual' },
-  open: async (file) => {
-    const opened = await openAnyArchive(Readable.from([file]), { privateKey: key.privateKey });
-    assert.ok('entries' in opened);
-    const parts: Buffer[] = [];
-    for await (const { clear } of opened.entries) for await (const part of clear) parts.push(Buffer.from(part));
-    return Buffer.concat(parts);
-  },
-};
 /**
  * Those to a certificate come last: no other kind may be started once it is set. The bucket of its storage refuses them, so
  * they are copies of a fall-back as well.
@@ -87,7 +75,6 @@ const kinds: readonly Kind[] = [
   { name: 'individual, with the key of the project', options: { outputMode: 'individual' }, open: asItIs },
   toCertificate,
   ownFormat,
-  sealedFiles,
 ];
 
 /** A bucket whose server encrypts, and confirms it: what is clear reaches it within TLS alone. */
