@@ -191,7 +191,8 @@ export const commands: Readonly<Record<string, Command>> = {
     run: (call) => operator(call, 'POST', '/keys/compromise', { keyId: call.arguments[0] }),
   },
   'archive open': {
-    summary: 'opens an archive (a file, an https URL, or - for standard input) with the private key of its certificate',
+    summary:
+      'opens an archive (a file, s3://BUCKET/KEY, an https URL, or - for standard input) with the private key of its certificate',
     arguments: ['SOURCE'],
     options: {
       key: { type: 'string' },
@@ -215,7 +216,7 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   'archive verify': {
     summary:
-      'says whether a file (or an https URL, or -) is the archive of a manifest, by the public keys of the platform',
+      'says whether a file (or s3://BUCKET/KEY, an https URL, or -) is the archive of a manifest, by the public keys of the platform',
     arguments: ['SOURCE'],
     options: { manifest: { type: 'string' }, 'platform-keys': { type: 'string' } },
     run: async ({ arguments: [source = ''], options }) => {
