@@ -1,10 +1,11 @@
 /** Archives of real calls that go to a customer's bucket: Swift with its S3 layer, killed and started again on the way. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import { tempFolder } from '../rig/cleanup.ts';
 import { command } from '../rig/command.ts';
 import type { Participant } from '../rig/page.ts';
@@ -173,6 +174,15 @@ test('STO9 sealed to a certificate: the platform is killed on the way, and after
   ]);
   assert.equal(opened.status, 0, String(opened.stderr));
   assert.match(probe(out), /h264[\s\S]*aac[\s\S]*mpegts/);
+  // The same from the bucket itself, by who has credentials for it.
+  const program = path.resolve(import.meta.dirname, '../../packages/server/src/cli/main.ts');
+  const read = path.join(folder, 'read.ts');
+  const source = `s3://${bucket}/${stage.customer.credentials.apiKey}/${after.id}/archive.ts`;
+  const words = ['archive', 'open', source, '--key', key, '--password', after.password, '--sha256', after.sha256sum];
+  const { accessKey, secretKey } = swift.owner;
+  const env = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, AWS_ENDPOINT_URL_S3: swift.endpoint };
+  await promisify(execFile)(process.execPath, [program, ...words, '--out', read], { env: { ...process.env, ...env } });
+  assert.deepEqual(readFileSync(read), readFileSync(out));
 });
 
 /** Records an individual archive, and takes what is in the bucket apart. @returns the names of its members, and where they are */

@@ -392,13 +392,7 @@ test('a URL is read as it comes; what goes wrong on the way says so and shows no
 });
 
 test('a URL that others could read along is not asked', async () => {
-  for (const url of [
-    'http://192.0.2.1/a',
-    'http://archive.example/a',
-    'ftp://127.0.0.1/a',
-    's3://bucket/a',
-    'https://',
-  ]) {
+  for (const url of ['http://192.0.2.1/a', 'http://archive.example/a', 'ftp://127.0.0.1/a', 'https://']) {
     const { run } = rig(undefined, () => assert.fail('it was asked'));
     await assert.rejects(run(url), (error) => isRefusal(error, 'ArchiveUnreadable', /https|cannot be read/));
   }

@@ -1,7 +1,8 @@
-/** Where an archive comes from: a file, a URL, or standard input. */
+/** Where an archive comes from: a file, a URL, a bucket, or standard input. */
 import { open, stat } from 'node:fs/promises';
 import { PlatformError } from '@cloister/protocol';
 import { isLoopback } from '../lib/index.ts';
+import { readS3Object } from '../storage/index.ts';
 
 /** Bytes that are read from a disk at once: many enough that reading is not what takes the time, few enough for a cache. */
 const READ_BYTES = 512 * 1024;
@@ -64,7 +65,7 @@ function checkedUrl(text: string): URL {
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(host))) return url;
   return unreadable(
-    `${url.protocol}//${url.host} is not https; http is taken from this machine alone. For a bucket give a signed https URL`,
+    `${url.protocol}//${url.host} is not https; http is taken from this machine alone. For a bucket give s3://BUCKET/KEY, or a signed https URL`,
   );
 }
 
@@ -91,12 +92,18 @@ async function fromUrl(text: string, { fetch }: SourceDeps): Promise<ArchiveSour
   return { bytes: () => bodyOf(answer, url.origin), size: length === null ? null : Number(length), kind: 'url' };
 }
 
+async function fromBucket(source: string, { fetch }: SourceDeps): Promise<ArchiveSource> {
+  const { bytes, size } = await readS3Object(source, fetch);
+  return { bytes: () => bytes, size, kind: 'url' };
+}
+
 /**
  * Finds the archive.
- * @param source a path, `-` for standard input, or a URL: https, or http on loopback
+ * @param source a path, `-` for standard input, `s3://BUCKET/KEY`, or a URL: https, or http on loopback
  * @throws PlatformError `ArchiveUnreadable`, also while `bytes` is read
  */
 export async function findSource(source: string, deps: SourceDeps): Promise<ArchiveSource> {
   if (source === '-') return { bytes: () => deps.stdin, size: null, kind: 'stdin' };
+  if (/^s3:\/\//i.test(source)) return fromBucket(source, deps);
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(source) ? fromUrl(source, deps) : fromFile(source);
 }

@@ -192,7 +192,7 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   'archive open': {
     summary:
-      'opens an archive (a file, an https URL, or - for standard input) with the private key of its certificate; an individual one into a folder, or one --entry of it',
+      'opens an archive (a file, s3://BUCKET/KEY, an https URL, or - for standard input) with the private key of its certificate; an individual one into a folder, or one --entry of it',
     arguments: ['SOURCE'],
     options: {
       key: { type: 'string' },
@@ -217,7 +217,7 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   'archive verify': {
     summary:
-      'says whether a file (or an https URL, or -) is the archive of a manifest, by the public keys of the platform',
+      'says whether a file (or s3://BUCKET/KEY, an https URL, or -) is the archive of a manifest, by the public keys of the platform',
     arguments: ['SOURCE'],
     options: { manifest: { type: 'string' }, 'platform-keys': { type: 'string' } },
     run: async ({ arguments: [source = ''], options }) => {

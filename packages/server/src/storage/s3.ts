@@ -13,30 +13,8 @@ import { type Bucket, contentTypeOf, markName, md5Of, type PartTag } from './buc
 import { UploadFault } from './fault.ts';
 import { encryptionOf, faultOf, isConfirmed, regionIn, type S3Target } from './s3-answers.ts';
 import { firstRegion, placeOf } from './s3-place.ts';
+import { type SdkRequest, urlOf } from './s3-request.ts';
 import { requirePrivate, sendOver, type Wire } from './wire.ts';
-
-/** A request as the library hands it to what sends it. */
-interface SdkRequest {
-  readonly method: string;
-  readonly protocol: string;
-  readonly hostname: string;
-  readonly port?: number;
-  readonly path: string;
-  readonly query?: Readonly<Record<string, string | readonly string[] | null>>;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: unknown;
-}
-
-/** As it was signed (Signature Version 4: RFC 3986, with nothing but the unreserved characters left as they are). */
-function urlOf({ protocol, hostname, port, path, query = {} }: SdkRequest): string {
-  const escaped = (text: string) =>
-    encodeURIComponent(text).replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`);
-  const words = Object.entries(query).flatMap(([name, value]) =>
-    [value ?? ''].flat().map((each) => `${escaped(name)}=${escaped(each)}`),
-  );
-  const search = words.length > 0 ? `?${words.join('&')}` : '';
-  return `${protocol}//${hostname}${port ? `:${port}` : ''}${path}${search}`;
-}
 
 function clientOf(target: S3Target, region: string, wire: Wire, signal: AbortSignal): S3Client {
   const { endpoint, forcePathStyle } = placeOf(target, region);
