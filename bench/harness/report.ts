@@ -6,8 +6,9 @@ import type { Result, Row } from './figure.ts';
 const HEAD = `# Performance
 
 What \`npm run bench\` measured: ours, and the peer's in the same run with the same clients. Every figure is the median of
-five runs. A figure that misses its target says by how much. The bench is in \`bench/\`, one file a figure; it is no part
-of \`npm test\`, and it writes the sections below (a run with \`--quick\` prints its figures and writes nothing).
+five runs, but where its section says that it is one. A figure that misses its target says by how much. The bench is in
+\`bench/\`, one file a figure; it is no part of \`npm test\`, and it writes the sections below (a run with \`--quick\` prints
+its figures and writes nothing).
 `;
 
 /** Processor, memory and kernel of this machine, and how busy it is with other things. */

@@ -112,7 +112,8 @@ test('what is written grows at its end alone: an MP4 in fragments, whole whereve
   assert.deepEqual(boxes.slice(0, 4), ['ftyp', 'moov', 'moof', 'mdat']);
   // Without its last fragment and what follows, as a recorder that was killed leaves it.
   const rest = await decodeRecording(file.subarray(0, cut));
-  assert.ok(rest.pictures.length >= 50);
+  // Five seconds of 25 pictures, of which the last fragment has one at most.
+  assert.ok(rest.pictures.length >= 100, `${rest.pictures.length} pictures`);
 });
 
 test('a bit rate is kept to, a quantization parameter is used', async () => {

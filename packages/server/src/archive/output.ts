@@ -37,6 +37,8 @@ const audioBps = 128_000;
 const ioBufferBytes = 64 * 1024;
 /** A key frame at least that often: what a player may have to skip when it seeks. */
 const keyFrameSeconds = 2;
+/** Of an MP4: what is not written, and so not sealed, before it is whole. */
+const fragmentSeconds = 1;
 
 export type Container = 'mpegts' | 'mp4';
 
@@ -112,7 +114,10 @@ export class Output {
     this.#packet.alloc();
     this.#sound.alloc();
     set(this.#format, { flush_packets: '1' });
-    if (container === 'mp4') set(this.#format, { movflags: '+frag_keyframe+empty_moov+delay_moov+default_base_moof' });
+    if (container === 'mp4') {
+      const movflags = '+frag_keyframe+empty_moov+delay_moov+default_base_moof';
+      set(this.#format, { movflags, frag_duration: `${fragmentSeconds * 1_000_000}` });
+    }
     check(await this.#format.writeHeader(), 'the head of the container');
   }
 
