@@ -221,6 +221,20 @@ test('killed while it seals to certificates, a recorder leaves what opens up to 
   }
 });
 
+test('a picture past archivePicturePixels is told and left out; the recording goes on with the others', async () => {
+  const rig = new RecorderRig(options({ format: 'opentok', certificate: owner.pem }));
+  await rig.opened();
+  rig.place(sideBySide);
+  const huge = { ...still, width: 4096, height: limits.archivePicturePixels / 4096 + 2, frameRate: 2 };
+  rig.play({ left: changing, right: huge }, 1500);
+  const recorded = await rig.stop();
+  assert.equal(recorded.failure, null);
+  assert.deepEqual(rig.tooLarge, ['right']);
+  const shown = colours(await decrypted(recorded));
+  assert.ok(shown.some(({ left }) => like(left, red)));
+  assert.ok(!shown.some(({ right }) => like(right, blue)));
+});
+
 test('what waits for a recorder is bounded: past it packets are dropped and a key frame is asked for', async () => {
   const rig = new RecorderRig(options({ format: 'opentok', certificate: owner.pem }));
   const { recorder } = rig;
