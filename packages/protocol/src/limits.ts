@@ -240,6 +240,10 @@ const table = {
     value: 300,
     why: 'the longest such wait, so that a stream that crashes every recorder makes 12 archives an hour; failures further apart than that are not in a row',
   },
+  archiveStartTries: {
+    value: 3,
+    why: 'an archive whose storage or sealing was changed while it was being started is started anew, under the new one; so often in all',
+  },
   archiveStreams: { value: 50, why: 'OpenTok: streams of one archive' },
   archivesPerSession: { value: 10, why: 'each is a recorder of its own' },
   archiveTextChars: { value: 512, why: 'name and multiArchiveTag of an archive' },

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { ArchiveFile, openStored, readAbout, recover, removeStored, writeEnd } from './archive-file.ts';
+import { ArchiveFile, openStored, readAbout, recover, removeStored, storedIn, writeEnd } from './archive-file.ts';
 
 let root: string;
 before(async () => {
@@ -130,4 +130,21 @@ test('a folder whose about is no about is none of ours', async () => {
   await (await ArchiveFile.create(folder, opentok)).finish();
   await appendFile(path.join(folder, 'about.json'), 'x');
   assert.equal(await readAbout(folder), null);
+});
+
+test('all that is there is found, also what a crash kept from being removed to its end', async () => {
+  const archives = path.join(root, 'archives');
+  assert.deepEqual(await storedIn(archives), []);
+  for (const name of ['first', 'second', 'third']) {
+    const file = await ArchiveFile.create(path.join(archives, name), opentok);
+    await file.finish();
+  }
+  // The crash came after the folder had its other name; a second one of that name was begun since.
+  for (const name of ['second', 'third']) {
+    await rename(path.join(archives, name), path.join(archives, `${name}.removed`));
+  }
+  await (await ArchiveFile.create(path.join(archives, 'third'), opentok)).finish();
+  assert.deepEqual((await storedIn(archives)).sort(), ['first', 'second', 'third']);
+  await removeStored(path.join(archives, 'second'));
+  assert.deepEqual((await storedIn(archives)).sort(), ['first', 'third']);
 });

@@ -17,7 +17,16 @@ import {
   type Recordings,
 } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
-import { type About, ArchiveFile, openStored, readAbout, recover, removeStored, writeEnd } from './archive-file.ts';
+import {
+  type About,
+  ArchiveFile,
+  openStored,
+  readAbout,
+  recover,
+  removeStored,
+  storedIn,
+  writeEnd,
+} from './archive-file.ts';
 import { type KeptIndividual, openIndividual, readBytes, settleIndividual } from './individual-archive.ts';
 import { IndividualFiles } from './individual-files.ts';
 import { type Facts, type Keeping, keepComposed, keepIndividual } from './keeping.ts';
@@ -41,8 +50,10 @@ export interface RecordingsDeps {
 /** The folder of an archive. @throws PlatformError `ArchiveNotFound` for what is no id */
 export function archiveFolder(dataDir: string, archiveId: string): string {
   if (!isArchiveId(archiveId)) throw new PlatformError('ArchiveNotFound', { archiveId });
-  return path.join(dataDir, 'archives', archiveId);
+  return path.join(archivesFolder(dataDir), archiveId);
 }
+
+const archivesFolder = (dataDir: string) => path.join(dataDir, 'archives');
 
 export function openRecordings(deps: RecordingsDeps): Recordings {
   const folderOf = (archiveId: string) => archiveFolder(deps.dataDir, archiveId);
@@ -105,6 +116,8 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
 
     settled: async (archiveId) =>
       growing.get(archiveId)?.settled ?? (await wholeBytes(recordings.open(archiveId, { start: 0, end: 0 }))),
+
+    stored: async () => (await storedIn(archivesFolder(deps.dataDir))).filter(isArchiveId),
 
     remove: (archiveId) => removeStored(folderOf(archiveId)),
   };
