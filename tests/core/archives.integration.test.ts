@@ -164,7 +164,8 @@ describe('starting', () => {
     recordings.whileStarting = () => {};
     await platform.core.recorder.flush();
     const { archive: ended } = await archives().get(platform.projectId, archive.id);
-    assert.deepEqual([ended.status, ended.reason, ended.kept], ['failed', 'the encoder did not start', false]);
+    assert.deepEqual([ended.status, ended.reason, ended.sha256], ['failed', 'the encoder did not start', '']);
+    assert.equal(platform.core.archiveLinks.pathOf(ended), null);
     assert.equal(client.data('archiveStopped').length, 1);
   });
 
@@ -583,7 +584,9 @@ describe('afterwards', () => {
     assert.match(stored?.reason ?? '', /the server ended before/);
     assert.deepEqual([stored?.sizeBytes, stored?.durationMs, stored?.kept], [3, 66_400, true]);
     const nothing = await core.store.archives.get(empty.id);
-    assert.deepEqual([nothing?.status, nothing?.kept], ['failed', false]);
+    // Nothing of it is to be had; what lies there all the same goes with its time.
+    assert.deepEqual([nothing?.status, nothing?.sha256, nothing?.kept], ['failed', '', true]);
+    assert.equal(core.archiveLinks.pathOf(nothing!), null);
     assert.ok((await news()).includes('failed'));
     assert.deepEqual(await core.store.archives.unfinished(), []);
   });

@@ -35,6 +35,10 @@ export class RecordingsDouble implements Recordings {
 
   /** Happens while a stream is added; what it throws is what its tap is refused with. */
   whileAdding: (stream: RecordedStream) => void | Promise<void> = () => {};
+  /** Happens before a file is removed; what it throws keeps it. */
+  whileRemoving: (archiveId: string) => void | Promise<void> = () => {};
+  /** Happens while what a killed run left is read. */
+  whileRecovering: (archiveId: string) => void | Promise<void> = () => {};
 
   /** The last one that was started. */
   get last(): DoubleRecording {
@@ -81,6 +85,7 @@ export class RecordingsDouble implements Recordings {
   }
 
   async recover(archiveId: string) {
+    await this.whileRecovering(archiveId);
     const ended = this.whole.get(archiveId);
     if (ended) return { ...ended, whole: true };
     return this.all.has(archiveId) ? { ...this.file(archiveId, Buffer.from('cut')), whole: false } : null;
@@ -100,7 +105,12 @@ export class RecordingsDouble implements Recordings {
     return this.files.get(archiveId)?.length ?? 0;
   }
 
+  async stored() {
+    return [...this.files.keys()];
+  }
+
   async remove(archiveId: string) {
+    await this.whileRemoving(archiveId);
     this.removed.push(archiveId);
     this.files.delete(archiveId);
   }

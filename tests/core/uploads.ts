@@ -16,6 +16,9 @@ export class UploadsDouble implements Uploads {
   stopped = 0;
   room: PlatformError | null = null;
   end: () => Promise<UploadEnd> = async () => 'uploaded';
+  /** Happens while an upload is given up; what it throws is what the disk says. */
+  whileAbandoning: (id: string) => void = () => {};
+  readonly #left = new Map<string, () => void>();
   resumed: ResumedUpload | null = null;
 
   requireRoom() {
@@ -24,16 +27,20 @@ export class UploadsDouble implements Uploads {
   async begin(order: UploadOrder) {
     this.orders.push(order);
   }
-  async finish(_id: string, result: RecordingResult) {
+  async finish(id: string, result: RecordingResult) {
     this.results.push(result);
-    return this.end();
+    const { promise: left, resolve } = Promise.withResolvers<UploadEnd>();
+    this.#left.set(id, () => resolve('left'));
+    return Promise.race([this.end(), left]);
   }
   async resume(_id: string, whole?: RecordingResult) {
     if (whole) this.results.push(whole);
     return this.resumed;
   }
   async abandon(id: string) {
+    this.whileAbandoning(id);
     this.abandoned.push(id);
+    this.#left.get(id)?.();
   }
   stop() {
     this.stopped += 1;

@@ -278,6 +278,10 @@ const table = {
     value: 300,
     why: 'the longest such wait, so that a stream that crashes every recorder makes 12 archives an hour; failures further apart than that are not in a row',
   },
+  archiveStartTries: {
+    value: 3,
+    why: 'an archive whose storage or sealing was changed while it was being started is started anew, under the new one; so often in all',
+  },
   archiveStreams: { value: 50, why: 'OpenTok: streams of one archive' },
   archiveStreamWaitSeconds: {
     value: 1,

@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { PlatformError } from '@cloister/protocol';
+import { asPlatformError, PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Egress as AccessEgress, createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
 import { adminRoutes, type KeyAdmin, openOperatorSocket, operatorSocket, type Resealed } from './admin/index.ts';
@@ -29,6 +29,7 @@ import {
   type Egress,
   type Journal,
   type MediaPlane,
+  removeUnknownRecordings,
 } from './core/index.ts';
 import { type DevCredentials, devCredentials } from './first-start.ts';
 import { createHttpServer, limitAddresses, requestFacts, type Tls, tlsOf } from './http.ts';
@@ -189,11 +190,25 @@ async function openGround(
   late.core = core;
   closers.push(() => core.recorder.flush());
   await closeFormerRun(core);
-  const former = closeFormerArchives(core, archiving.recordings, await store.archives.unfinished());
-  closers.push(() => former);
+  const former = await leftArchives(core, archiving);
+  closers.push(async () => void (await former.done));
   core.archives.begin();
   const recorders = { shutIn: (await shutIn) === 'bubblewrap', memoryLimited: memoryIsLimited() };
   return { core, keys, media, recorders, egress, store, uploads: archiving.uploads };
+}
+
+/** Closes archives of a former run, and removes what no row knows of; both are read before anything of this run begins. */
+async function leftArchives(
+  core: Core,
+  archiving: ReturnType<typeof openArchiving>,
+): Promise<{ done: Promise<unknown> }> {
+  const unfinished = await core.store.archives.unfinished();
+  const stored = await archiving.recordings.stored();
+  const removed = removeUnknownRecordings(core, archiving, stored).catch((error: unknown) => {
+    const { code } = asPlatformError(error);
+    core.journal.record('error', 'archives that no row knows could not be looked for', { code });
+  });
+  return { done: Promise.all([removed, closeFormerArchives(core, archiving.recordings, unfinished)]) };
 }
 
 /** What records archives, and what takes them into buckets: both know an archive by its folder. And their times. */

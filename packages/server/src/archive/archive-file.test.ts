@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { appendFile, cp, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { limits } from '@cloister/protocol';
-import { ArchiveFile, openStored, readAbout, recover, removeStored, writeEnd } from './archive-file.ts';
+import { ArchiveFile, openStored, readAbout, recover, removeStored, storedIn, writeEnd } from './archive-file.ts';
 
 let root: string;
 before(async () => {
@@ -286,4 +286,21 @@ test('cipher text counts as waiting until it is on the disk', async () => {
   await file.writes.settled();
   assert.equal(file.writes.waiting, 0);
   await file.finish();
+});
+
+test('all that is there is found, also what a crash kept from being removed to its end', async () => {
+  const archives = path.join(root, 'archives');
+  assert.deepEqual(await storedIn(archives), []);
+  for (const name of ['first', 'second', 'third']) {
+    const file = await ArchiveFile.create(path.join(archives, name), opentok, now);
+    await file.finish();
+  }
+  // The crash came after the folder had its other name; a second one of that name was begun since.
+  for (const name of ['second', 'third']) {
+    await rename(path.join(archives, name), path.join(archives, `${name}.removed`));
+  }
+  await (await ArchiveFile.create(path.join(archives, 'third'), opentok, now)).finish();
+  assert.deepEqual((await storedIn(archives)).sort(), ['first', 'second', 'third']);
+  await removeStored(path.join(archives, 'second'));
+  assert.deepEqual((await storedIn(archives)).sort(), ['first', 'third']);
 });

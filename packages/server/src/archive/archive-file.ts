@@ -10,7 +10,7 @@
  * was written is synced every `archiveSyncMs`, so that a power cut takes no more than that along.
  */
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { limits } from '@cloister/protocol';
@@ -269,9 +269,22 @@ export async function openStored(folder: string): Promise<{ handle: FileHandle; 
   return { handle, sizeBytes: (await handle.stat()).size };
 }
 
+const removedEnding = '.removed';
+
+/** The names of what is below a folder of archives, also of what a crash kept from being removed to its end. */
+export async function storedIn(archives: string): Promise<string[]> {
+  const names = await readdir(archives).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []; // Nothing was recorded yet.
+    throw error;
+  });
+  return [
+    ...new Set(names.map((name) => (name.endsWith(removedEnding) ? name.slice(0, -removedEnding.length) : name))),
+  ];
+}
+
 /** Removes it for good: under another name first, so that a crash leaves nothing that looks whole. */
 export async function removeStored(folder: string): Promise<void> {
-  const doomed = `${folder}.removed`;
+  const doomed = `${folder}${removedEnding}`;
   const there = await stat(folder).catch(() => null);
   if (there) await rename(folder, doomed);
   await rm(doomed, { recursive: true, force: true });

@@ -26,6 +26,7 @@ import {
   readAbout,
   recover,
   removeStored,
+  storedIn,
   writeEnd,
 } from './archive-file.ts';
 import { isDiskFull } from './failures.ts';
@@ -55,8 +56,10 @@ export interface RecordingsDeps {
 /** The folder of an archive. @throws PlatformError `ArchiveNotFound` for what is no id */
 export function archiveFolder(dataDir: string, archiveId: string): string {
   if (!isArchiveId(archiveId)) throw new PlatformError('ArchiveNotFound', { archiveId });
-  return path.join(dataDir, 'archives', archiveId);
+  return path.join(archivesFolder(dataDir), archiveId);
 }
+
+const archivesFolder = (dataDir: string) => path.join(dataDir, 'archives');
 
 /** The folder of a new archive. @throws what the disk says, `EEXIST` where there is one: it is not written over, nor removed */
 async function newFolder(folder: string): Promise<void> {
@@ -108,6 +111,8 @@ export function openRecordings(deps: RecordingsDeps): Recordings {
 
     settled: async (archiveId) =>
       growing.get(archiveId)?.settled ?? (await wholeBytes(recordings.open(archiveId, { start: 0, end: 0 }))),
+
+    stored: async () => (await storedIn(archivesFolder(deps.dataDir))).filter(isArchiveId),
 
     remove: (archiveId) => removeStored(folderOf(archiveId)),
   };

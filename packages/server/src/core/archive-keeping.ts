@@ -2,7 +2,8 @@
  * What becomes of an archive once it is not recorded any more: its way into the storage of its project or to a place with
  * us, over a restart too, and out of it again. Whoever records it knows nothing of that.
  */
-import { PlatformError } from '@cloister/protocol';
+import { asPlatformError, limits, PlatformError } from '@cloister/protocol';
+import { atMost } from '../lib/index.ts';
 import { become, isRecording } from './archive.ts';
 import type { ArchiveRun } from './archive-run.ts';
 import { uploadOutcome } from './archive-upload.ts';
@@ -10,10 +11,11 @@ import type { Archive, Storage } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import { withManifest } from './manifest.ts';
+import type { Projects } from './project.ts';
 import type { FoundRecording, RecordingResult, Recordings, ResumedUpload, UploadEnd, Uploads } from './recordings.ts';
 
-/** How an archive of a former run is closed; `resumed`: it will be, once its upload is over. */
-export type FormerEnd = 'resumed' | 'available' | 'failed';
+/** How an archive of a former run is closed; `resumed`: it will be, once its upload is over; `gone`: with its project. */
+export type FormerEnd = 'resumed' | 'available' | 'failed' | 'gone';
 
 /** Where the file of a run goes once it is whole. */
 interface Ending {
@@ -31,15 +33,26 @@ export class ArchiveKeeping {
   readonly #deps: Foundation;
   readonly #recordings: Recordings | null;
   readonly #uploads: Uploads | null;
+  readonly #projects: Pick<Projects, 'isGoing'>;
   /** Archives that are recorded or on their way to where they are kept. */
   readonly #live = new Map<string, Ending>();
   /** Archives of a former run that are on their way, with their projects. */
   readonly #resumed = new Map<string, string>();
+  /** What is being decided of archives of a former run, with their projects. */
+  readonly #deciding = new Map<Promise<unknown>, string>();
 
-  constructor(deps: Foundation, ports: { readonly recordings: Recordings | null; readonly uploads: Uploads | null }) {
+  constructor(
+    deps: Foundation,
+    parts: {
+      readonly recordings: Recordings | null;
+      readonly uploads: Uploads | null;
+      readonly projects: Pick<Projects, 'isGoing'>;
+    },
+  ) {
     this.#deps = deps;
-    this.#recordings = ports.recordings;
-    this.#uploads = ports.uploads;
+    this.#recordings = parts.recordings;
+    this.#uploads = parts.uploads;
+    this.#projects = parts.projects;
   }
 
   /** Takes charge of an archive that is recorded from now on. @param storage where it goes; null: it stays with us */
@@ -84,9 +97,13 @@ export class ArchiveKeeping {
    * @returns whether there is one
    */
   async resume(archive: Archive): Promise<boolean> {
-    const resumed = archive.status === 'stopped' ? await this.#uploads?.resume(archive.id) : null;
-    if (resumed) void this.#goOn(archive, archive.updatedAt, resumed);
-    return Boolean(resumed);
+    if (archive.status !== 'stopped') return false;
+    const resumed = await this.#whileThere(archive, async () => {
+      const upload = (await this.#uploads?.resume(archive.id)) ?? null;
+      if (upload) void this.#goOn(archive, archive.updatedAt, upload);
+      return upload;
+    });
+    return resumed !== null;
   }
 
   /**
@@ -96,13 +113,17 @@ export class ArchiveKeeping {
    * @throws PlatformError `StoreUnavailable`; it is as it was then
    */
   async closeFormer(before: Archive, found: FoundRecording | null): Promise<FormerEnd> {
+    return (await this.#whileThere(before, () => this.#closeFormer(before, found))) ?? 'gone';
+  }
+
+  async #closeFormer(before: Archive, found: FoundRecording | null): Promise<FormerEnd> {
     // When a recording ended that the former run did not see stopped, nobody knows.
     const stoppedAt = before.status === 'stopped' ? before.updatedAt : null;
     if (!found?.whole) {
       const lost = found?.closed === false ? ', and its file has lost its end' : '';
       const reason = `the server ended before the recording did${lost}`;
-      await this.#append(before, 'failed', { ...factsOf(found, reason), kept: found !== null }, stoppedAt);
-      await this.#uploads?.abandon(before.id);
+      await this.#append(before, 'failed', factsOf(found, reason), stoppedAt);
+      await this.#giveUp(before.id);
       return 'failed';
     }
     const { whole: _, ...result } = found;
@@ -131,7 +152,7 @@ export class ArchiveKeeping {
     await this.release(archive);
   }
 
-  /** The file of an archive that needs none any more goes. */
+  /** The file of an archive that needs none any more goes, whatever is known to be in it. */
   async release({ id, kept, projectId }: Archive): Promise<void> {
     if (kept && !this.#recordings) {
       this.#deps.journal.record('warn', 'the file of an archive stays: there is no recorder to remove it', {
@@ -140,28 +161,47 @@ export class ArchiveKeeping {
       });
       return;
     }
-    if (kept) await this.#recordings!.remove(id);
+    await this.#recordings?.remove(id);
     await this.#deps.store.archives.released(id);
   }
 
-  /** Files go before their project: once it is gone, nothing knows of them. What is recorded of it stops. */
+  /**
+   * Files go before their project: once it is gone, nothing knows of them. What is recorded of it stops. Nothing of it begins
+   * meanwhile, since it is marked as going; all that did has been waited for.
+   * @throws what kept a file from being removed, once all others are
+   */
   async removeAll(projectId: string): Promise<void> {
-    const recordings = this.#recordings;
-    const uploads = this.#uploads;
+    await Promise.allSettled(ofProject(this.#deciding, projectId));
     const ending = [...this.#live.values()].filter(({ run }) => run.archive.projectId === projectId);
+    const resumed = ofProject(this.#resumed, projectId);
     for (const each of ending) {
       each.discard = true;
       each.run.stop(system, 'the project was removed');
-      await uploads?.abandon(each.run.archive.id);
     }
-    const resumed = [...this.#resumed].filter(([, owner]) => owner === projectId);
-    for (const [id] of resumed) {
-      this.#resumed.delete(id);
-      await uploads?.abandon(id);
-      await recordings?.remove(id);
+    for (const id of resumed) this.#resumed.delete(id);
+    const filed = await this.#deps.store.archives.filed(projectId);
+    const ids = new Set([...ending.map(({ run }) => run.archive.id), ...resumed, ...filed]);
+    const failures: unknown[] = [];
+    const trying = (work: Promise<void> | undefined) => work?.catch((error: unknown) => void failures.push(error));
+    for (const id of ids) await trying(this.#uploads?.abandon(id));
+    // A recorder that hangs is killed by then; its file goes with its end in any case.
+    const ended = Promise.all(ending.map(({ done }) => done));
+    await atMost(this.#deps.clock, limits.archiveEndSeconds * 1000, ended);
+    for (const id of ids) await trying(this.#recordings?.remove(id));
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** Works on an archive of a former run while its project stays, which is not removed before that is done; otherwise null. */
+  async #whileThere<Result>(archive: Archive, work: () => Promise<Result>): Promise<Result | null> {
+    if (this.#projects.isGoing(archive.projectId)) return null;
+    const whenThere = async () => ((await this.#deps.store.archives.get(archive.id)) ? work() : null);
+    const deciding = whenThere();
+    this.#deciding.set(deciding, archive.projectId);
+    try {
+      return await deciding;
+    } finally {
+      this.#deciding.delete(deciding);
     }
-    if (!recordings) return;
-    for (const { id } of await this.#deps.store.archives.kept(projectId)) await recordings.remove(id);
   }
 
   async #settle(ending: Ending, kept: RecordingResult | null, failure: string | null): Promise<void> {
@@ -172,7 +212,7 @@ export class ArchiveKeeping {
         await this.#upload(ending, storage, uploads.finish(run.archive.id, kept), kept);
       } else {
         if (!ending.discard) run.become(system, failure === null ? 'available' : 'failed', factsOf(kept, failure));
-        if (storage) await uploads?.abandon(run.archive.id);
+        if (storage) await this.#giveUp(run.archive.id);
       }
       if (ending.discard) await this.#recordings?.remove(run.archive.id);
     } catch (error) {
@@ -182,6 +222,19 @@ export class ArchiveKeeping {
       await this.#deps.recorder.flush().catch(() => {});
       this.#live.delete(run.archive.id);
       ending.resolve();
+    }
+  }
+
+  /** What was sent of an archive is taken away. Where that fails it is said, and holds up nothing else of its end. */
+  async #giveUp(archiveId: string): Promise<void> {
+    try {
+      await this.#uploads?.abandon(archiveId);
+    } catch (error) {
+      this.#deps.journal.record('error', 'what was sent of an archive was not taken away', {
+        archiveId,
+        code: asPlatformError(error).code,
+        error: error instanceof Error ? error.message : 'unknown',
+      });
     }
   }
 
@@ -202,7 +255,7 @@ export class ArchiveKeeping {
   async #arrived(archive: Archive): Promise<void> {
     await this.#deps.recorder.flush();
     if (archive.status === 'uploaded') await this.release(archive);
-    else await this.#uploads?.abandon(archive.id);
+    else await this.#giveUp(archive.id);
   }
 
   async #goOn(before: Archive, stoppedAt: number | null, { fallback, result, end }: ResumedUpload): Promise<void> {
@@ -254,7 +307,12 @@ export class ArchiveKeeping {
 
 function factsOf(result: RecordingResult | null, failure: string | null): Partial<Archive> {
   const why = failure === null ? {} : { reason: failure };
-  if (!result) return why;
+  // What does not open is there all the same, and goes with its archive.
+  if (!result) return { ...why, kept: true };
   const { sizeBytes, durationMs, sha256, password } = result;
   return { ...why, sizeBytes, durationMs, sha256, password, kept: true };
+}
+
+function ofProject<Key>(all: ReadonlyMap<Key, string>, projectId: string): Key[] {
+  return [...all].filter(([, owner]) => owner === projectId).map(([key]) => key);
 }

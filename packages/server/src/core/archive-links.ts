@@ -99,8 +99,8 @@ export class ArchiveLinks {
 }
 
 /** Of a failed one that is what was sealed before the failure. */
-function isThere({ status, kept }: Archive): boolean {
-  return status === 'available' || (status === 'failed' && kept);
+function isThere({ status, kept, sha256 }: Archive): boolean {
+  return status === 'available' || (status === 'failed' && kept && sha256 !== '');
 }
 
 /**

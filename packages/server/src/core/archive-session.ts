@@ -1,5 +1,5 @@
 /** The archives of one session that are recorded now, and what they are told of it. */
-import type { ArchiveShape } from '@cloister/protocol';
+import type { ArchiveShape, ErrorCode } from '@cloister/protocol';
 import type { ArchiveRun } from './archive-run.ts';
 import type { Session } from './entities.ts';
 import type { Home, HomeWatcher } from './home.ts';
@@ -18,6 +18,8 @@ export class ArchiveSession implements HomeWatcher {
   readonly runs = new Set<ArchiveRun>();
   /** Tags of those that are being started; null is the archive without one. */
   readonly starting: (string | null)[] = [];
+  /** Why it could not begin its own archive, as far as that was told since one began. */
+  readonly refusals = new Set<ErrorCode>();
   /** null while nobody is in the session. */
   home: Home | null = null;
   readonly #observer: ArchiveSessionObserver;

@@ -1,5 +1,5 @@
 /** How an archive begins: all that it needs is there and it is recorded, or nothing of it is left. */
-import { limits, PlatformError } from '@cloister/protocol';
+import { type ErrorCode, limits, PlatformError } from '@cloister/protocol';
 import { fileNameOf } from './archive.ts';
 import type { ArchiveKeeping } from './archive-keeping.ts';
 import { ArchiveRun, type RunOwner } from './archive-run.ts';
@@ -8,7 +8,8 @@ import type { ArchivePlan } from './archive-wish.ts';
 import type { Archive, Session, Storage } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
-import type { RecordingOrder, Recordings, UploadOrder, Uploads } from './recordings.ts';
+import type { ArchiveTerms } from './ports.ts';
+import type { Recording, RecordingOrder, Recordings, UploadOrder, Uploads } from './recordings.ts';
 import type { Recipients, Sealings } from './sealing.ts';
 import type { Storages } from './storage.ts';
 
@@ -19,13 +20,12 @@ interface Parts {
   readonly sealings: Sealings;
   readonly keeping: ArchiveKeeping;
   readonly owner: RunOwner;
+  /** Asked once more when all is ready, since that takes a while. @throws PlatformError where nothing begins any more */
+  readonly requireOpen: (projectId: string) => void;
 }
 
-/** Where a new archive goes, and what it is sealed to. */
-interface Destination {
-  readonly storage: Storage | null;
-  readonly sealedTo: Recipients;
-}
+const system: Actor = { kind: 'system' };
+const nobody: Recipients = { certificate: null, recipients: [] };
 
 export class ArchiveStart {
   readonly #deps: Foundation;
@@ -40,7 +40,8 @@ export class ArchiveStart {
    * Starts an archive of a session; it is recorded and stored when this resolves.
    * @param automatic the session begins it by itself
    * @throws PlatformError `WrongState` for a session that is archived under this tag already; `LimitReached`, `Overloaded`;
-   *   `UploadMissing`, `UploadsWaiting`; `NotEntitled`, `CertificateRefused`, `CertificateNeedsComposed`, `NotBuilt`
+   *   `UploadMissing`, `UploadsWaiting`; `NotEntitled`, `CertificateRefused`, `CertificateNeedsComposed`, `NotBuilt`; `WrongState`
+   *   too where the storage or the sealing of the project changes again and again meanwhile
    */
   async start(actor: Actor, followed: ArchiveSession, plan: ArchivePlan, automatic: boolean): Promise<ArchiveRun> {
     this.#deps.recorder.requireRoom();
@@ -57,32 +58,60 @@ export class ArchiveStart {
     }
     followed.starting.push(tag);
     try {
-      return await this.#begin(actor, followed, plan, automatic);
+      for (let tries = 0; tries < limits.archiveStartTries; tries += 1) {
+        const run = await this.#begin(actor, followed, plan, automatic);
+        if (run) return run;
+      }
+      throw changedMeanwhile();
     } finally {
       followed.starting.splice(followed.starting.indexOf(tag), 1);
     }
   }
 
-  async #begin(actor: Actor, followed: ArchiveSession, plan: ArchivePlan, automatic: boolean): Promise<ArchiveRun> {
+  /** Records an archive that its session could not begin by itself: nobody else is there to be told. */
+  async refused(session: Session, plan: ArchivePlan, code: ErrorCode): Promise<void> {
     const { recorder, store } = this.#deps;
-    const { recordings, uploads, keeping, owner } = this.#parts;
-    const { storage, sealedTo } = await this.#destinationOf(followed.session.projectId, plan);
+    const reason = `the recording could not begin: ${code}`;
+    const archive: Archive = { ...this.#newArchive(session, plan, nobody, true), status: 'failed', reason };
+    const { projectId, sessionId } = archive;
+    await recorder.change(system, { type: 'archive.failed', projectId, sessionId, archive }, (event) =>
+      store.archives.create(archive, event),
+    );
+  }
+
+  /** @returns null, with nothing left of it, where the project has changed meanwhile what it is started under */
+  async #begin(
+    actor: Actor,
+    followed: ArchiveSession,
+    plan: ArchivePlan,
+    automatic: boolean,
+  ): Promise<ArchiveRun | null> {
+    const { recorder, store } = this.#deps;
+    const { recordings, uploads, keeping, owner, requireOpen } = this.#parts;
+    const terms = await this.#termsOf(followed.session.projectId);
+    const { storage } = terms;
+    const sealedTo = await this.#parts.sealings.recipientsFor(followed.session.projectId, plan.outputMode, terms);
     const planned = this.#newArchive(followed.session, plan, sealedTo, automatic);
     const run = new ArchiveRun(this.#deps, planned, { layout: plan.layout, tag: plan.multiArchiveTag }, owner);
-    const recording = await recordings.start(orderOf(planned, plan), run);
-    const archive = { ...planned, sandbox: recording.sandbox };
-    run.archive = archive;
-    const { projectId, sessionId } = archive;
+    const { projectId, sessionId } = planned;
+    let recording: Recording | null = null;
+    let stands = true;
     try {
+      recording = await recordings.start(orderOf(planned, plan), run);
+      const archive = { ...planned, sandbox: recording.sandbox };
+      run.archive = archive;
       if (storage) await uploads?.begin(this.#uploadOf(archive, storage));
-      await recorder.change(actor, { type: 'archive.started', projectId, sessionId, archive }, (event) =>
-        store.archives.create(archive, event),
-      );
+      requireOpen(projectId);
+      await recorder.change(actor, { type: 'archive.started', projectId, sessionId, archive }, async (event) => {
+        stands = await store.archives.create(archive, event, terms);
+        if (!stands) throw changedMeanwhile();
+      });
     } catch (error) {
-      recording.stop();
+      recording?.stop();
       // What it was refused for is what is told, and the folder goes in any case.
-      if (storage) await uploads?.abandon(archive.id).catch(() => {});
-      await recordings.remove(archive.id).catch(() => {});
+      if (storage) await uploads?.abandon(planned.id).catch(() => {});
+      await recordings.remove(planned.id).catch(() => {});
+      if (!stands) return null;
       throw error;
     }
     keeping.take(run, storage);
@@ -91,11 +120,10 @@ export class ArchiveStart {
     return run;
   }
 
-  async #destinationOf(projectId: string, { outputMode }: ArchivePlan): Promise<Destination> {
+  /** Two readings, so they may not fit together; what is made under them is compared with both once more. */
+  async #termsOf(projectId: string): Promise<ArchiveTerms> {
     const storage = await this.#storageFor(projectId);
-    const certificate = storage?.certificate ?? null;
-    const sealedTo = await this.#parts.sealings.recipientsFor(projectId, outputMode, certificate);
-    return { storage, sealedTo };
+    return { storage, sealing: await this.#parts.sealings.get(projectId) };
   }
 
   /** The storage of a project, if an archive may be stored there. */
@@ -168,4 +196,10 @@ function orderOf(archive: Archive, { layout, maxBitrate }: ArchivePlan): Recordi
     certificate,
     recipients,
   };
+}
+
+function changedMeanwhile(): PlatformError {
+  return new PlatformError('WrongState', {
+    why: 'the storage or the sealing of the project was changed while the archive was being started',
+  });
 }

@@ -1,6 +1,6 @@
 /** Archives: recordings of sessions, from their start to the day on which they are removed. */
-import { limits, PlatformError } from '@cloister/protocol';
-import type { Cancel } from '../lib/index.ts';
+import { asPlatformError, limits, PlatformError } from '@cloister/protocol';
+import { atMost, type Cancel } from '../lib/index.ts';
 import { isArchiveId, isRecording, mayBecome } from './archive.ts';
 import { ArchiveKeeping, type FormerEnd } from './archive-keeping.ts';
 import type { ArchiveRun, ArchiveStream, RunOwner } from './archive-run.ts';
@@ -14,6 +14,7 @@ import type { Archive, Session } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import { checkLayout, type Layout } from './layout.ts';
+import type { ArchivePlace } from './ports.ts';
 import type { Projects } from './project.ts';
 import type { FoundRecording, RecordingResult, Recordings, Uploads } from './recordings.ts';
 import type { Sealings } from './sealing.ts';
@@ -50,6 +51,10 @@ export class Archives implements RunOwner {
   /** Both null where there is no recorder. */
   readonly #starting: ArchiveStart | null;
   readonly #automatic: AutomaticArchives | null;
+  /** Starts that are under way, with their projects. */
+  readonly #starts = new Map<Promise<unknown>, string>();
+  /** Where the next round of the sweep goes on; null: at the oldest. */
+  #swept: ArchivePlace | null = null;
   #cancelSweep: Cancel = () => {};
   #stopping = false;
 
@@ -62,15 +67,19 @@ export class Archives implements RunOwner {
     this.#deps = deps;
     this.#parts = parts;
     this.times = parts.times;
-    const { recordings, uploads, storages, sealings } = parts;
-    const keeping = new ArchiveKeeping(deps, { recordings, uploads });
+    const { recordings, uploads, storages, sealings, projects } = parts;
+    const keeping = new ArchiveKeeping(deps, { recordings, uploads, projects });
     this.#keeping = keeping;
+    const requireOpen = (projectId: string) => this.#requireOpen(projectId);
     this.#starting =
-      recordings && new ArchiveStart(deps, { recordings, uploads, storages, sealings, keeping, owner: this });
+      recordings &&
+      new ArchiveStart(deps, { recordings, uploads, storages, sealings, keeping, owner: this, requireOpen });
     this.#automatic =
       recordings &&
       new AutomaticArchives(deps, {
         start: (session, wish) => this.#start(system, session, planArchive(wish, this.#checkStylesheet), true),
+        refused: async (session, wish, code) =>
+          this.#starting?.refused(session, planArchive(wish, this.#checkStylesheet), code),
         followed: (sessionId) => this.#sessions.get(sessionId),
       });
     parts.calls.watcherOf = (home) => {
@@ -78,7 +87,7 @@ export class Archives implements RunOwner {
       followed.moveTo(home);
       return followed;
     };
-    parts.projects.beforeRemoved = (projectId) => keeping.removeAll(projectId);
+    projects.beforeRemoved = (projectId) => this.#removeAll(projectId);
   }
 
   /**
@@ -196,18 +205,35 @@ export class Archives implements RunOwner {
     });
   }
 
-  /** One round: what was kept for its time expires, and files that are still there after their archive go. */
+  /**
+   * One round: what was kept for its time expires, and files that are still there after their archive go. One that cannot be
+   * removed is passed: its turn comes again after that of all others.
+   */
   async sweep(): Promise<void> {
     const { store, clock, journal } = this.#deps;
+    const until = clock.now() - this.times.keptMs;
     try {
-      const until = clock.now() - this.times.keptMs;
-      for (const archive of await store.archives.outlived(until, limits.archiveSweepRows)) {
-        if (mayBecome(archive.status, 'expired')) await this.#keeping.leave(system, archive, 'expired');
-        else await this.#keeping.release(archive);
-      }
+      const due = await store.archives.outlived(until, limits.archiveSweepRows, this.#swept);
+      this.#swept = due.length < limits.archiveSweepRows ? null : due.at(-1)!;
+      for (const { id } of due) await this.#outlived(id);
     } catch (error) {
-      const code = error instanceof PlatformError ? error.code : 'Internal';
-      journal.record('error', 'archives that have outlived their time could not be removed', { code });
+      const { code } = asPlatformError(error);
+      journal.record('error', 'archives that have outlived their time could not be read', { code });
+    }
+  }
+
+  async #outlived(id: string): Promise<void> {
+    const { store, journal } = this.#deps;
+    try {
+      const archive = await store.archives.get(id);
+      if (!archive) return;
+      // Where nothing was to be had, nothing expires.
+      const expires = mayBecome(archive.status, 'expired') && archive.sha256 !== '';
+      if (expires) await this.#keeping.leave(system, archive, 'expired');
+      else await this.#keeping.release(archive);
+    } catch (error) {
+      const { code } = asPlatformError(error);
+      journal.record('error', 'an archive that has outlived its time could not be removed', { archiveId: id, code });
     }
   }
 
@@ -221,12 +247,12 @@ export class Archives implements RunOwner {
     this.#automatic?.close();
     this.#keeping.stopUploads();
     for (const run of this.#keeping.runs) run.stop(system, 'the server stopped');
-    let cancel: Cancel = () => {};
-    const late = new Promise<void>((resolve) => {
-      cancel = this.#deps.clock.after(limits.archiveStopSeconds * 1000, resolve);
-    });
-    await Promise.race([this.#keeping.allSettled(), late]);
-    cancel();
+    const ended = async () => {
+      // One that is being started stops as soon as it is known.
+      await Promise.allSettled(this.#starts.keys());
+      await this.#keeping.allSettled();
+    };
+    await atMost(this.#deps.clock, limits.archiveStopSeconds * 1000, ended());
     await this.#deps.recorder.flush();
   }
 
@@ -253,15 +279,38 @@ export class Archives implements RunOwner {
     return this.#keeping.closeFormer(before, found);
   }
 
-  async #start(actor: Actor, session: Session, plan: ArchivePlan, automatic: boolean): Promise<ArchiveRun> {
+  #start(actor: Actor, session: Session, plan: ArchivePlan, automatic: boolean): Promise<ArchiveRun> {
+    const start = this.#startNow(actor, session, plan, automatic);
+    this.#starts.set(start, session.projectId);
+    const over = () => void this.#starts.delete(start);
+    start.then(over, over);
+    return start;
+  }
+
+  async #startNow(actor: Actor, session: Session, plan: ArchivePlan, automatic: boolean): Promise<ArchiveRun> {
     if (!this.#starting) throw new PlatformError('RecorderMissing');
-    if (this.#stopping) throw new PlatformError('Stopping');
+    this.#requireOpen(session.projectId);
     const followed = this.#sessionOf(session);
     try {
-      return await this.#starting.start(actor, followed, plan, automatic);
+      const run = await this.#starting.start(actor, followed, plan, automatic);
+      if (this.#stopping) run.stop(system, 'the server stopped');
+      return run;
     } finally {
       this.#forgetIfIdle(followed);
     }
+  }
+
+  /** @throws PlatformError `Stopping`; `IssuerNotFound` where the project is being removed */
+  #requireOpen(projectId: string): void {
+    if (this.#stopping) throw new PlatformError('Stopping');
+    this.#parts.projects.requireStaying(projectId);
+  }
+
+  /** The project is marked as going, so no start follows those that are under way. */
+  async #removeAll(projectId: string): Promise<void> {
+    const starts = [...this.#starts].filter(([, owner]) => owner === projectId);
+    await Promise.allSettled(starts.map(([start]) => start));
+    await this.#keeping.removeAll(projectId);
   }
 
   #sessionOf(session: Session): ArchiveSession {

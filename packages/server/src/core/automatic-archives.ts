@@ -3,20 +3,26 @@
  * one follows at once where the last had its longest duration, or lost its recorder; where recorders go on failing, as those of a
  * stream that crashes each of them do, it waits longer and longer.
  */
-import { limits, PlatformError } from '@cloister/protocol';
+import { asPlatformError, type ErrorCode, limits } from '@cloister/protocol';
 import type { Cancel } from '../lib/index.ts';
 import type { ArchiveRun } from './archive-run.ts';
 import type { ArchiveSession } from './archive-session.ts';
 import type { ArchiveWish } from './archive-wish.ts';
 import type { Session } from './entities.ts';
 import type { Foundation } from './foundation.ts';
+import { sealedContext } from './sealed-context.ts';
 
 interface Parts {
   /** Starts an archive of a session. @throws what refuses it */
   readonly start: (session: Session, wish: ArchiveWish) => Promise<unknown>;
+  /** Records an archive that could not begin. @throws PlatformError where that could not be recorded either */
+  readonly refused: (session: Session, wish: ArchiveWish, code: ErrorCode) => Promise<void>;
   /** The session as it is followed now; undefined once nobody is in it and nothing is recorded. */
   readonly followed: (sessionId: string) => ArchiveSession | undefined;
 }
+
+/** Refusals that end with the server or with the project: nobody is there to be told. */
+const goesAway: ReadonlySet<ErrorCode> = new Set(['Stopping', 'IssuerNotFound', 'ProjectNotFound']);
 
 /** Recorders of one session that failed in a row. */
 interface Failures {
@@ -70,22 +76,43 @@ export class AutomaticArchives {
     const { session } = followed;
     if (this.#closed || session.archiveMode !== 'always' || followed.has(null)) return;
     if (this.#deps.clock.now() < (this.#failures.get(session.id)?.notBefore ?? 0)) return;
-    this.#start(session).catch((error: unknown) => {
-      this.#deps.journal.record('error', 'a session could not be archived automatically', {
-        projectId: session.projectId,
-        sessionId: session.id,
-        code: error instanceof PlatformError ? error.code : 'Internal',
-        error: error instanceof Error ? error.message : 'unknown',
-      });
+    this.#start(followed).catch((error: unknown) => {
+      const { code, message } = asPlatformError(error);
+      const { projectId, id: sessionId } = session;
+      const facts = { projectId, sessionId, code, error: error instanceof Error ? error.message : message };
+      this.#deps.journal.record('error', 'a session could not be archived automatically', facts);
+      void this.#refused(followed, code);
       // What cannot begin after a failure is tried again, as another failure. Otherwise the next stream tries it.
       if (this.#failures.has(session.id)) this.#failed(session);
     });
   }
 
-  async #start(session: Session): Promise<void> {
-    const { archiveName, archiveResolution, projectId, id } = session;
-    const name = archiveName === null ? '' : this.#deps.keys.open(projectId, 'session.archiveName', archiveName);
-    await this.#parts.start(session, { sessionId: id, name, resolution: archiveResolution ?? undefined });
+  async #start(followed: ArchiveSession): Promise<void> {
+    await this.#parts.start(followed.session, this.#wishOf(followed.session));
+    followed.refusals.clear();
+  }
+
+  /** @throws PlatformError `SealBroken` */
+  #wishOf({ archiveName, archiveResolution, projectId, id }: Session): ArchiveWish {
+    const name = archiveName === null ? '' : this.#deps.keys.open(projectId, sealedContext.archiveName(), archiveName);
+    return { sessionId: id, name, resolution: archiveResolution ?? undefined };
+  }
+
+  /** Who wanted everything to be recorded learns that it is not: once for each cause, however many streams come. */
+  async #refused(followed: ArchiveSession, code: ErrorCode): Promise<void> {
+    const { session, refusals } = followed;
+    if (goesAway.has(code) || refusals.has(code)) return;
+    refusals.add(code);
+    try {
+      // A name that does not open is not what keeps its owner from being told.
+      const wish = code === 'SealBroken' ? { sessionId: session.id } : this.#wishOf(session);
+      await this.#parts.refused(session, wish, code);
+    } catch (error) {
+      refusals.delete(code);
+      const { projectId, id: sessionId } = session;
+      const facts = { projectId, sessionId, code: asPlatformError(error).code };
+      this.#deps.journal.record('error', 'that a session could not be archived was not recorded', facts);
+    }
   }
 
   #failed({ id }: Session): void {

@@ -7,7 +7,7 @@ import type { Session } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import { Home, type HomeWatcher } from './home.ts';
-import type { MediaPlane } from './media-plane.ts';
+import type { MediaPeer, MediaPlane } from './media-plane.ts';
 import { forceDisconnect, forceMuteAll, forceMuteStream } from './moderation.ts';
 import type { Projects } from './project.ts';
 import { capabilitiesOf } from './role.ts';
@@ -109,12 +109,14 @@ export class Calls {
         });
       }
       let self: Connection | null = null;
+      const { projectId } = admission;
       const peer = home.room
         ? await home.room.join(
             admission.connectionId,
             observePeer(() => self!),
           )
         : null;
+      this.#requireStaying(projectId, peer);
       self = {
         id: admission.connectionId,
         createdAt: this.#deps.clock.now(),
@@ -237,6 +239,16 @@ export class Calls {
       for (const connection of [...home.connections.values()]) home.expel(connection, 'stopping', { kind: 'system' });
     }
     await this.#deps.recorder.flush();
+  }
+
+  /** Everybody may have been sent away while somebody came in. @throws PlatformError `IssuerNotFound` */
+  #requireStaying(projectId: string, peer: MediaPeer | null): void {
+    try {
+      this.#projects.requireStaying(projectId);
+    } catch (error) {
+      peer?.close();
+      throw error;
+    }
   }
 
   #assertPlace(session: Session): void {

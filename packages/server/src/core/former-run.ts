@@ -11,7 +11,7 @@ import type { Archive } from './entities.ts';
 import type { Event } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import type { NewEvent } from './recorder.ts';
-import type { Recordings } from './recordings.ts';
+import type { Recordings, Uploads } from './recordings.ts';
 
 const reason = 'networkDisconnected';
 
@@ -48,7 +48,7 @@ export async function closeFormerArchives(
   recordings: Pick<Recordings, 'recover'> | null,
   left: readonly Archive[],
 ): Promise<void> {
-  const ends = { resumed: 0, available: 0, failed: 0 };
+  const ends = { resumed: 0, available: 0, failed: 0, gone: 0 };
   // Uploads that know what they have to send do not wait until the files of others are read.
   const rest: Archive[] = [];
   for (const before of left) {
@@ -69,6 +69,45 @@ export async function closeFormerArchives(
   }
   if (ends.failed === 0) return;
   journal.record('warn', 'a former run ended while archives were recorded; they have failed', { count: ends.failed });
+}
+
+/**
+ * Removes what lies on the disk of archives that no row knows: a crash came between a project and its files, or before the
+ * row of an archive that had begun. What was sent of it is taken away too, as far as its credentials still open.
+ * @param stored what was there before anything of this run could begin
+ */
+export async function removeUnknownRecordings(
+  { store, journal }: Pick<Foundation, 'store' | 'journal'>,
+  { recordings, uploads }: { readonly recordings: Pick<Recordings, 'remove'>; readonly uploads: Uploads | null },
+  stored: readonly string[],
+): Promise<void> {
+  if (stored.length === 0) return;
+  // A database in which nobody is knows nothing of any archive: it may well be another one, named by mistake.
+  if ((await store.accounts.list()).length === 0) {
+    journal.record('warn', 'archives on the disk stay as they are: the database knows no account', {
+      count: stored.length,
+    });
+    return;
+  }
+  let count = 0;
+  for (let from = 0; from < stored.length; from += limits.archiveSweepRows) {
+    const some = stored.slice(from, from + limits.archiveSweepRows);
+    const known = new Set(await store.archives.known(some));
+    for (const archiveId of some.filter((id) => !known.has(id))) {
+      try {
+        await uploads?.abandon(archiveId);
+        await recordings.remove(archiveId);
+        count += 1;
+      } catch (error) {
+        const { code } = asPlatformError(error);
+        journal.record('error', 'what is left of an archive that no row knows could not be removed', {
+          archiveId,
+          code,
+        });
+      }
+    }
+  }
+  if (count > 0) journal.record('warn', 'what was left of archives that no row knows is removed', { count });
 }
 
 /** In the order of every end: legs, then streams, then connections, then the session. */

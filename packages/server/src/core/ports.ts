@@ -30,6 +30,15 @@ export interface Unreadable {
   readonly why: string;
 }
 
+/** What a project has set for its archives, as it was read; null: nothing. */
+export interface ArchiveTerms {
+  readonly storage: Storage | null;
+  readonly sealing: Sealing | null;
+}
+
+/** Where an archive stands among others, by its last change. */
+export type ArchivePlace = Pick<Archive, 'id' | 'updatedAt'>;
+
 /**
  * What lasts. Every method that changes something takes the event of that change and writes both in one transaction
  * (invariant 9); it resolves when the transaction is durable. Personal fields of events are sealed by the store with the
@@ -94,7 +103,11 @@ export interface Store {
     retry(id: string, attempts: number, dueAt: number): Promise<void>;
   };
   readonly archives: {
-    create(archive: Archive, event: Event): Promise<void>;
+    /**
+     * @param under what its project had set when the archive was planned: it is made only where that is set still
+     * @returns whether it was made
+     */
+    create(archive: Archive, event: Event, under?: ArchiveTerms): Promise<boolean>;
     get(id: string): Promise<Archive | null>;
     /** Of one project, or of one of its sessions, newest first, without those that were deleted; `count` is of all of them. */
     list(
@@ -108,10 +121,13 @@ export interface Store {
     /**
      * Those with a file that is not to be kept any longer: deleted, expired and uploaded ones, and those that ended at or
      * before `until`; oldest first.
+     * @param after the last one of the batch before
      */
-    outlived(until: number, limit: number): Promise<Archive[]>;
-    /** Of one project, those that may have a file with us. */
-    kept(projectId: string): Promise<Archive[]>;
+    outlived(until: number, limit: number, after?: ArchivePlace | null): Promise<ArchivePlace[]>;
+    /** Of one project, the ids of those that may have a file with us, whether or not we know what is in it. */
+    filed(projectId: string): Promise<string[]>;
+    /** Which of these ids are of an archive, in no order. */
+    known(ids: readonly string[]): Promise<string[]>;
     /** Its file is gone; with a deleted archive its row goes too. */
     released(id: string): Promise<void>;
   };

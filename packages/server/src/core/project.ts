@@ -40,6 +40,8 @@ export class Projects {
   readonly #known = new Map<string, { project: Project; clear: ClearSecret[] }>();
   /** Raised by every change: what was read before it is not remembered after it. */
   #generation = 0;
+  /** Those that are being removed: nothing new begins in them. */
+  readonly #going = new Set<string>();
   /** Called after a rotation that names the old secret as known to others. */
   onCompromised: (projectId: string, secretIds: readonly string[]) => void = () => {};
   /** Called when a project may not be used any more. */
@@ -110,8 +112,19 @@ export class Projects {
   /** @throws PlatformError `IssuerNotFound`, `ProjectSuspended` */
   async active(id: string): Promise<Project> {
     const project = await this.get(id);
+    this.requireStaying(id);
     if (project.status !== 'ACTIVE') throw new PlatformError('ProjectSuspended', { projectId: id });
     return project;
+  }
+
+  /** Whether it is being removed. */
+  isGoing(id: string): boolean {
+    return this.#going.has(id);
+  }
+
+  /** Asked before something new begins in a project. @throws PlatformError `IssuerNotFound` while it is being removed */
+  requireStaying(id: string): void {
+    if (this.isGoing(id)) throw new PlatformError('IssuerNotFound');
   }
 
   /** Secrets that are valid now, newest first. @throws PlatformError `IssuerNotFound` */
@@ -203,18 +216,27 @@ export class Projects {
 
   /**
    * Removes a project and all that belongs to it. Its stored data keys go in the same transaction, so that a crash leaves
-   * no project whose values cannot be opened; those in memory go right after it.
+   * no project whose values cannot be opened; those in memory go right after it. From its beginning on nobody joins it and
+   * nothing begins in it; where it fails, the project is as it was, but for those who were in it and the files that are gone.
+   * @throws PlatformError `IssuerNotFound`, also while it is being removed already; and what kept its files from being removed
    */
   async remove(actor: Actor, id: string): Promise<void> {
     await this.#load(id);
-    this.onSuspended(id);
-    await this.beforeRemoved(id);
-    this.forget(id);
-    const { recorder, store } = this.#deps;
-    await recorder.change(actor, { type: 'project.deleted', projectId: id }, (event) =>
-      store.projects.remove(id, event),
-    );
-    await this.#deps.keys.destroyDataKey(id);
+    this.requireStaying(id);
+    this.#going.add(id);
+    try {
+      this.onSuspended(id);
+      await this.beforeRemoved(id);
+      const { recorder, store } = this.#deps;
+      await recorder.change(actor, { type: 'project.deleted', projectId: id }, (event) =>
+        store.projects.remove(id, event),
+      );
+      await this.#deps.keys.destroyDataKey(id);
+    } finally {
+      // After it, not before: whoever asked meanwhile has read it once more.
+      this.forget(id);
+      this.#going.delete(id);
+    }
   }
 
   /** Forgets what is cached, after a change that did not come through here (another node, a rotated key). */

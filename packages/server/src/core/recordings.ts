@@ -114,6 +114,8 @@ export interface Recordings {
   ): Promise<{ stream: AsyncIterable<Uint8Array>; sizeBytes: number }>;
   /** How many bytes of what `open` gives are there and will not change, while it is recorded too. */
   settled(archiveId: string): Promise<number>;
+  /** The ids of all of which anything is there, whatever it is. */
+  stored(): Promise<string[]>;
   /** Removes what was recorded, for good; nothing happens where nothing is there. */
   remove(archiveId: string): Promise<void>;
 }

@@ -9,6 +9,7 @@ import type { Archive, Sealing } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import { requireEntitled } from './plan.ts';
+import type { ArchiveTerms } from './ports.ts';
 import type { Projects } from './project.ts';
 
 /** As it came. */
@@ -69,17 +70,17 @@ export class Sealings {
 
   /**
    * Whom an archive that starts now is sealed to. All that was checked when it was set is checked again.
-   * @param storageCertificate that of the project's storage
+   * @param terms what is set for it
    * @throws PlatformError `NotEntitled`, `CertificateRefused`; `CertificateNeedsComposed` for an individual archive in
    *   OpenTok's format
    */
   async recipientsFor(
     projectId: string,
     outputMode: Archive['outputMode'],
-    storageCertificate: string | null,
+    { storage, sealing }: ArchiveTerms,
   ): Promise<Recipients> {
-    const sealing = await this.get(projectId);
-    const certificate = sealing?.format === 'opentok' ? (sealing.certificates[0] ?? null) : storageCertificate;
+    const ofStorage = storage?.certificate ?? null;
+    const certificate = sealing?.format === 'opentok' ? (sealing.certificates[0] ?? null) : ofStorage;
     const own = sealing?.format === 'cloister' ? sealing.certificates : [];
     if (own.length === 0 && certificate === null) return { certificate, recipients: own };
     await this.#requireEntitled(projectId);

@@ -20,6 +20,19 @@ export const systemClock: Clock = {
   },
 };
 
+/** Waits for `work`, but no longer than `ms`; what becomes of it then is its own. */
+export async function atMost(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
+  let cancel: Cancel = () => {};
+  const late = new Promise<void>((resolve) => {
+    cancel = clock.after(ms, resolve);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    cancel();
+  }
+}
+
 /** A clock that a test moves by hand: `advance` runs what falls due, in order. */
 export class ManualClock implements Clock {
   #now: number;

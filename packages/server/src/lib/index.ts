@@ -1,5 +1,5 @@
 /** Clock, identifiers, queues, back-off, files and RTP's packets: no word of the domain in here. */
-export { type Cancel, type Clock, ManualClock, systemClock } from './clock.ts';
+export { atMost, type Cancel, type Clock, ManualClock, systemClock } from './clock.ts';
 export { switchOffCoreDumps } from './core-dumps.ts';
 export { type Ids, systemIds } from './ids.ts';
 export { isLoopback, isWildcard, localAddresses, ofFamily, ownAddressesOf } from './network.ts';

@@ -1,7 +1,7 @@
 /** What every store does with archives and with the storage of a project. Part of the contract in `store.contract.ts`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Archive, Sealing } from '../core/index.ts';
+import type { Archive, ArchiveTerms, Sealing } from '../core/index.ts';
 import {
   event,
   type Given,
@@ -10,6 +10,7 @@ import {
   newArchive,
   newProject,
   newSession,
+  newStorage,
   readAll,
   readerAtEnd,
 } from './store-fixture.ts';
@@ -97,6 +98,63 @@ function rowRules(given: () => Given): void {
 }
 
 function lifetimeRules(given: () => Given): void {
+  test('an archive is made only under the storage and the sealing that it was planned under', async () => {
+    const { store, keys } = given();
+    const session = await newSession(store, (await newProject(store, keys)).id);
+    const { projectId } = session;
+    const make = async (under: ArchiveTerms) => {
+      const archive = makeArchive(session);
+      const made = await store.archives.create(
+        archive,
+        event('archive.started', { ...placeOf(archive), archive }),
+        under,
+      );
+      assert.equal((await store.archives.get(archive.id)) !== null, made);
+      return made;
+    };
+    const putSealing = async (facts: Partial<Sealing> = {}) => {
+      const sealing: Sealing = {
+        projectId,
+        format: 'cloister',
+        certificates: ['a "pem"\n'],
+        updatedAt: 1000,
+        ...facts,
+      };
+      const changed = { projectId, format: sealing.format, certificateSha256: ['f'] };
+      await store.sealings.put(sealing, event('sealing.changed', changed));
+      return sealing;
+    };
+    const reader = await readerAtEnd(store);
+    const nothing: ArchiveTerms = { storage: null, sealing: null };
+    assert.equal(await make(nothing), true);
+    const storage = await newStorage(store, keys, projectId);
+    assert.deepEqual([await make(nothing), await make({ storage, sealing: null })], [false, true]);
+    // Set anew in the same millisecond.
+    const again = await newStorage(store, keys, projectId, { certificate: 'pem' });
+    assert.equal(again.updatedAt, storage.updatedAt);
+    assert.equal(await make({ storage, sealing: null }), false);
+    const sealing = await putSealing();
+    const same = { storage: again, sealing };
+    assert.deepEqual([await make({ storage: again, sealing: null }), await make(same)], [false, true]);
+    for (const facts of [{ certificates: ['a "pem"\n', 'b'] }, { format: 'opentok' }, { updatedAt: 1001 }] as const) {
+      const next = await putSealing(facts);
+      assert.deepEqual([await make(same), await make({ ...same, sealing: next })], [false, true]);
+    }
+    await store.storages.remove(projectId, event('storage.removed', { projectId }));
+    assert.equal(await make(same), false);
+    // What was not made was not told either.
+    const told = (await readAll(store, reader)).filter((each) => each.event.type === 'archive.started');
+    assert.equal(told.length, 6);
+    await keys.createDataKey('407');
+    const orphan = makeArchive({ ...session, projectId: '407' });
+    const create = store.archives.create(
+      orphan,
+      event('archive.started', { ...placeOf(orphan), archive: orphan }),
+      nothing,
+    );
+    await assert.rejects(create, refused('ProjectNotFound'));
+  });
+
   test('what is unfinished, what is kept and what has outlived its time is found', async () => {
     const { store, keys } = given();
     const session = await newSession(store, (await newProject(store, keys)).id);
@@ -115,13 +173,32 @@ function lifetimeRules(given: () => Given): void {
     const late = await make({ status: 'uploaded', ...kept, updatedAt: 9001 });
     const own = (all: readonly Archive[]) => all.filter(({ projectId }) => projectId === session.projectId);
     assert.deepEqual(own(await store.archives.unfinished()), open);
-    assert.deepEqual(own(await store.archives.outlived(5000, 100)), [due, failed, expired, late]);
+    // Oldest first, and those of one time by their ids.
+    const [one, other] = [due, failed].sort((a, b) => (a.id < b.id ? -1 : 1)) as [Archive, Archive];
+    const outlived = async (after?: Archive) => {
+      const places = await store.archives.outlived(5000, 100, after ?? null);
+      const known = new Map([due, failed, expired, late].map((each) => [each.id, each]));
+      return places.flatMap(({ id, updatedAt }) => (known.get(id)?.updatedAt === updatedAt ? [known.get(id)] : []));
+    };
+    assert.deepEqual(await outlived(), [one, other, expired, late]);
+    assert.deepEqual(
+      [await outlived(one), await outlived(other)],
+      [
+        [other, expired, late],
+        [expired, late],
+      ],
+    );
     assert.deepEqual((await store.archives.outlived(5000, 1)).length, 1);
-    assert.deepEqual(await store.archives.kept(session.projectId), [due, young, failed, expired, late]);
+    const idsOf = (all: readonly Archive[]) => all.map(({ id }) => id);
+    // What was uploaded has no file any more; of what failed nobody knows.
+    const filed = idsOf([...open, due, young, failed, empty, expired, late]);
+    assert.deepEqual(await store.archives.filed(session.projectId), filed);
+    const ids = [uploaded.id, 'unknown', due.id];
+    assert.deepEqual((await store.archives.known(ids)).sort(), [uploaded.id, due.id].sort());
+    assert.deepEqual(await store.archives.known([]), []);
     for (const each of [expired, late]) await store.archives.released(each.id);
     assert.deepEqual(await store.archives.get(expired.id), { ...expired, kept: false });
-    assert.deepEqual(own(await store.archives.outlived(5000, 100)), [due, failed]);
-    assert.deepEqual([empty.kept, uploaded.kept], [false, false]);
+    assert.deepEqual(await outlived(), [one, other]);
     for (const each of [due, failed]) await store.archives.released(each.id);
   });
 }

@@ -1,11 +1,11 @@
 /** Archives. Their names are sealed with the data key of their project. */
 import { PlatformError } from '@cloister/protocol/errors';
-import { and, asc, count, desc, eq, inArray, lte, ne, or } from 'drizzle-orm';
-import { type Archive, type Event, type Store, sealedContext } from '../core/index.ts';
+import { and, asc, count, desc, eq, gt, inArray, lte, ne, notInArray, or, sql } from 'drizzle-orm';
+import { type Archive, type ArchiveTerms, type Event, type Store, sealedContext } from '../core/index.ts';
 import type { Statement } from './database.ts';
 import { storeEvent } from './personal.ts';
-import { archives } from './schema.ts';
-import { commit, type Parts, read, statement, type Tables } from './tables.ts';
+import { archives, sealings, storages } from './schema.ts';
+import { accept, commit, type Parts, read, statement, type Tables } from './tables.ts';
 
 /** What changes of an archive in its course. */
 function courseOf(archive: Archive) {
@@ -31,21 +31,53 @@ function outlivedBy(until: number) {
   return or(eq(archives.status, 'deleted'), and(eq(archives.kept, true), over));
 }
 
+/** Changes nothing; undoes its transaction where a project has not set what it had when that was read. */
+function stillSet(tables: Tables, projectId: string, { storage, sealing }: ArchiveTerms): Statement[] {
+  // A target is sealed anew each time that it is set, so no two settings have the same.
+  const sameStorage = storage && and(eq(storages.target, storage.target), eq(storages.updatedAt, storage.updatedAt));
+  const sameSealing =
+    sealing &&
+    and(
+      eq(sealings.format, sealing.format),
+      eq(sealings.certificates, [...sealing.certificates]),
+      eq(sealings.updatedAt, sealing.updatedAt),
+    );
+  const ofStorage = and(eq(storages.projectId, projectId), sameStorage ?? undefined);
+  const ofSealing = and(eq(sealings.projectId, projectId), sameSealing ?? undefined);
+  return [
+    statement(
+      tables
+        .update(storages)
+        .set({ updatedAt: sql`${storages.updatedAt}` })
+        .where(ofStorage),
+      storage ? 1 : 0,
+    ),
+    statement(
+      tables
+        .update(sealings)
+        .set({ updatedAt: sql`${sealings.updatedAt}` })
+        .where(ofSealing),
+      sealing ? 1 : 0,
+    ),
+  ];
+}
+
 export function openArchives({ tables, writer, seals }: Parts): Store['archives'] {
   const toArchive = ({ seq: _, name, ...rest }: Row): Archive => ({
     ...rest,
     name: seals.open(rest.projectId, sealedContext.archive(rest.id), name),
   });
   return {
-    async create(archive, event) {
+    async create(archive, event, under) {
       const { id, projectId } = archive;
       const name = seals.seal(projectId, sealedContext.archive(id), archive.name);
       const row = { ...archive, name, recipients: [...archive.recipients] };
-      const change = {
-        statements: [statement(tables.insert(archives).values(row))],
-        events: [storeEvent(seals, event)],
-      };
-      await commit(writer, change, new PlatformError('ProjectNotFound', { projectId }));
+      const insert = statement(tables.insert(archives).values(row));
+      const statements = under ? [...stillSet(tables, projectId, under), insert] : [insert];
+      const outcome = await writer.write({ statements, events: [storeEvent(seals, event)] });
+      if (under && outcome.kind === 'unmet') return false;
+      accept(outcome, new PlatformError('ProjectNotFound', { projectId }));
+      return true;
     },
 
     async get(id) {
@@ -79,19 +111,37 @@ export function openArchives({ tables, writer, seals }: Parts): Store['archives'
       return (await read(tables.select().from(archives).where(open).orderBy(asc(archives.seq)))).map(toArchive);
     },
 
-    async outlived(until, limit) {
+    async outlived(until, limit, after) {
+      const past =
+        after &&
+        or(
+          gt(archives.updatedAt, after.updatedAt),
+          and(eq(archives.updatedAt, after.updatedAt), gt(archives.id, after.id)),
+        );
       const rows = tables
-        .select()
+        .select({ id: archives.id, updatedAt: archives.updatedAt })
         .from(archives)
-        .where(outlivedBy(until))
-        .orderBy(asc(archives.updatedAt), asc(archives.seq))
+        .where(and(outlivedBy(until), past ?? undefined))
+        .orderBy(asc(archives.updatedAt), asc(archives.id))
         .limit(limit);
-      return (await read(rows)).map(toArchive);
+      return read(rows);
     },
 
-    async kept(projectId) {
-      const ours = and(eq(archives.projectId, projectId), eq(archives.kept, true));
-      return (await read(tables.select().from(archives).where(ours).orderBy(asc(archives.seq)))).map(toArchive);
+    async filed(projectId) {
+      // Those of the others are known to be gone.
+      const may = or(eq(archives.kept, true), notInArray(archives.status, ['uploaded', 'expired']));
+      const ours = and(eq(archives.projectId, projectId), may);
+      const rows = tables.select({ id: archives.id }).from(archives).where(ours).orderBy(asc(archives.seq));
+      return (await read(rows)).map(({ id }) => id);
+    },
+
+    async known(ids) {
+      if (ids.length === 0) return [];
+      const rows = tables
+        .select({ id: archives.id })
+        .from(archives)
+        .where(inArray(archives.id, [...ids]));
+      return (await read(rows)).map(({ id }) => id);
     },
 
     async released(id) {

@@ -3,7 +3,7 @@ import { PlatformError } from '@cloister/protocol/errors';
 import { DrizzleQueryError } from 'drizzle-orm';
 import { drizzle, type PgRemoteDatabase } from 'drizzle-orm/pg-proxy';
 import type { Keys } from '../core/index.ts';
-import type { Database, Statement } from './database.ts';
+import type { Database, Outcome, Statement } from './database.ts';
 import type { Change, Writer } from './writer.ts';
 
 /** What the store needs of the keys. */
@@ -45,7 +45,11 @@ const foreignKeyViolation = '23503';
  * @param missing the error where the row that the change is about, or that it hangs on, is not there
  */
 export async function commit(writer: Writer, change: Change, missing?: PlatformError): Promise<void> {
-  const outcome = await writer.write(change);
+  accept(await writer.write(change), missing);
+}
+
+/** Throws what the refusal of a change means; `missing` as `commit` has it. */
+export function accept(outcome: Outcome, missing?: PlatformError): void {
   if (outcome.kind === 'done') return;
   if (missing && (outcome.kind === 'unmet' || outcome.sqlState === foreignKeyViolation)) throw missing;
   const cause =
