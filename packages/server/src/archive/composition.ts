@@ -6,15 +6,12 @@
 
 import type { MediaKind } from '@cloister/protocol';
 import { limits } from '@cloister/protocol';
-import { parseRtp } from '../lib/index.ts';
 import { type Box, black, Canvas, type Fit, tile } from './canvas.ts';
-import { depacketizers } from './depacketize.ts';
-import { captureTimeOf, type ExtensionIds, turnOf } from './header-extensions.ts';
-import { JitterBuffer } from './jitter-buffer.ts';
+import { Lane, type LaneTrack } from './lane.ts';
 import { Lettering, Nameplate } from './nameplate.ts';
 import { audioFrame, audioRate, type Output } from './output.ts';
 import { Picture } from './picture.ts';
-import { Offset, TrackClock } from './track-clock.ts';
+import { Offset } from './track-clock.ts';
 import { Voice } from './voice.ts';
 
 /** A stream as the layout sees it. */
@@ -31,15 +28,6 @@ export interface Placed extends Box {
   readonly fit: Fit;
 }
 
-/** Tracks of a stream as they come: the payload type and the codec decide what is done with its packets. */
-export interface ComposedTrack {
-  readonly mimeType: string;
-  readonly clockRate: number;
-  readonly payloadType: number;
-  /** Header extensions that are read; absent: none. */
-  readonly extensions?: ExtensionIds;
-}
-
 export interface CompositionOptions<Stream extends ComposedStream> {
   readonly width: number;
   readonly height: number;
@@ -52,12 +40,6 @@ export interface CompositionOptions<Stream extends ComposedStream> {
   readonly askKeyFrame: (streamId: string) => void;
   /** A stream's picture is larger than what is decoded, and is left out from now on; once each time that it begins. */
   readonly tooLarge: (streamId: string) => void;
-}
-
-interface Lane {
-  readonly track: ComposedTrack;
-  readonly clock: TrackClock;
-  readonly buffer: JitterBuffer;
 }
 
 interface Source<Stream> {
@@ -133,24 +115,22 @@ export class Composition<Stream extends ComposedStream> {
   }
 
   /** A track begins, or another takes its place. */
-  track(streamId: string, kind: MediaKind, track: ComposedTrack): void {
+  track(streamId: string, kind: MediaKind, track: LaneTrack): void {
     const source = this.#sources.get(streamId);
     const wanted = kind === 'video' ? this.#options.hasVideo : this.#options.hasAudio;
     if (!source || !wanted) return;
-    const mimeType = track.mimeType.toLowerCase();
-    const depacketize = kind === 'video' ? depacketizers[mimeType] : null;
-    if (depacketize === undefined || (kind === 'audio' && mimeType !== 'audio/opus')) {
+    const lane = Lane.of(kind, track, source.publisher);
+    if (!lane) {
       source.lanes.delete(kind);
       return;
     }
-    const clock = new TrackClock(track.clockRate, source.publisher);
-    source.lanes.set(kind, { track, clock, buffer: new JitterBuffer(clock, depacketize) });
+    source.lanes.set(kind, lane);
     if (kind === 'audio') {
       source.voice ??= new Voice();
       return;
     }
     source.picture ??= new Picture();
-    source.picture.useCodec(mimeType);
+    source.picture.useCodec(lane.mimeType);
   }
 
   trackEnded(streamId: string, kind: MediaKind): void {
@@ -159,17 +139,11 @@ export class Composition<Stream extends ComposedStream> {
 
   /** @param at when it arrived, in milliseconds */
   packet(streamId: string, kind: MediaKind, bytes: Buffer, at: number): void {
-    const lane = this.#sources.get(streamId)?.lanes.get(kind);
-    if (!lane) return;
-    const packet = parseRtp(bytes);
-    if (!packet || packet.payloadType !== lane.track.payloadType) return;
-    lane.buffer.push(packet, at);
-    const captured = captureTimeOf(extension(packet.extensions, lane.track.extensions?.captureTime));
-    if (captured !== null) lane.clock.captured(captured, packet.timestamp);
+    this.#sources.get(streamId)?.lanes.get(kind)?.packet(bytes, at);
   }
 
   senderReport(streamId: string, kind: MediaKind, ntpMs: number, rtpTimestamp: number): void {
-    this.#sources.get(streamId)?.lanes.get(kind)?.clock.report(ntpMs, rtpTimestamp);
+    this.#sources.get(streamId)?.lanes.get(kind)?.senderReport(ntpMs, rtpTimestamp);
   }
 
   /** Composes all that is due at `now`, which ascends. @throws Error when the encoder fails */
@@ -218,8 +192,7 @@ export class Composition<Stream extends ComposedStream> {
     let fresh = false;
     let broken = false;
     const { shown, tooLarge } = source.picture;
-    for (const { data, extensions } of lane.buffer.take(time)) {
-      const turn = turnOf(extension(extensions, lane.track.extensions?.orientation));
+    for (const { data, turn } of lane.take(time)) {
       const decoded = source.picture.decode(data, turn);
       if (decoded === null) broken = true;
       else fresh ||= decoded;
@@ -229,7 +202,7 @@ export class Composition<Stream extends ComposedStream> {
       this.#arranged = false;
       this.#options.tooLarge(source.stream.streamId);
     }
-    const lacking = lane.buffer.needsKey || (broken && !source.picture.tooLarge);
+    const lacking = lane.needsKey || (broken && !source.picture.tooLarge);
     if (lacking && time - source.askedAt >= limits.archiveKeyFrameMs) {
       source.askedAt = time;
       this.#options.askKeyFrame(source.stream.streamId);
@@ -281,7 +254,7 @@ export class Composition<Stream extends ComposedStream> {
     for (const { lanes, voice } of this.#sources.values()) {
       const lane = lanes.get('audio');
       if (!voice) continue;
-      for (const { time, data } of lane?.buffer.take(end) ?? []) {
+      for (const { time, data } of lane?.take(end) ?? []) {
         voice.hear(data, ((time - origin) * audioRate) / 1000);
       }
       voice.ring.mixInto(this.#left, this.#right, from);
@@ -291,10 +264,6 @@ export class Composition<Stream extends ComposedStream> {
     this.#options.output.sound(this.#left, this.#right);
     this.#sounds += 1;
   }
-}
-
-function extension(extensions: ReadonlyMap<number, Buffer>, id: number | null | undefined): Buffer | undefined {
-  return id == null ? undefined : extensions.get(id);
 }
 
 function overlap(a: Box, b: Box): boolean {

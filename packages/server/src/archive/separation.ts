@@ -7,14 +7,10 @@
  * A file has the tracks that it began with. Where a stream gets another codec or one track more, its next file begins.
  */
 import { limits, type MediaKind } from '@cloister/protocol';
-import { parseRtp } from '../lib/index.ts';
-import type { ComposedTrack } from './composition.ts';
-import { depacketizers } from './depacketize.ts';
-import { captureTimeOf } from './header-extensions.ts';
-import { JitterBuffer } from './jitter-buffer.ts';
 import { type PictureTrack, readKeyFrame } from './key-frame.ts';
+import { Lane, type LaneTrack } from './lane.ts';
 import type { FileContainer, FileUnit } from './remuxer.ts';
-import { Offset, TrackClock } from './track-clock.ts';
+import { Offset } from './track-clock.ts';
 
 /** A stream as it is now: what it shows and how it sounds. */
 export interface SeparateStream {
@@ -44,15 +40,6 @@ export interface SeparationOptions {
   /** @param startMs where it begins, in milliseconds of the recording */
   readonly openFile: (streamId: string, startMs: number, tracks: FileTracks) => SeparateFile;
   readonly askKeyFrame: (streamId: string) => void;
-}
-
-interface Lane {
-  readonly mimeType: string;
-  readonly payloadType: number;
-  /** The id of the header extension with the time of capture, where it has one. */
-  readonly captureTime: number | null;
-  readonly clock: TrackClock;
-  readonly buffer: JitterBuffer;
 }
 
 /** A unit with its time in the recording. */
@@ -126,17 +113,12 @@ export class Separation {
     this.#end(source);
   }
 
-  track(streamId: string, kind: MediaKind, track: ComposedTrack): void {
+  track(streamId: string, kind: MediaKind, track: LaneTrack): void {
     const source = this.#sources.get(streamId);
     if (!source) return;
     this.trackEnded(streamId, kind);
-    const mimeType = track.mimeType.toLowerCase();
-    const depacketize = kind === 'audio' ? null : depacketizers[mimeType];
-    if (depacketize === undefined || (kind === 'audio' && mimeType !== 'audio/opus')) return;
-    const clock = new TrackClock(track.clockRate, source.publisher);
-    const buffer = new JitterBuffer(clock, depacketize);
-    const captureTime = track.extensions?.captureTime ?? null;
-    source.lanes.set(kind, { mimeType, payloadType: track.payloadType, captureTime, clock, buffer });
+    const lane = Lane.of(kind, track, source.publisher);
+    if (lane) source.lanes.set(kind, lane);
   }
 
   trackEnded(streamId: string, kind: MediaKind): void {
@@ -148,17 +130,11 @@ export class Separation {
 
   /** @param at when it arrived, in milliseconds */
   packet(streamId: string, kind: MediaKind, bytes: Buffer, at: number): void {
-    const lane = this.#sources.get(streamId)?.lanes.get(kind);
-    if (!lane) return;
-    const packet = parseRtp(bytes);
-    if (!packet || packet.payloadType !== lane.payloadType) return;
-    lane.buffer.push(packet, at);
-    const captured = lane.captureTime === null ? null : captureTimeOf(packet.extensions.get(lane.captureTime));
-    if (captured !== null) lane.clock.captured(captured, packet.timestamp);
+    this.#sources.get(streamId)?.lanes.get(kind)?.packet(bytes, at);
   }
 
   senderReport(streamId: string, kind: MediaKind, ntpMs: number, rtpTimestamp: number): void {
-    this.#sources.get(streamId)?.lanes.get(kind)?.clock.report(ntpMs, rtpTimestamp);
+    this.#sources.get(streamId)?.lanes.get(kind)?.senderReport(ntpMs, rtpTimestamp);
   }
 
   /** Writes all that is due at `now`, which ascends. */
@@ -196,9 +172,10 @@ export class Separation {
     const origin = this.#origin;
     if (origin === null) return;
     const due: Timed[] = [];
-    for (const [kind, { buffer, mimeType }] of source.lanes) {
+    for (const [kind, lane] of source.lanes) {
       if (only && kind !== only) continue;
-      for (const { time, data, key } of buffer.take(until)) {
+      const { mimeType } = lane;
+      for (const { time, data, key } of lane.take(until)) {
         if (this.#wanted(source, kind)) due.push({ kind, ms: Math.max(0, time - origin), data, key, mimeType });
       }
     }
@@ -276,7 +253,7 @@ export class Separation {
     const lane = source.lanes.get('video');
     if (!lane || !this.#wanted(source, 'video')) return;
     const begins = !source.open?.mimeType && !source.picture;
-    if (!(lane.buffer.needsKey || begins) || this.#until - source.askedAt < limits.archiveKeyFrameMs) return;
+    if (!(lane.needsKey || begins) || this.#until - source.askedAt < limits.archiveKeyFrameMs) return;
     source.askedAt = this.#until;
     this.#options.askKeyFrame(source.stream.streamId);
   }
