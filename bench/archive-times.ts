@@ -96,7 +96,8 @@ async function recordEach(browser: LoadBrowser): Promise<Record<Kind, Times>> {
 async function finish(keeping: Keeping, folder: string, stored = { bytes: 0, sha256: '' }): Promise<number> {
   command('sync', '--file-system', folder);
   const began = performance.now();
-  if (!(await keeping.finish({ clear: { bytes: 0, sha256: '' }, stored }))) throw new Error('it is not what was sealed');
+  if (!(await keeping.finish({ clear: { bytes: 0, sha256: '' }, stored })))
+    throw new Error('it is not what was sealed');
   return performance.now() - began;
 }
 

@@ -88,14 +88,14 @@ export class LiveRecording implements Recording {
           this.#storing(() => keeping.told.sealed(this.#durationMs, closing));
         },
         ...(keeping.told.files && { files: this.#watched(keeping.told.files) }),
-          tooLarge: (streamId) => this.#leftOut(streamId),
-          keyFrame: (streamId) => {
-            const source = this.#sources.get(streamId);
-            if (source?.stream.takesVideo) source.tap.requestKeyFrame();
-          },
-          dropping: () => this.#dropping(),
-          ended: (durationMs, made) => void this.#finish(durationMs, made),
-          failed: (cause, why) => void this.#abandon(cause, why),
+        tooLarge: (streamId) => this.#leftOut(streamId),
+        keyFrame: (streamId) => {
+          const source = this.#sources.get(streamId);
+          if (source?.stream.takesVideo) source.tap.requestKeyFrame();
+        },
+        dropping: () => this.#dropping(),
+        ended: (durationMs, made) => void this.#finish(durationMs, made),
+        failed: (cause, why) => void this.#abandon(cause, why),
       },
       clock,
       parts.sandbox,

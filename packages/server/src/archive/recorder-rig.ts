@@ -73,8 +73,8 @@ export class RecorderRig {
         if (this.#size >= this.#wanted.bytes) this.#wanted.reached();
       },
       keyFrame: (streamId: string) => void this.keyFrames.push(streamId),
-        tooLarge: (streamId: string) => void this.tooLarge.push(streamId),
-        dropping: () => {},
+      tooLarge: (streamId: string) => void this.tooLarge.push(streamId),
+      dropping: () => {},
       ended: (durationMs: number) => {
         this.#durationMs = durationMs;
         this.#ended.resolve();

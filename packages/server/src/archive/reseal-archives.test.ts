@@ -70,7 +70,15 @@ const indexSeal = (id: string) => ({
 async function individual(): Promise<{ id: string; folder: string; index: ArchiveIndex }> {
   const id = randomUUID();
   const folder = await folderOf(id, 'individual');
-  const index = { archiveId: id, projectId: '7', sessionId: 's', name: 'visit', createdAt: 1, certificates: [], files: [] };
+  const index = {
+    archiveId: id,
+    projectId: '7',
+    sessionId: 's',
+    name: 'visit',
+    createdAt: 1,
+    certificates: [],
+    files: [],
+  };
   await writeIndex(folder, index, indexSeal(id));
   writeFileSync(spoolOf(folder, 0), await sealedWith(byKey));
   return { id, folder, index };
