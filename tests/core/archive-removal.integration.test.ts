@@ -158,6 +158,15 @@ describe('an upload that cannot be given up', () => {
 });
 
 describe('PRJ7 a project that is removed', () => {
+  it('takes its files with it, those that are recorded too', async () => {
+    const { core, recordings } = platform;
+    const project = await newProject();
+    const { id: available } = await ended(project.id);
+    const { id: running } = await recorded(project.id);
+    await core.projects.remove(actor, project.id);
+    for (const id of [available, running]) assert.ok(recordings.removed.includes(id));
+  });
+
   it('takes along what a former run left, also while that is being read', async () => {
     const { core, recordings } = platform;
     const project = await newProject(true);

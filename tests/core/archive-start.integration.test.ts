@@ -204,6 +204,22 @@ describe('an automatic archive that cannot begin', () => {
 });
 
 describe('a start that is under way', () => {
+  it('whose recorder fails before it is known ends as failed', async () => {
+    const { recordings, core } = platform;
+    const session = await platform.session();
+    const client = await platform.enter(session);
+    recordings.whileStarting = (_order, observer) => observer.failed('the encoder did not start', null);
+    const { id } = await start(session);
+    await core.recorder.flush();
+    const [ended] = await archivesOf(session);
+    assert.deepEqual(
+      [ended?.id, ended?.status, ended?.reason, ended?.sha256],
+      [id, 'failed', 'the encoder did not start', ''],
+    );
+    assert.equal(core.archiveLinks.pathOf(ended!), null);
+    assert.equal(client.data('archiveStopped').length, 1);
+  });
+
   it('when the server stops is refused, or stopped with all others', async (t) => {
     for (const when of ['before its row', 'after its row'] as const) {
       const own = await testPlatform();

@@ -155,20 +155,6 @@ describe('starting', () => {
     }
   });
 
-  it('whose recorder fails before the start is known ends as failed', async () => {
-    const { recordings } = platform;
-    const session = await platform.session();
-    const client = await platform.enter(session);
-    recordings.whileStarting = (_order, observer) => observer.failed('the encoder did not start', null);
-    const { archive } = await start(session);
-    recordings.whileStarting = () => {};
-    await platform.core.recorder.flush();
-    const { archive: ended } = await archives().get(platform.projectId, archive.id);
-    assert.deepEqual([ended.status, ended.reason, ended.sha256], ['failed', 'the encoder did not start', '']);
-    assert.equal(platform.core.archiveLinks.pathOf(ended), null);
-    assert.equal(client.data('archiveStopped').length, 1);
-  });
-
   it('while everybody leaves runs into the end of a session', async () => {
     const { recordings } = platform;
     const session = await platform.session();
@@ -528,21 +514,6 @@ describe('afterwards', () => {
       assert.deepEqual([stored?.sizeBytes, stored?.durationMs, stored?.sha256], [sizeBytes, durationMs, sha256]);
     }
     assert.deepEqual(await news(), ['available', 'stopped', 'available']);
-  });
-
-  it('a removed project takes its files with it, those that are recorded too', async () => {
-    const { core, recordings, accountId } = platform;
-    const { project } = await core.projects.create(server, accountId, {});
-    const wish = { mediaMode: 'routed', archiveMode: 'manual', e2ee: false } as const;
-    const session = await core.sessions.create(server, project.id, wish);
-    await platform.publish(await platform.enter(session));
-    const first = await core.archives.start(server, project.id, { sessionId: session.id });
-    await core.archives.stop(server, project.id, first.archive.id);
-    const second = await core.archives.start(server, project.id, { sessionId: session.id });
-    await core.recorder.flush();
-    await core.projects.remove(server, project.id);
-    await settled();
-    for (const { archive } of [first, second]) assert.ok(recordings.removed.includes(archive.id));
   });
 });
 

@@ -4,7 +4,6 @@ import type { LimitName } from '@cloister/protocol/limits';
 export const UNTESTED_LIMITS: Partial<Record<LimitName, string>> = {
   transportBitrateBpsStart: 'an estimate to begin with, replaced by the first measurement; nothing is refused at it',
   archiveSandboxTrialMs: 'a trial that neither succeeds nor fails for so long needs a machine that hangs',
-  archiveSweepRows: 'the size of a batch; what is past it is in the next one',
   resealRows: 'the size of a batch; what is past it is in the next one',
   embeddedLogBytes: 'to write 128 MiB takes too long; the test of the store gives the same code a smaller bound',
   embeddedTransactionAge: '200 million transactions of PGlite, which has no way to set its counter',

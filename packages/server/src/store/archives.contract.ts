@@ -24,6 +24,7 @@ function placeOf({ projectId, sessionId }: Archive) {
 
 export function archiveRules(given: () => Given): void {
   rowRules(given);
+  termsRules(given);
   lifetimeRules(given);
   storageRules(given);
   sealingRules(given);
@@ -97,7 +98,7 @@ function rowRules(given: () => Given): void {
   });
 }
 
-function lifetimeRules(given: () => Given): void {
+function termsRules(given: () => Given): void {
   test('an archive is made only under the storage and the sealing that it was planned under', async () => {
     const { store, keys } = given();
     const session = await newSession(store, (await newProject(store, keys)).id);
@@ -154,7 +155,9 @@ function lifetimeRules(given: () => Given): void {
     );
     await assert.rejects(create, refused('ProjectNotFound'));
   });
+}
 
+function lifetimeRules(given: () => Given): void {
   test('what is unfinished, what is kept and what has outlived its time is found', async () => {
     const { store, keys } = given();
     const session = await newSession(store, (await newProject(store, keys)).id);

@@ -62,12 +62,53 @@ function stillSet(tables: Tables, projectId: string, { storage, sealing }: Archi
   ];
 }
 
-export function openArchives({ tables, writer, seals }: Parts): Store['archives'] {
+/** Which archives there are, by their ids: their names stay sealed, so none that does not open is in the way of others. */
+function idsOf({ tables }: Parts): Pick<Store['archives'], 'outlived' | 'filed' | 'known'> {
+  return {
+    async outlived(until, limit, after) {
+      const past =
+        after &&
+        or(
+          gt(archives.updatedAt, after.updatedAt),
+          and(eq(archives.updatedAt, after.updatedAt), gt(archives.id, after.id)),
+        );
+      const rows = tables
+        .select({ id: archives.id, updatedAt: archives.updatedAt })
+        .from(archives)
+        .where(and(outlivedBy(until), past ?? undefined))
+        .orderBy(asc(archives.updatedAt), asc(archives.id))
+        .limit(limit);
+      return read(rows);
+    },
+
+    async filed(projectId) {
+      // Those of the others are known to be gone.
+      const may = or(eq(archives.kept, true), notInArray(archives.status, ['uploaded', 'expired']));
+      const ours = and(eq(archives.projectId, projectId), may);
+      const rows = tables.select({ id: archives.id }).from(archives).where(ours).orderBy(asc(archives.seq));
+      return (await read(rows)).map(({ id }) => id);
+    },
+
+    async known(ids) {
+      if (ids.length === 0) return [];
+      const rows = tables
+        .select({ id: archives.id })
+        .from(archives)
+        .where(inArray(archives.id, [...ids]));
+      return (await read(rows)).map(({ id }) => id);
+    },
+  };
+}
+
+export function openArchives(parts: Parts): Store['archives'] {
+  const { tables, writer, seals } = parts;
   const toArchive = ({ seq: _, name, ...rest }: Row): Archive => ({
     ...rest,
     name: seals.open(rest.projectId, sealedContext.archive(rest.id), name),
   });
   return {
+    ...idsOf(parts),
+
     async create(archive, event, under) {
       const { id, projectId } = archive;
       const name = seals.seal(projectId, sealedContext.archive(id), archive.name);
@@ -109,39 +150,6 @@ export function openArchives({ tables, writer, seals }: Parts): Store['archives'
     async unfinished() {
       const open = inArray(archives.status, ['started', 'paused', 'stopped']);
       return (await read(tables.select().from(archives).where(open).orderBy(asc(archives.seq)))).map(toArchive);
-    },
-
-    async outlived(until, limit, after) {
-      const past =
-        after &&
-        or(
-          gt(archives.updatedAt, after.updatedAt),
-          and(eq(archives.updatedAt, after.updatedAt), gt(archives.id, after.id)),
-        );
-      const rows = tables
-        .select({ id: archives.id, updatedAt: archives.updatedAt })
-        .from(archives)
-        .where(and(outlivedBy(until), past ?? undefined))
-        .orderBy(asc(archives.updatedAt), asc(archives.id))
-        .limit(limit);
-      return read(rows);
-    },
-
-    async filed(projectId) {
-      // Those of the others are known to be gone.
-      const may = or(eq(archives.kept, true), notInArray(archives.status, ['uploaded', 'expired']));
-      const ours = and(eq(archives.projectId, projectId), may);
-      const rows = tables.select({ id: archives.id }).from(archives).where(ours).orderBy(asc(archives.seq));
-      return (await read(rows)).map(({ id }) => id);
-    },
-
-    async known(ids) {
-      if (ids.length === 0) return [];
-      const rows = tables
-        .select({ id: archives.id })
-        .from(archives)
-        .where(inArray(archives.id, [...ids]));
-      return (await read(rows)).map(({ id }) => id);
     },
 
     async released(id) {
