@@ -1,7 +1,8 @@
-/** A disk that is full when an archive is started, as who starts it sees it. */
+/** A disk that is full when an archive is started, as who starts it sees it: a small one, mounted for this test (as root). */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -12,10 +13,13 @@ let dataDir: string;
 let rest: RestFixture;
 before(async () => {
   dataDir = await mkdtemp(path.join(tmpdir(), 'cloister-full-'));
+  // Itself, the folder of all archives, that of one, and what it is about: its next file finds no room.
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,nr_inodes=4', 'tmpfs', dataDir]);
   rest = await restFixture();
 });
 after(async () => {
   await rest.close();
+  execFileSync('umount', [dataDir]);
   await rm(dataDir, { recursive: true });
 });
 
@@ -25,16 +29,13 @@ test('ARC20 a full disk is a StorageFull of 503 for who starts an archive; nothi
   let folder = '';
   rest.recordings.whileStarting = async (order, observer) => {
     folder = path.join(dataDir, 'archives', order.archiveId);
-    await mkdir(folder, { recursive: true });
-    // The first file that is written finds no room.
-    await symlink('/dev/full', path.join(folder, 'about.json'));
     await recordingsIn(dataDir).start(order, observer);
   };
   const start = () => rest.call('POST', '/v2/project/{k}/archive', { body: { sessionId: session.id } });
   const refused = await start();
   assert.deepEqual([refused.statusCode, refused.json().code], [503, 503]);
   assert.match(refused.json().message, /disk of this server is full/);
-  assert.equal(existsSync(folder), false);
+  assert.deepEqual([existsSync(path.dirname(folder)), existsSync(folder)], [true, false]);
   assert.equal(client.data('archiveStarted').length, 0);
   rest.recordings.whileStarting = () => {};
   assert.equal((await start()).statusCode, 200);

@@ -186,7 +186,7 @@ test('nobody came: what is stored ends and opens', async () => {
 });
 
 test('where a sandbox is required and there is none, nothing is begun and nothing is left', async () => {
-  const id = '00000000-0000-4000-8000-000000000011';
+  const id = '00000000-0000-4000-8000-000000000021';
   const bare = (policy: SandboxPolicy) => new SandboxTrial(policy, { record() {} }, async () => 'no namespaces');
   const refused = recordingsIn(dataDir, bare('require')).start(order(id), watch());
   await assert.rejects(refused, { code: 'SandboxMissing' });
@@ -199,7 +199,7 @@ test('where a sandbox is required and there is none, nothing is begun and nothin
 });
 
 test('where the disk is full at the very end, what was recorded is kept, and opens', async () => {
-  const id = '00000000-0000-4000-8000-000000000012';
+  const id = '00000000-0000-4000-8000-000000000022';
   const owner = makeOwner();
   let full = false;
   const file = await ArchiveFile.create(stored(id), { projectId: '1', format: 'opentok' }, now, async (name) => {
@@ -248,7 +248,7 @@ test('where the disk is full at the very end, what was recorded is kept, and ope
 });
 
 test('a start that fails on its way leaves no folder, and never touches one that is there', async () => {
-  const id = '00000000-0000-4000-8000-000000000013';
+  const id = '00000000-0000-4000-8000-000000000023';
   const seal: typeof keys.seal = (project, context, clear) => {
     if (context.endsWith('index')) throw new Error('the key is gone');
     return keys.seal(project, context, clear);
@@ -273,8 +273,8 @@ test('a start that fails on its way leaves no folder, and never touches one that
 });
 
 test('a download that ends before its first byte, or after it, leaves no file open and no key in use', async () => {
-  const own = '00000000-0000-4000-8000-000000000014';
-  const toCertificate = '00000000-0000-4000-8000-000000000015';
+  const own = '00000000-0000-4000-8000-000000000024';
+  const toCertificate = '00000000-0000-4000-8000-000000000025';
   const openFiles = () =>
     readdirSync('/proc/self/fd').filter((fd) => {
       try {
