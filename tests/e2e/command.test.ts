@@ -142,6 +142,8 @@ test('keys list shows no value, keys rotate makes a new key, keys compromise ret
   assert.ok(after.find((each) => each.id === keyId)?.compromisedAt);
   const names = new Set(after.flatMap((each) => Object.keys(each)));
   assert.deepEqual([...names].sort(), ['compromisedAt', 'createdAt', 'id', 'purpose', 'retiredAt']);
+  // One key in 64 has an id that looks like an option.
+  await assert.rejects(command(server, 'keys', 'compromise', '-nobody'), /There is no key -nobody/);
 });
 
 test('keys compromise of a data key seals what is stored anew, and the project goes on', async () => {

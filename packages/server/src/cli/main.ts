@@ -32,10 +32,20 @@ function find(argv: readonly string[]): [string, Command] {
   return [name, command];
 }
 
+/** Ids of keys may begin with `-`, and no option has a single one: such a word is covered while options are looked for. */
+const cover = '\0';
+const covered = (word: string) => (/^-[^-]/.test(word) ? cover + word : word);
+const uncovered = <Value>(value: Value) => (typeof value === 'string' ? value.replace(cover, '') : value);
+
 function read(command: Command, args: readonly string[]) {
   try {
     const options = { ...command.options, json: { type: 'boolean' }, config: { type: 'string' } } as const;
-    return parseArgs({ args: [...args], options, allowPositionals: true });
+    const { values, positionals } = parseArgs({ args: args.map(covered), options, allowPositionals: true });
+    const uncover = <Value>(value: Value) => (Array.isArray(value) ? value.map(uncovered) : uncovered(value));
+    return {
+      values: Object.fromEntries(Object.entries(values).map(([flag, value]) => [flag, uncover(value)])),
+      positionals: positionals.map(uncovered),
+    };
   } catch (error) {
     throw new PlatformError('BadRequest', { why: (error as Error).message });
   }
