@@ -136,6 +136,6 @@ test('ARC14 ARC18 a stream that is taken out by hand and in again has a second f
     );
   }
   const [first, second] = manifest.files as [Manifest['files'][number], Manifest['files'][number]];
-  assert.ok(first.stopTimeOffset <= second.startTimeOffset);
+  assert.ok(first.stopTimeOffset <= second.startTimeOffset, JSON.stringify(manifest.files));
   await person.close();
 });

@@ -366,3 +366,24 @@ test('a file that fails is what the recording fails with', async () => {
   failing.remove('voice');
   await assert.rejects(failing.close(), /the disk of the library/);
 });
+
+test('a file of a stream begins no earlier than the one before it stopped, whatever its packets claim', async () => {
+  const rig = new Rig();
+  join(rig, 'camera');
+  rig.send('camera', second);
+  rig.separation.remove('camera');
+  rig.separation.add({ streamId: 'camera', hasAudio: true, hasVideo: true });
+  for (const kind of ['audio', 'video'] as const) rig.track('camera', kind);
+  const earlierMs = 400;
+  for (const { kind, packet, at } of second) rig.separation.packet('camera', kind, packet, rig.now - earlierMs + at);
+  rig.pass(1000 + settle);
+  await rig.separation.close();
+  const [first, again] = rig.files as [NotedFile, NotedFile];
+  assert.equal(rig.files.length, 2);
+  assert.equal(again.startMs, first.stopMs);
+  assert.equal(Math.min(...again.times('audio')), 0);
+  assert.ok(
+    again.times('audio').filter((ms) => ms === 0).length > 5,
+    'what claims to be earlier stands at the beginning',
+  );
+});

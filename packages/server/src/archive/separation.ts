@@ -76,6 +76,8 @@ export class Separation {
   readonly #closing = new Set<Promise<void>>();
   #failure: unknown = null;
   #files = 0;
+  /** Where the last file of each stream stopped: the next one does not begin before, whatever its packets claim. */
+  readonly #stops = new Map<string, number>();
   /** When the recording begins, in the time of arrivals. */
   #origin: number | null = null;
   #until = 0;
@@ -191,7 +193,7 @@ export class Separation {
   #put(source: Source, unit: Timed): void {
     const open = source.open;
     if (open && fits(open, unit)) {
-      open.file.write({ ...unit, ms: unit.ms - open.startMs });
+      open.file.write({ ...unit, ms: Math.max(0, unit.ms - open.startMs) });
       open.stopMs = Math.max(open.stopMs, unit.ms + (unit.kind === 'audio' ? opusMs : 0));
       return;
     }
@@ -229,7 +231,7 @@ export class Separation {
     const mimeType = waiting.find(({ kind }) => kind === 'video')?.mimeType ?? null;
     const container = mimeType === 'video/h264' ? 'matroska' : 'webm';
     const sound = this.#options.hasAudio && (lanes.has('audio') || waiting.some(({ kind }) => kind === 'audio'));
-    const startMs = Math.floor(first.ms);
+    const startMs = Math.max(Math.floor(first.ms), this.#stops.get(source.stream.streamId) ?? 0);
     const file = this.#options.openFile(source.stream.streamId, startMs, { container, picture, sound });
     source.open = { file, mimeType, sound, startMs, stopMs: startMs };
     for (const unit of waiting) this.#put(source, unit);
@@ -239,8 +241,10 @@ export class Separation {
     const { open } = source;
     source.open = null;
     if (!open) return;
+    const stopMs = Math.round(open.stopMs);
+    this.#stops.set(source.stream.streamId, stopMs);
     const closed = open.file
-      .close(Math.round(open.stopMs))
+      .close(stopMs)
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
