@@ -336,7 +336,9 @@ function* pieces({ trace, packets, folders }: Seen): Generator<{ where: string; 
   }
   for (const [place, bytes] of written) yield { where: `written by ${place}`, bytes: Buffer.concat(bytes) };
   for (const { port, bytes } of packets) yield { where: `sent to port ${port}`, bytes };
-  const left = [...trace.opened].filter((file) => existsSync(file) && statSync(file).isFile());
+  // What the kernel answers about a process is no file that is left, and goes with it.
+  const files = [...trace.opened].filter((file) => !file.startsWith('/proc/'));
+  const left = files.filter((file) => existsSync(file) && statSync(file).isFile());
   for (const file of new Set([...folders.flatMap(filesBelow), ...left])) {
     yield { where: `left in ${file}`, bytes: readFileSync(file) };
   }
