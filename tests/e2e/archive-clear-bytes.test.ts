@@ -385,14 +385,19 @@ async function assertNothingClear(recorded: readonly Kind[]): Promise<string> {
   return `${known.size} blocks looked for in ${trace.writes.length} writes (${bytes} bytes), ${packets.length} packets`;
 }
 
-test('nothing that is written, left on the disk or sent is clear, however it is recorded', async (t) => {
-  t.diagnostic(await assertNothingClear(kinds));
-});
-
-test('nor is it on the way into a bucket, and in the copy that stays where the bucket refuses it', async (t) => {
-  const [inParts, ...others] = uploads as [Kind, ...Kind[]];
-  t.diagnostic(await assertNothingClear([inParts, ...sample('clear bytes of uploads', others, 1)]));
-});
+const [inParts, ...otherUploads] = uploads as [Kind, ...Kind[]];
+const scans: readonly { readonly name: string; readonly recorded: readonly Kind[] }[] = [
+  { name: 'nothing that is written, left on the disk or sent is clear, however it is recorded', recorded: kinds },
+  {
+    name: 'nothing is clear on the way into a bucket, and in the copy that stays where the bucket refuses it',
+    recorded: [inParts, ...sample('clear bytes of uploads', otherUploads, 1)],
+  },
+];
+for (const { name, recorded } of sample('clear bytes', scans, 1)) {
+  test(name, async (t) => {
+    t.diagnostic(await assertNothingClear(recorded));
+  });
+}
 
 /** Bytes that the leaking recorder adds to the cipher text, at its end. */
 const unsealed = 188 * 5;
@@ -514,10 +519,14 @@ async function assertCaught(build: readonly Leak[], recorded: readonly Kind[], a
   }
 }
 
-test('a build that leaks on purpose is caught at each of its leaks', async () => {
-  await assertCaught(leaks, [toCertificate], unsealed);
-});
-
-test('a build that leaks what goes into a bucket is caught at each of its leaks', async () => {
-  await assertCaught(leaksOfUploads, [{ ...encryptedThere, options: {}, inParts: false }], 0);
-});
+const leaking = [
+  {
+    name: 'a build that leaks on purpose is caught at each of its leaks',
+    caught: () => assertCaught(leaks, [toCertificate], unsealed),
+  },
+  {
+    name: 'a build that leaks what goes into a bucket is caught at each of its leaks',
+    caught: () => assertCaught(leaksOfUploads, [{ ...encryptedThere, options: {}, inParts: false }], 0),
+  },
+];
+for (const { name, caught } of sample('leaking builds', leaking, 1)) test(name, caught);

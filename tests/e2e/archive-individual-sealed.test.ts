@@ -11,6 +11,7 @@ import { limits } from '@cloister/protocol';
 import { tempFolder } from '../rig/cleanup.ts';
 import { command, commandText } from '../rig/command.ts';
 import { eventually } from '../rig/wait.ts';
+import { sample } from '../sample.ts';
 import { type Archive, archiveCalls, download } from './archives.ts';
 import { halves, like, publisher, recorded, run, strength } from './recorded.ts';
 import { useStage } from './stage.ts';
@@ -145,7 +146,7 @@ test('SEAL4 two certificates, two keys: each opens every file, with the command 
 /** Bytes of cipher text of a file, its header for two certificates before them, from which on it opens. */
 const someBytes = limits.archiveFileChunkBytes + 4096;
 
-for (const victim of ['recorder', 'server'] as const) {
+for (const victim of sample('killed in sealed individual archives', ['recorder', 'server'] as const, 1)) {
   test(`SEAL4 after a kill -9 of the ${victim} every file opens up to there, and the archive has its manifests`, async () => {
     const sessionId = await stage.customer.session();
     const { colour, hertz } = looks[0];
