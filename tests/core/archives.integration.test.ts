@@ -5,7 +5,7 @@ import { limits, PlatformError } from '@cloister/protocol';
 import type { Actor, ArchiveWish, Session } from '../../packages/server/src/core/index.ts';
 import { closeFormerArchives, openTokTimes } from '../../packages/server/src/core/index.ts';
 import { eventually } from '../rig/wait.ts';
-import { type TestClient, type TestPlatform, testPlatform } from './platform.ts';
+import { settled, type TestClient, type TestPlatform, testPlatform } from './platform.ts';
 
 const server: Actor = { kind: 'project', projectId: 'test' };
 
@@ -33,15 +33,6 @@ async function room(wish: Partial<ArchiveWish> = {}) {
   const started = await start(session, wish);
   await settled();
   return { session, client, streamId, ...started };
-}
-
-/** What was begun by an event, such as the tap of a stream, is done. */
-const settled = () => new Promise(setImmediate);
-
-/** Time passes; what falls due then is done. */
-async function passes(seconds: number): Promise<void> {
-  platform.clock.advance(seconds * 1000);
-  await settled();
 }
 
 /** Events of archives since the last look, by name. */
@@ -162,7 +153,7 @@ describe('starting', () => {
     recordings.whileStarting = () => leave(client);
     const { archive } = await start(session);
     recordings.whileStarting = () => {};
-    await passes(limits.archiveLeftSeconds);
+    await platform.passes(limits.archiveLeftSeconds);
     assert.equal((await archives().get(platform.projectId, archive.id)).archive.reason, 'session ended');
   });
 });
@@ -268,9 +259,9 @@ describe('what ends an archive', () => {
     const session = await platform.session();
     await platform.enter(session);
     const { archive } = await start(session);
-    await passes(limits.archiveBeginSeconds - 1);
+    await platform.passes(limits.archiveBeginSeconds - 1);
     assert.equal(await statusOf(archive.id), 'started');
-    await passes(1);
+    await platform.passes(1);
     assert.notEqual(await statusOf(archive.id), 'started');
     assert.equal((await archives().get(platform.projectId, archive.id)).archive.reason, 'no stream was published');
   });
@@ -280,14 +271,14 @@ describe('what ends an archive', () => {
     const { client, streamId, archive, session } = await room();
     await client.client.actions.unpublish({ streamId });
     assert.equal(await statusOf(archive.id), 'paused');
-    await passes(limits.archivePausedSeconds - 1);
+    await platform.passes(limits.archivePausedSeconds - 1);
     const next = await platform.publish(client);
     assert.equal(await statusOf(archive.id), 'started');
     await client.client.actions.unpublish({ streamId: next });
-    await passes(limits.archivePausedSeconds - 1);
+    await platform.passes(limits.archivePausedSeconds - 1);
     assert.equal(await statusOf(archive.id), 'paused');
     assert.equal(client.data('archiveStopped').length, 0);
-    await passes(1);
+    await platform.passes(1);
     assert.equal((await archives().get(platform.projectId, archive.id)).archive.reason, 'nobody published');
     assert.deepEqual(await news(), ['started', 'paused', 'started', 'paused', 'stopped', 'available']);
     assert.equal((await start(session)).archive.status, 'started');
@@ -297,27 +288,27 @@ describe('what ends an archive', () => {
     const { client, session, archive, recording } = await room();
     leave(client);
     assert.equal(await statusOf(archive.id), 'paused');
-    await passes(limits.archiveLeftSeconds - 1);
+    await platform.passes(limits.archiveLeftSeconds - 1);
     const back = await platform.enter(session);
-    await passes(limits.archiveLeftSeconds);
+    await platform.passes(limits.archiveLeftSeconds);
     const streamId = await platform.publish(back);
     await settled();
     assert.equal(await statusOf(archive.id), 'started');
     assert.deepEqual([...recording.streams.keys()], [streamId]);
     leave(back);
-    await passes(limits.archiveLeftSeconds);
+    await platform.passes(limits.archiveLeftSeconds);
     assert.equal((await archives().get(platform.projectId, archive.id)).archive.reason, 'session ended');
   });
 
   it('archiveRecordedSeconds, pauses left out, and archiveWallSeconds with them', async () => {
     const { client, streamId, archive } = await room();
-    await passes(100);
+    await platform.passes(100);
     await client.client.actions.unpublish({ streamId });
-    await passes(limits.archivePausedSeconds - 1);
+    await platform.passes(limits.archivePausedSeconds - 1);
     await platform.publish(client);
-    await passes(limits.archiveRecordedSeconds - 101);
+    await platform.passes(limits.archiveRecordedSeconds - 101);
     assert.equal(await statusOf(archive.id), 'started');
-    await passes(1);
+    await platform.passes(1);
     const reason = 'maximum duration exceeded';
     assert.equal((await archives().get(platform.projectId, archive.id)).archive.reason, reason);
 
@@ -327,12 +318,12 @@ describe('what ends an archive', () => {
     const step = limits.archivePausedSeconds - 1;
     while (wall + step < limits.archiveWallSeconds) {
       await slow.client.client.actions.unpublish({ streamId: current });
-      await passes(step);
+      await platform.passes(step);
       wall += step;
       current = await platform.publish(slow.client);
     }
     assert.equal(await statusOf(slow.archive.id), 'started');
-    await passes(limits.archiveWallSeconds - wall);
+    await platform.passes(limits.archiveWallSeconds - wall);
     assert.equal((await archives().get(platform.projectId, slow.archive.id)).archive.reason, reason);
   });
 
@@ -398,7 +389,7 @@ describe('an automatic archive', () => {
     await platform.publish(second);
     await settled();
     recordings.whileAdding = () => {};
-    await passes(limits.archiveRecordedSeconds);
+    await platform.passes(limits.archiveRecordedSeconds);
     await begun(2);
     await core.recorder.flush();
     const { archive: over } = await archives().get(projectId, first.id);
@@ -410,7 +401,7 @@ describe('an automatic archive', () => {
     assert.deepEqual([count, items.map(({ archive }) => archive.status)], [2, ['started', 'available']]);
     leave(client);
     leave(second);
-    await passes(limits.archiveLeftSeconds);
+    await platform.passes(limits.archiveLeftSeconds);
     assert.equal(await statusOf(recordings.last.order.archiveId), 'available');
   });
 });

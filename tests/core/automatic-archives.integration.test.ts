@@ -3,22 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { limits } from '@cloister/protocol';
 import { eventually } from '../rig/wait.ts';
-import { type TestPlatform, testPlatform } from './platform.ts';
+import { settled, type TestPlatform, testPlatform } from './platform.ts';
 
 let platform: TestPlatform;
 before(async () => {
   platform = await testPlatform();
 });
 after(() => platform.close());
-
-/** What was begun by an event is done. */
-const settled = () => new Promise(setImmediate);
-
-/** Time passes; what falls due then is done. */
-async function passes(seconds: number): Promise<void> {
-  platform.clock.advance(seconds * 1000);
-  await settled();
-}
 
 it('ARC16 a session that archives itself, whose recorder fails, goes on in another at once, and where they go on failing archiveRestartSeconds later, up to archiveRestartSecondsMax', async () => {
   const { core, projectId, recordings, clock } = platform;
@@ -50,7 +41,7 @@ it('ARC16 a session that archives itself, whose recorder fails, goes on in anoth
     await fail(id);
     // A stream that comes meanwhile begins nothing.
     if (seconds === 10) await platform.publish(await platform.enter(session));
-    await passes(seconds);
+    await platform.passes(seconds);
     const { waited, ...after } = await next(failedAt);
     id = after.id;
     waits.push(waited);
@@ -62,15 +53,15 @@ it('ARC16 a session that archives itself, whose recorder fails, goes on in anoth
     [longest - 1, longest],
     [longest, 0],
   ] as const) {
-    await passes(recorded);
+    await platform.passes(recorded);
     const failedAt = clock.now();
     await fail(id);
-    await passes(seconds);
+    await platform.passes(seconds);
     const { waited, ...after } = await next(failedAt);
     id = after.id;
     assert.equal(waited, seconds);
   }
   recordings.whileStarting = () => {};
   client.client.leave('clientDisconnected');
-  await passes(limits.archiveLeftSeconds);
+  await platform.passes(limits.archiveLeftSeconds);
 });

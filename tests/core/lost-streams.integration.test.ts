@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { limits, PlatformError } from '@cloister/protocol';
 import type { Actor } from '../../packages/server/src/core/index.ts';
-import { type TestPlatform, testPlatform } from './platform.ts';
+import { settled, type TestPlatform, testPlatform } from './platform.ts';
 
 const server: Actor = { kind: 'project', projectId: 'test' };
 
@@ -15,15 +15,6 @@ after(() => platform.close());
 
 const archives = () => platform.core.archives;
 const stop = (id: string) => archives().stop(server, platform.projectId, id);
-
-/** What was begun by an event, such as the tap of a stream, is done. */
-const settled = () => new Promise(setImmediate);
-
-/** Time passes; what falls due then is done. */
-async function passes(seconds: number): Promise<void> {
-  platform.clock.advance(seconds * 1000);
-  await settled();
-}
 
 /** A session with a publisher in it, archived. */
 async function room() {
@@ -73,7 +64,7 @@ describe('a stream that cannot be recorded', () => {
     }
     assert.deepEqual([await told(), await streamsOf(archive.id)], [[], [streamId]]);
     recordings.whileAdding = () => {};
-    await passes(limits.archiveStreamWaitSecondsMax);
+    await platform.passes(limits.archiveStreamWaitSecondsMax);
     assert.deepEqual([await told(), await streamsOf(archive.id)], [[{ recovered: lost }], [streamId, lost]]);
     await stop(archive.id);
     const { archive: ended } = await archives().get(platform.projectId, archive.id);
@@ -97,7 +88,7 @@ describe('a stream that cannot be recorded', () => {
     await settled();
     assert.deepEqual([tried, await told()], [1, [{ lost, code: 'MediaLost' }]]);
     client.client.leave('clientDisconnected');
-    await passes(limits.archiveStreamWaitSecondsMax);
+    await platform.passes(limits.archiveStreamWaitSecondsMax);
     recordings.whileAdding = () => {};
     assert.equal(tried, 1);
     await stop(archive.id);

@@ -64,6 +64,9 @@ export const camera = {
   audioFallback: true,
 } as const;
 
+/** What was begun by an event, such as the tap of a stream, is done. */
+export const settled = () => new Promise(setImmediate);
+
 export interface TestPlatform {
   readonly core: Core;
   readonly clock: ManualClock;
@@ -79,6 +82,8 @@ export interface TestPlatform {
   enter(session: Session, role?: Role, data?: string): Promise<TestClient>;
   /** Publishes a stream whose DTLS gives this suite; resolves with its id. */
   publish(from: TestClient, suite?: Suite): Promise<string>;
+  /** Time passes; what falls due then is done. */
+  passes(seconds: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -139,6 +144,10 @@ export async function testPlatform(
       }),
     enter: (session, role = 'publisher', data = '') => enter(core, media, session, role, data),
     publish,
+    async passes(seconds) {
+      clock.advance(seconds * 1000);
+      await settled();
+    },
     async close() {
       // What was refused while its project went away is tried again after a time that passes only here.
       await clock.passing(recorderRetryMs, () => core.calls.close());
@@ -189,7 +198,7 @@ async function publish(from: TestClient, suite: Suite = 'AEAD_AES_256_GCM'): Pro
   const { stream } = await actions.publish(camera);
   await actions.produce({ streamId: stream.streamId, kind: 'audio', rtpParameters, paused: false });
   from.observer.transportConnected(transportId, 'send', suite);
-  await new Promise(setImmediate);
+  await settled();
   return stream.streamId;
 }
 
