@@ -11,7 +11,7 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { workerLocation } from './media-worker/location.mjs';
-import { chooseFiles } from './test/files.ts';
+import { type Chosen, chooseFiles } from './test/files.ts';
 import { runTests, type Tally } from './test/run.ts';
 import { writeSummary } from './test/summary.ts';
 
@@ -35,8 +35,8 @@ process.env.CLOISTER_SEED = seed;
 process.env.MEDIASOUP_WORKER_BIN = workerLocation(process.env).path;
 if (values.full) process.env.CLOISTER_TEST_FULL = '1';
 
-const again = `CLOISTER_SEED=${seed} npm run ${values.full ? 'test:full' : 'test'}`;
-console.log(`seed ${seed}; the same run again: ${again}\n`);
+const sameRun = `CLOISTER_SEED=${seed} npm run ${values.full ? 'test:full' : 'test'}`;
+console.log(`seed ${seed}; the same run again: ${sameRun}\n`);
 
 const files = chooseFiles({ unitOnly: values.unit, only: positionals });
 const minutes = values.full ? MINUTES_MAX.full : MINUTES_MAX.sample;
@@ -44,15 +44,18 @@ const signal = AbortSignal.timeout(minutes * 60_000);
 const started = Date.now();
 
 const tallies: Tally[] = [];
-// Files without a browser run side by side; end-to-end tests measure times and share ports, so they run one by one.
-if (files.plain.length > 0) tallies.push(await runTests(files.plain, { concurrency: true, signal }));
-if (files.endToEnd.length > 0) tallies.push(await runTests(files.endToEnd, { concurrency: false, signal }));
-// The same once more on PostgreSQL; in a sample only what leans on the store most.
-const onPostgres = files.endToEnd.filter((file) => values.full || ON_POSTGRES_IN_SAMPLE.includes(path.basename(file)));
-if (onPostgres.length > 0) {
-  process.env.CLOISTER_TEST_STORE = 'postgres';
-  tallies.push(await runTests(onPostgres, { concurrency: false, signal, on: 'PostgreSQL' }));
+/** Runs end-to-end tests; none beside another in a full run, whose bounds of time are the promised ones. */
+async function runEndToEnd({ endToEnd, alone }: Pick<Chosen, 'endToEnd' | 'alone'>, on?: string): Promise<void> {
+  if (endToEnd.length > 0) tallies.push(await runTests(endToEnd, { sideBySide: !values.full, signal, on }));
+  if (alone.length > 0) tallies.push(await runTests(alone, { sideBySide: false, signal, on }));
 }
+
+if (files.plain.length > 0) tallies.push(await runTests(files.plain, { sideBySide: true, signal }));
+await runEndToEnd(files);
+// The same once more on PostgreSQL; in a sample only what leans on the store most.
+const again = (file: string) => values.full || ON_POSTGRES_IN_SAMPLE.includes(path.basename(file));
+process.env.CLOISTER_TEST_STORE = 'postgres';
+await runEndToEnd({ endToEnd: files.endToEnd.filter(again), alone: files.alone.filter(again) }, 'PostgreSQL');
 
 const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
 const failures = tallies.flatMap((tally) => tally.failures);
@@ -74,7 +77,7 @@ for (const name of leftOut) console.error(`left out (skip or todo), which counts
 for (const file of empty) console.error(`has no test in it, which counts as failed: ${file}`);
 if (passed === 0) console.error('No test ran.');
 const failed = failures.length + leftOut.length + empty.length + (signal.aborted && failures.length === 0 ? 1 : 0);
-if (failed > 0) console.error(`the same run again: ${again}`);
+if (failed > 0) console.error(`the same run again: ${sameRun}`);
 
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
 console.log(`\n${passed} passed, ${failed} failed`);

@@ -10,10 +10,33 @@ const END_TO_END = `tests${path.sep}e2e${path.sep}`;
 /** Tests that start databases, media workers or servers, and so take seconds. */
 const INTEGRATION = '.integration.test.ts';
 
+/** End-to-end tests that compare times, rates or pictures of a live call: another one beside them would be measured too. */
+const ALONE = [
+  'archive-room',
+  'background',
+  'capacity',
+  'fallback',
+  'flood',
+  'network-change',
+  'publisher-fallback',
+  'reconnect',
+  'screen',
+  'simulcast',
+  'worker-loss',
+];
+
 /** Test files, relative to the repository. */
 export interface Chosen {
   readonly plain: readonly string[];
+  /** End-to-end tests that do not mind another beside them. */
   readonly endToEnd: readonly string[];
+  /** Those that have the machine to themselves. */
+  readonly alone: readonly string[];
+}
+
+/** The name of an end-to-end test, without its folder. */
+function nameOf(file: string): string {
+  return path.basename(file, '.test.ts');
 }
 
 /**
@@ -21,13 +44,17 @@ export interface Chosen {
  */
 export function chooseFiles(choice: { unitOnly: boolean; only: readonly string[] }): Chosen {
   const found = globSync([...UNIT, ...CROSS_CUTTING], { cwd: root }).sort();
+  const gone = ALONE.find((name) => !found.some((file) => file.startsWith(END_TO_END) && nameOf(file) === name));
+  if (gone) throw new Error(`ALONE in scripts/test/files.ts names ${gone}, which is no end-to-end test any more`);
   const wanted = choice.only.map((each) => path.relative(root, path.resolve(each)));
   const kept = found.filter(
     (file) => wanted.length === 0 || wanted.some((each) => file === each || file.startsWith(each + path.sep)),
   );
+  const endToEnd = choice.unitOnly ? [] : kept.filter((file) => file.startsWith(END_TO_END));
   return {
     plain: kept.filter((file) => !file.startsWith(END_TO_END) && !(choice.unitOnly && file.endsWith(INTEGRATION))),
-    endToEnd: choice.unitOnly ? [] : kept.filter((file) => file.startsWith(END_TO_END)),
+    endToEnd: endToEnd.filter((file) => !ALONE.includes(nameOf(file))),
+    alone: endToEnd.filter((file) => ALONE.includes(nameOf(file))),
   };
 }
 
@@ -38,7 +65,5 @@ export function familyOf(file: string): string {
     const inner = parts[1] === 'server' && parts.length > 4 ? `/${parts[3]}` : '';
     return `${parts[1]}${inner}`;
   }
-  return parts[0] === 'tests' && parts[1] === 'e2e'
-    ? `end to end: ${path.basename(file, '.test.ts')}`
-    : (parts[0] as string);
+  return parts[0] === 'tests' && parts[1] === 'e2e' ? `end to end: ${nameOf(file)}` : (parts[0] as string);
 }

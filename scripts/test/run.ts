@@ -31,11 +31,11 @@ export interface Tally {
 }
 
 interface Options {
-  /** As many files run side by side as there are cores. */
-  readonly concurrency: boolean;
+  /** As many files at a time as there are cores, instead of one by one. */
+  readonly sideBySide: boolean;
   readonly signal: AbortSignal;
   /** What the tests run on, where that is not the usual; part of their names in the count. */
-  readonly on?: string;
+  readonly on?: string | undefined;
 }
 
 interface Outcome {
@@ -92,7 +92,7 @@ export async function runTests(files: readonly string[], options: Options): Prom
   const stream = run({
     files: files.map((file) => path.join(root, file)),
     // `true` would leave one core to whoever asked.
-    concurrency: options.concurrency ? availableParallelism() : false,
+    concurrency: options.sideBySide ? availableParallelism() : false,
     timeout: TEST_MINUTES_MAX * 60_000,
     signal: options.signal,
     cwd: root,
