@@ -1,9 +1,13 @@
 /** How archives go: with their time, with their project, and what no row knows of. Whatever is in the way holds up itself alone. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { limits } from '@cloister/protocol';
+import { limits, PlatformError } from '@cloister/protocol';
 import type { Actor, Archive, JournalFields, Project, Session } from '../../packages/server/src/core/index.ts';
-import { closeFormerArchives, removeUnknownRecordings } from '../../packages/server/src/core/index.ts';
+import {
+  closeFormerArchives,
+  removeUnknownRecordings,
+  unfinishedArchives,
+} from '../../packages/server/src/core/index.ts';
 import { systemIds } from '../../packages/server/src/lib/index.ts';
 import { type TestPlatform, testPlatform } from './platform.ts';
 import { UploadsDouble } from './uploads.ts';
@@ -134,6 +138,29 @@ describe('removing an archive', () => {
   });
 });
 
+it('one of a former run that does not open keeps no other from its end', async () => {
+  const { core, recordings } = platform;
+  const project = await newProject();
+  const [locked, other] = [await recorded(), await recorded(project.id)];
+  await core.recorder.flush();
+  const { archives } = core.store;
+  const get = async (id: string) => {
+    if (id === locked.id) throw new PlatformError('SealBroken', { why: 'this archive was changed' });
+    return archives.get(id);
+  };
+  const said: (string | null | undefined)[] = [];
+  const journal = {
+    record: (_: string, message: string, fields?: JournalFields) => void said.push(message, fields?.archiveId),
+  };
+  const store = { ...core.store, archives: { ...archives, get } };
+  const left = await unfinishedArchives({ store, journal });
+  assert.deepEqual(said, ['an archive of a former run could not be opened, and stays as it was', locked.id]);
+  assert.ok(left.some(({ id }) => id === other.id));
+  await closeFormerArchives(core, recordings, left);
+  assert.deepEqual([await statusOf(other.id), await statusOf(locked.id)], ['failed', 'started']);
+  await core.archives.stop(actor, platform.projectId, locked.id);
+});
+
 describe('an upload that cannot be given up', () => {
   it('holds up neither the end of its archive nor that of one of a former run', async () => {
     const { core, recordings } = platform;
@@ -146,7 +173,7 @@ describe('an upload that cannot be given up', () => {
     assert.equal((await stored(failed.id)).status, 'failed');
     const left = [await recorded(project.id), await recorded(project.id)];
     await core.recorder.flush();
-    const unfinished = (await core.store.archives.unfinished()).filter(({ id }) => left.some((each) => each.id === id));
+    const unfinished = (await unfinishedArchives(core)).filter(({ id }) => left.some((each) => each.id === id));
     const said: (string | number | null | undefined)[] = [];
     const journal = {
       record: (_: string, message: string, fields?: JournalFields) => void said.push(message, fields?.count),

@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, it } from 'node:test';
 import { PlatformError } from '@cloister/protocol';
-import { type Actor, closeFormerArchives, type UploadEnd } from '../../packages/server/src/core/index.ts';
+import {
+  type Actor,
+  closeFormerArchives,
+  type UploadEnd,
+  unfinishedArchives,
+} from '../../packages/server/src/core/index.ts';
 import { type TestPlatform, testPlatform } from './platform.ts';
 import { UploadsDouble } from './uploads.ts';
 
@@ -115,7 +120,7 @@ it('that is under way when the server ends goes on after the next start, and one
   assert.equal((await core.store.archives.get(left.id))?.status, 'stopped');
   const end = Promise.withResolvers<UploadEnd>();
   uploads.resumed = { result: uploads.results.at(-1)!, fallback: 'none', end: end.promise };
-  await closeFormerArchives(core, platform.recordings, await core.store.archives.unfinished());
+  await closeFormerArchives(core, platform.recordings, await unfinishedArchives(core));
   assert.equal((await core.store.archives.get(left.id))?.status, 'stopped');
   assert.equal((await lastState(cut.id)).status, 'failed');
   assert.ok(uploads.abandoned.includes(cut.id));
@@ -128,7 +133,7 @@ it('that was whole when the server ended goes on, also where that was noted besi
   const { core, recordings } = platform;
   const { id } = await started('none');
   recordings.whole.set(id, recordings.file(id));
-  const left = (await core.store.archives.unfinished()).filter((archive) => archive.id === id);
+  const left = (await unfinishedArchives(core)).filter((archive) => archive.id === id);
   uploads.results.length = 0;
   uploads.resumed = { result: recordings.whole.get(id)!, fallback: 'none', end: Promise.resolve('uploaded') };
   await closeFormerArchives(core, recordings, left);

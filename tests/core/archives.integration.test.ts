@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { limits, PlatformError } from '@cloister/protocol';
 import type { Actor, ArchiveWish, Session } from '../../packages/server/src/core/index.ts';
-import { closeFormerArchives, openTokTimes } from '../../packages/server/src/core/index.ts';
+import { closeFormerArchives, openTokTimes, unfinishedArchives } from '../../packages/server/src/core/index.ts';
 import { eventually } from '../rig/wait.ts';
 import { settled, type TestClient, type TestPlatform, testPlatform } from './platform.ts';
 
@@ -467,7 +467,7 @@ describe('afterwards', () => {
     recordings.all.delete(empty.id);
     await core.recorder.flush();
     await news();
-    await closeFormerArchives(core, recordings, await core.store.archives.unfinished());
+    await closeFormerArchives(core, recordings, await unfinishedArchives(core));
     const stored = await core.store.archives.get(archive.id);
     assert.equal(stored?.status, 'failed');
     assert.match(stored?.reason ?? '', /the server ended before/);
@@ -477,7 +477,7 @@ describe('afterwards', () => {
     assert.deepEqual([nothing?.status, nothing?.sha256, nothing?.kept], ['failed', '', true]);
     assert.equal(core.archiveLinks.pathOf(nothing!), null);
     assert.ok((await news()).includes('failed'));
-    assert.deepEqual(await core.store.archives.unfinished(), []);
+    assert.deepEqual(await unfinishedArchives(core), []);
   });
 
   it('what a killed run had recorded whole is available; where it did not live to say so, that it stopped is told first', async () => {
@@ -489,7 +489,7 @@ describe('afterwards', () => {
     const { archive: ended } = await room();
     for (const { id } of [stopped, ended]) recordings.whole.set(id, recordings.file(id));
     await news();
-    const left = (await core.store.archives.unfinished()).filter(({ id }) => recordings.whole.has(id));
+    const left = (await unfinishedArchives(core)).filter(({ id }) => recordings.whole.has(id));
     assert.deepEqual(
       left.map(({ status }) => status),
       ['stopped', 'started'],
@@ -554,7 +554,7 @@ describe('when the server stops', () => {
     assert.equal(closed, false);
     own.clock.advance(1);
     await closing;
-    assert.equal((await own.core.store.archives.unfinished())[0]?.reason, 'the server stopped');
+    assert.equal((await unfinishedArchives(own.core))[0]?.reason, 'the server stopped');
     await assert.rejects(own.core.archives.start(server, own.projectId, { sessionId: session.id }), {
       code: 'Stopping',
     });

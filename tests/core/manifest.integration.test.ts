@@ -4,7 +4,12 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { after, before, beforeEach, it } from 'node:test';
 import { limits, PlatformError } from '@cloister/protocol';
 import { verifyManifest } from '../../packages/server/src/archive/index.ts';
-import { type Actor, type Archive, closeFormerArchives } from '../../packages/server/src/core/index.ts';
+import {
+  type Actor,
+  type Archive,
+  closeFormerArchives,
+  unfinishedArchives,
+} from '../../packages/server/src/core/index.ts';
 import { makeCertificate } from './certificates.ts';
 import { type TestPlatform, testPlatform } from './platform.ts';
 import { UploadsDouble } from './uploads.ts';
@@ -145,7 +150,7 @@ it('vouches for what was uploaded, and for what a failure left; where nothing wa
 it('vouches for what a crash of the server left, and does not say when recording ended', async () => {
   const { core, recordings } = platform;
   const { id } = await start();
-  const left = (await core.store.archives.unfinished()).filter((archive) => archive.id === id);
+  const left = (await unfinishedArchives(core)).filter((archive) => archive.id === id);
   await closeFormerArchives(core, recordings, left);
   const stored = await core.store.archives.get(id);
   const { manifest } = await verifyManifest(stored!.manifest, keySet());

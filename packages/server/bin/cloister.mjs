@@ -17,7 +17,9 @@ if (!recent && !existsSync(installed)) {
   process.exit(1);
 }
 
-const child = spawn(recent ? process.execPath : installed, [program, ...process.argv.slice(2)], { stdio: 'inherit' });
+// SIGUSR1 would open a debugger, to which keys and clear media are open.
+const words = ['--disable-sigusr1', program, ...process.argv.slice(2)];
+const child = spawn(recent ? process.execPath : installed, words, { stdio: 'inherit' });
 // The terminal sends Ctrl-C to both; only the child decides what it means.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.once('error', (error) => {

@@ -30,6 +30,7 @@ import {
   type Journal,
   type MediaPlane,
   removeUnknownRecordings,
+  unfinishedArchives,
 } from './core/index.ts';
 import { type DevCredentials, devCredentials } from './first-start.ts';
 import { createHttpServer, limitAddresses, requestFacts, type Tls, tlsOf } from './http.ts';
@@ -202,7 +203,7 @@ async function leftArchives(
   core: Core,
   archiving: ReturnType<typeof openArchiving>,
 ): Promise<{ done: Promise<unknown> }> {
-  const unfinished = await core.store.archives.unfinished();
+  const unfinished = await unfinishedArchives(core);
   const stored = await archiving.recordings.stored();
   const removed = removeUnknownRecordings(core, archiving, stored).catch((error: unknown) => {
     const { code } = asPlatformError(error);

@@ -38,6 +38,32 @@ export async function closeFormerRun(deps: Foundation): Promise<void> {
 }
 
 /**
+ * Its archives that have not ended, oldest first; read before any of this run can begin. One that does not open keeps no
+ * other from its end, and stays as it is.
+ * @throws PlatformError `StoreUnavailable`
+ */
+export async function unfinishedArchives({
+  store,
+  journal,
+}: Pick<Foundation, 'store' | 'journal'>): Promise<Archive[]> {
+  const left: Archive[] = [];
+  for (const archiveId of await store.archives.unfinished()) {
+    try {
+      const archive = await store.archives.get(archiveId);
+      if (archive) left.push(archive);
+    } catch (error) {
+      const { code } = asPlatformError(error);
+      if (code === 'StoreUnavailable') throw error;
+      journal.record('error', 'an archive of a former run could not be opened, and stays as it was', {
+        archiveId,
+        code,
+      });
+    }
+  }
+  return left;
+}
+
+/**
  * Closes its archives. Those that were whole go on to where they are kept. The others fail, and what was sealed of them is
  * brought to an end, measured and kept as long as that of any other. That takes as long as reading them does, so no start
  * waits for it; until then they are as they were left. One that cannot be closed now is closed at the next start.

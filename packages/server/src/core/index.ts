@@ -14,7 +14,7 @@ export type { ClientLink, CloseReason, Connection } from './connection.ts';
 export { type Core, type CorePorts, createCore } from './core.ts';
 export type * from './entities.ts';
 export type { Actor, Event, EventOf, EventType } from './event.ts';
-export { closeFormerArchives, closeFormerRun, removeUnknownRecordings } from './former-run.ts';
+export { closeFormerArchives, closeFormerRun, removeUnknownRecordings, unfinishedArchives } from './former-run.ts';
 export type { Home } from './home.ts';
 export {
   checkLayout,

@@ -116,8 +116,8 @@ export interface Store {
     ): Promise<{ readonly count: number; readonly items: Archive[] }>;
     /** Writes its next state, where its last one is still `from`; whether it was. */
     update(archive: Archive, from: ArchiveStatus, event: Event): Promise<boolean>;
-    /** Started, paused and stopped ones, oldest first: while none runs, those that a killed run left. */
-    unfinished(): Promise<Archive[]>;
+    /** The ids of started, paused and stopped ones, oldest first: while none runs, those that a killed run left. */
+    unfinished(): Promise<string[]>;
     /**
      * Those with a file that is not to be kept any longer: deleted, expired and uploaded ones, and those that ended at or
      * before `until`; oldest first.

@@ -63,7 +63,7 @@ function stillSet(tables: Tables, projectId: string, { storage, sealing }: Archi
 }
 
 /** Which archives there are, by their ids: their names stay sealed, so none that does not open is in the way of others. */
-function idsOf({ tables }: Parts): Pick<Store['archives'], 'outlived' | 'filed' | 'known'> {
+function idsOf({ tables }: Parts): Pick<Store['archives'], 'outlived' | 'filed' | 'unfinished' | 'known'> {
   return {
     async outlived(until, limit, after) {
       const past =
@@ -86,6 +86,12 @@ function idsOf({ tables }: Parts): Pick<Store['archives'], 'outlived' | 'filed' 
       const may = or(eq(archives.kept, true), notInArray(archives.status, ['uploaded', 'expired']));
       const ours = and(eq(archives.projectId, projectId), may);
       const rows = tables.select({ id: archives.id }).from(archives).where(ours).orderBy(asc(archives.seq));
+      return (await read(rows)).map(({ id }) => id);
+    },
+
+    async unfinished() {
+      const open = inArray(archives.status, ['started', 'paused', 'stopped']);
+      const rows = tables.select({ id: archives.id }).from(archives).where(open).orderBy(asc(archives.seq));
       return (await read(rows)).map(({ id }) => id);
     },
 
@@ -145,11 +151,6 @@ export function openArchives(parts: Parts): Store['archives'] {
       const update = statement(tables.update(archives).set(courseOf(archive)).where(one), 1);
       const outcome = await writer.write({ statements: [update], events: [storeEvent(seals, event)] });
       return outcome.kind === 'done';
-    },
-
-    async unfinished() {
-      const open = inArray(archives.status, ['started', 'paused', 'stopped']);
-      return (await read(tables.select().from(archives).where(open).orderBy(asc(archives.seq)))).map(toArchive);
     },
 
     async released(id) {
