@@ -20,18 +20,24 @@ import { Participant, type Site, serveSite } from '../rig/page.ts';
 import { Customer } from '../rig/sdk.ts';
 import { type Server, startServer } from '../rig/server.ts';
 import { eventually } from '../rig/wait.ts';
-import { randomOf, seed, times } from '../sample.ts';
+import { randomOf, sample, seed, times } from '../sample.ts';
 import { picturesIn } from './archives.ts';
 
 enterNetwork(import.meta.filename);
 
-/** In rounds of four: each victim, in each format. */
+type Victim = 'recorder' | 'server';
+
+/** Each victim, in each format. */
+const KILLS: readonly { readonly victim: Victim; readonly withCertificate: boolean }[] = [
+  { victim: 'recorder', withCertificate: true },
+  { victim: 'recorder', withCertificate: false },
+  { victim: 'server', withCertificate: true },
+  { victim: 'server', withCertificate: false },
+];
 const ROUNDS = times(1, 13);
 /** A kill comes at most so long after the first byte on the disk that opens. */
 const LATEST_MS = 3000;
 const LINE = { lossPercent: 5, delayMs: 0, jitterMs: 80, kbps: null, queueMs: 0, seed };
-
-type Victim = 'recorder' | 'server';
 
 interface Archive {
   readonly id: string;
@@ -159,7 +165,7 @@ async function openDownloaded({ url, size, password }: Archive): Promise<string>
   return opened;
 }
 
-async function round(victim: Victim, withCertificate: boolean): Promise<string> {
+async function round({ victim, withCertificate }: (typeof KILLS)[number]): Promise<string> {
   await inCall();
   await seal(withCertificate);
   const { id } = (await customer.rest('POST', place(), 'project', { sessionId })) as Archive;
@@ -191,23 +197,22 @@ async function round(victim: Victim, withCertificate: boolean): Promise<string> 
 }
 
 test('what was sealed before a kill is there and opens, and no archive is stuck', async (t) => {
+  const kills = sample('archive kills', KILLS, 2);
   for (let count = 0; count < ROUNDS; count += 1) {
-    for (const victim of ['recorder', 'server'] as const) {
-      for (const withCertificate of [true, false]) {
-        const stays = victim === 'recorder' && (await inCall().then(() => publisher?.mark()));
-        t.diagnostic(await round(victim, withCertificate));
-        if (typeof stays !== 'number') continue;
-        const told = (await publisher?.happenings())?.slice(stays) ?? [];
-        assert.ok(!told.some(({ type }) => /Destroyed|Disconnected/.test(type)), JSON.stringify(told));
-      }
+    for (const each of kills) {
+      const stays = each.victim === 'recorder' && (await inCall().then(() => publisher?.mark()));
+      t.diagnostic(await round(each));
+      if (typeof stays !== 'number') continue;
+      const told = (await publisher?.happenings())?.slice(stays) ?? [];
+      assert.ok(!told.some(({ type }) => /Destroyed|Disconnected/.test(type)), JSON.stringify(told));
     }
   }
   const { items } = (await customer.rest('GET', place('?count=1000'), 'project')) as { items: Archive[] };
-  assert.equal(items.length, ROUNDS * 4);
+  assert.equal(items.length, ROUNDS * kills.length);
   assert.deepEqual([...new Set(items.map(({ status }) => status))], ['failed']);
 });
 
-test('one that was whole when the server was killed is available after the restart, as if nothing had been', async () => {
+async function wholeWhenKilled(): Promise<void> {
   await inCall();
   await seal(false);
   const { id } = (await customer.rest('POST', place(), 'project', { sessionId })) as Archive;
@@ -237,9 +242,9 @@ test('one that was whole when the server was killed is available after the resta
   const downloaded = await openDownloaded(archive);
   assert.equal(createHash('sha256').update(readFileSync(downloaded)).digest('base64'), archive.sha256sum);
   assert.ok(picturesIn(downloaded) > 0);
-});
+}
 
-test('ARC16 a session that archives itself goes on in a new archive, with a new key, when its recorder is killed', async () => {
+async function automaticWhenKilled(): Promise<void> {
   await seal(true);
   const create = promisify(customer.sdk.createSession.bind(customer.sdk)) as (
     options: object,
@@ -275,4 +280,16 @@ test('ARC16 a session that archives itself goes on in a new archive, with a new 
   const told = await participant.happenings();
   assert.ok(!told.some(({ type }) => /Destroyed|Disconnected/.test(type)), JSON.stringify(told));
   await participant.close();
-});
+}
+
+const others = [
+  {
+    name: 'one that was whole when the server was killed is available after the restart, as if nothing had been',
+    shown: wholeWhenKilled,
+  },
+  {
+    name: 'ARC16 a session that archives itself goes on in a new archive, with a new key, when its recorder is killed',
+    shown: automaticWhenKilled,
+  },
+];
+for (const { name, shown } of sample('other archive kills', others, 1)) test(name, shown);

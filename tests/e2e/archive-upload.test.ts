@@ -11,6 +11,7 @@ import { command } from '../rig/command.ts';
 import type { Participant } from '../rig/page.ts';
 import { Swift } from '../rig/swift.ts';
 import { eventually } from '../rig/wait.ts';
+import { sample } from '../sample.ts';
 import { customerKey, publishNoise } from './archives.ts';
 import { drawSeconds, run } from './recorded.ts';
 import { useStage } from './stage.ts';
@@ -115,7 +116,7 @@ function probe(file: string): string {
   return `${stdout}${stderr}`;
 }
 
-test('STO9 parts go up while it is recorded; the bucket is killed on the way and comes back, and the object is whole', async () => {
+async function bucketKilled(): Promise<void> {
   await setStorage();
   const { archive, end } = await start();
   await arrived(archive.id);
@@ -135,9 +136,9 @@ test('STO9 parts go up while it is recorded; the bucket is killed on the way and
     async () => readdirSync(path.join(stage.server.dataDir, 'archives')),
     (left) => !left.some((name) => name.startsWith(archive.id)),
   );
-});
+}
 
-test('STO9 sealed to a certificate: the platform is killed on the way, and after its restart the object is the cipher text', async () => {
+async function platformKilled(): Promise<void> {
   const folder = tempFolder('certificate');
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const [key, cert] = ['key.pem', 'cert.pem'].map((name) => path.join(folder, name)) as [string, string];
@@ -183,7 +184,7 @@ test('STO9 sealed to a certificate: the platform is killed on the way, and after
   const env = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey, AWS_ENDPOINT_URL_S3: swift.endpoint };
   await promisify(execFile)(process.execPath, [program, ...words, '--out', read], { env: { ...process.env, ...env } });
   assert.deepEqual(readFileSync(read), readFileSync(out));
-});
+}
 
 /** Records an individual archive, and takes what is in the bucket apart. @returns the names of its members, and where they are */
 async function zipped(folder: string): Promise<{ zip: string; names: string[]; members: string }> {
@@ -203,7 +204,7 @@ async function zipped(folder: string): Promise<{ zip: string; names: string[]; m
   return { zip, names: readdirSync(members).sort(), members };
 }
 
-test('STO9 an individual archive: the object is the ZIP of what was sent', async () => {
+async function individual(): Promise<void> {
   await swift.start();
   await setStorage();
   const { names, members } = await zipped(tempFolder('individual'));
@@ -218,9 +219,9 @@ test('STO9 an individual archive: the object is the ZIP of what was sent', async
     files.map(({ filename, size }: { filename: string; size: number }) => [filename, size]),
     [[file, readFileSync(path.join(members, file as string)).length]],
   );
-});
+}
 
-test('STO9 SEAL4 an individual archive that is sealed to certificates: the object is the ZIP of sealed files', async () => {
+async function individualSealed(): Promise<void> {
   const folder = tempFolder('individual-sealed');
   const { certificate, privateKey } = customerKey();
   const key = path.join(folder, 'key.pem');
@@ -244,7 +245,31 @@ test('STO9 SEAL4 an individual archive that is sealed to certificates: the objec
   );
   const file = files.find((name) => name.endsWith('.webm')) as string;
   assert.match(probe(path.join(out, file)), /vp8[\s\S]*opus|opus[\s\S]*vp8/);
-});
+}
+
+const killed = [
+  {
+    name: 'STO9 parts go up while it is recorded; the bucket is killed on the way and comes back, and the object is whole',
+    shown: bucketKilled,
+  },
+  {
+    name: 'STO9 sealed to a certificate: the platform is killed on the way, and after its restart the object is the cipher text',
+    shown: platformKilled,
+  },
+];
+for (const { name, shown } of sample('uploads in which something is killed', killed, 1)) test(name, shown);
+
+const zips = [
+  {
+    name: 'STO9 an individual archive: the object is the ZIP of what was sent',
+    shown: individual,
+  },
+  {
+    name: 'STO9 SEAL4 an individual archive that is sealed to certificates: the object is the ZIP of sealed files',
+    shown: individualSealed,
+  },
+];
+for (const { name, shown } of sample('uploads of individual archives', zips, 1)) test(name, shown);
 
 /** Records a moment under a storage that does not take it. */
 async function refused(config: object): Promise<Archive> {
