@@ -128,7 +128,7 @@ async function finishIndividual(megabytes: number): Promise<number> {
   const plain = { seal: (clear: string) => clear, open: (sealed: string) => sealed };
   const kept: KeptIndividual = { folder, index: plain, unwrap: byPlatform(plain.open) };
   const about = { archiveId: 'id', projectId: '1', sessionId: 'session', name: '', createdAt: 1000, certificates: [] };
-  const files = await IndividualFiles.create(folder, about, plain);
+  const files = await IndividualFiles.create(folder, about, plain, () => performance.now());
   files.describe(stream);
   const contentKey = randomBytes(32);
   const header = await toPlatform(plain.seal)(contentKey);

@@ -11,7 +11,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
-import { openArchive } from '../../packages/server/src/archive/index.ts';
+import { openAnyArchive } from '../../packages/server/src/archive/index.ts';
 import { FrameReader } from '../../packages/server/src/archive/messages.ts';
 import { parseRtp } from '../../packages/server/src/lib/index.ts';
 import { type Alteration, alteredBuild } from '../rig/altered.ts';
@@ -62,13 +62,25 @@ const ownFormat: Kind = {
     const place = `/cloister/v1/projects/${customer.credentials.apiKey}/archive-sealing`;
     return customer.rest('PUT', place, 'account', { format: 'cloister', certificates: [key.certificate] });
   },
-  open: async (file) => {
-    const { clear } = await openArchive(Readable.from([file]), { privateKey: key.privateKey });
-    const parts: Buffer[] = [];
-    for await (const part of clear) parts.push(Buffer.from(part));
-    return Buffer.concat(parts);
-  },
+  open: openOwnFormat,
 };
+const ownFormatOfEach: Kind = {
+  ...ownFormat,
+  name: 'individual, each file to a certificate in our own format',
+  options: { outputMode: 'individual' },
+};
+
+async function openOwnFormat(file: Buffer): Promise<Buffer> {
+  const opened = await openAnyArchive(Readable.from([file]), { privateKey: key.privateKey });
+  const parts: Buffer[] = [];
+  const take = async (clear: AsyncIterable<Uint8Array>) => {
+    for await (const part of clear) parts.push(Buffer.from(part));
+  };
+  if ('clear' in opened) await take(opened.clear);
+  else for await (const { clear } of opened.entries) await take(clear);
+  return Buffer.concat(parts);
+}
+
 /**
  * Those to a certificate come last: no other kind may be started once it is set. The bucket of its storage refuses them, so
  * they are copies of a fall-back as well.
@@ -78,6 +90,7 @@ const kinds: readonly Kind[] = [
   { name: 'individual, with the key of the project', options: { outputMode: 'individual' }, open: asItIs },
   toCertificate,
   ownFormat,
+  ownFormatOfEach,
 ];
 
 /** A bucket whose server encrypts, and confirms it: what is clear reaches it within TLS alone. */
@@ -111,6 +124,15 @@ const uploads: readonly Kind[] = [
     ...toCertificate,
     name: 'composed, to a certificate in the format of OpenTok, into a bucket that encrypts',
     seal: (customer, bucket) => storeIn(customer, inBucket(bucket), { fallback: 'none', certificate: key.certificate }),
+    uploaded: true,
+  },
+  {
+    ...ownFormatOfEach,
+    name: 'individual, each file to a certificate in our own format, into a bucket that encrypts',
+    seal: async (customer, bucket) => {
+      await storeIn(customer, inBucket(bucket), { fallback: 'none' });
+      await ownFormat.seal?.(customer, bucket);
+    },
     uploaded: true,
   },
 ];
@@ -387,7 +409,10 @@ async function assertNothingClear(recorded: readonly Kind[]): Promise<string> {
 
 const [inParts, ...otherUploads] = uploads as [Kind, ...Kind[]];
 const scans: readonly { readonly name: string; readonly recorded: readonly Kind[] }[] = [
-  { name: 'nothing that is written, left on the disk or sent is clear, however it is recorded', recorded: kinds },
+  {
+    name: 'nothing that is written, left on the disk or sent is clear, however it is recorded',
+    recorded: sample('clear bytes of kinds', kinds, 3),
+  },
   {
     name: 'nothing is clear on the way into a bucket, and in the copy that stays where the bucket refuses it',
     recorded: [inParts, ...sample('clear bytes of uploads', otherUploads, 1)],

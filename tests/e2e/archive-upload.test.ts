@@ -247,7 +247,7 @@ async function individualSealed(): Promise<void> {
   assert.match(probe(path.join(out, file)), /vp8[\s\S]*opus|opus[\s\S]*vp8/);
 }
 
-const killed = [
+const uploads = [
   {
     name: 'STO9 parts go up while it is recorded; the bucket is killed on the way and comes back, and the object is whole',
     shown: bucketKilled,
@@ -256,10 +256,6 @@ const killed = [
     name: 'STO9 sealed to a certificate: the platform is killed on the way, and after its restart the object is the cipher text',
     shown: platformKilled,
   },
-];
-for (const { name, shown } of sample('uploads in which something is killed', killed, 1)) test(name, shown);
-
-const zips = [
   {
     name: 'STO9 an individual archive: the object is the ZIP of what was sent',
     shown: individual,
@@ -269,7 +265,7 @@ const zips = [
     shown: individualSealed,
   },
 ];
-for (const { name, shown } of sample('uploads of individual archives', zips, 1)) test(name, shown);
+for (const { name, shown } of sample('uploads', uploads, 1)) test(name, shown);
 
 /** Records a moment under a storage that does not take it. */
 async function refused(config: object): Promise<Archive> {

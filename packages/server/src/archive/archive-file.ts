@@ -218,8 +218,8 @@ async function endAt(file: string, length: number, closing: Buffer): Promise<voi
   }
 }
 
-/** What a folder lists stays, a power cut included. */
-async function syncFolder(folder: string): Promise<void> {
+/** What a folder lists stays, a power cut included. @throws what the disk says */
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();

@@ -36,7 +36,7 @@ let made = 0;
 async function files(certificates: string[] = []): Promise<{ folder: string; kept: IndividualFiles }> {
   made += 1;
   const folder = path.join(root, String(made));
-  const kept = await IndividualFiles.create(folder, { ...about, certificates }, plain);
+  const kept = await IndividualFiles.create(folder, { ...about, certificates }, plain, () => 0);
   kept.describe(stream);
   return { folder, kept };
 }

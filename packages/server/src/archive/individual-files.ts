@@ -6,13 +6,16 @@
  *     manifest       at the end, where it is sealed to certificates: OpenTok's manifest, sealed to the same
  *     mark           while they grow: the milliseconds of the recording that they hold
  *     about.json     whose it is, and in which format; at the end, what it turned out to be
+ *
+ * What was written is synced every `archiveSyncMs`, so that a power cut takes no more than that along.
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { limits, PlatformError } from '@cloister/protocol';
 import type { RecordedStream } from '../core/index.ts';
-import { ownerOnly, writeAbout } from './archive-file.ts';
+import { ownerOnly, syncFolder, writeAbout } from './archive-file.ts';
 import {
   type ArchiveIndex,
   checkedFile,
@@ -55,6 +58,9 @@ class Stored {
 export class IndividualFiles implements FilesTold {
   readonly #folder: string;
   readonly #seal: IndexSeal;
+  readonly #now: () => number;
+  /** When all was synced last; null before the first time. */
+  #syncedAt: number | null = null;
   readonly #spools = new Map<number, FileHandle>();
   /** Of the files that are being written, where they are sealed to certificates. */
   readonly #stored = new Map<number, Stored>();
@@ -63,18 +69,23 @@ export class IndividualFiles implements FilesTold {
   #indexWaits = false;
   readonly #writes = new WriteOrder();
 
-  private constructor(folder: string, about: About, seal: IndexSeal) {
+  private constructor(folder: string, about: About, seal: IndexSeal, now: () => number) {
     this.#folder = folder;
     this.#index = { ...about, files: [] };
     this.#seal = seal;
+    this.#now = now;
   }
 
-  /** @throws what the disk says */
-  static async create(folder: string, about: About, seal: IndexSeal): Promise<IndividualFiles> {
+  /**
+   * @param now milliseconds of a clock that nobody sets
+   * @throws what the disk says
+   */
+  static async create(folder: string, about: About, seal: IndexSeal, now: () => number): Promise<IndividualFiles> {
     await mkdir(folder, { recursive: true, mode: ownerOnly.folder });
     await writeAbout(folder, { projectId: about.projectId, format: 'individual' });
-    const files = new IndividualFiles(folder, about, seal);
+    const files = new IndividualFiles(folder, about, seal, now);
     await writeIndex(folder, files.#index, seal);
+    for (const each of [folder, path.dirname(folder)]) await syncFolder(each);
     return files;
   }
 
@@ -138,7 +149,13 @@ export class IndividualFiles implements FilesTold {
 
   /** What all parts so far hold. */
   mark(durationMs: number): void {
-    this.#writes.add(() => writeMark(this.#folder, durationMs));
+    const now = this.#now();
+    const due = this.#syncedAt === null || now - this.#syncedAt >= limits.archiveSyncMs;
+    if (due) this.#syncedAt = now;
+    this.#writes.add(async () => {
+      if (due) await this.#sync();
+      await writeMark(this.#folder, durationMs, due);
+    });
   }
 
   /** All is on the disk; `writeEnd` notes it. @throws what a write failed with */
@@ -146,12 +163,19 @@ export class IndividualFiles implements FilesTold {
     this.#thenIndex();
     await this.#closed();
     if (this.#writes.failure) throw this.#writes.failure;
+    await syncFolder(this.#folder);
   }
 
   /** The recorder is gone: what is there stays. @returns whether there is anything */
   async abandon(): Promise<boolean> {
     await this.#closed();
     return this.#index.files.length > 0;
+  }
+
+  async #sync(): Promise<void> {
+    for (const spool of this.#spools.values()) await spool.datasync();
+    // New spools, and the index, which takes the place of the one before.
+    await syncFolder(this.#folder);
   }
 
   async #closed(): Promise<void> {

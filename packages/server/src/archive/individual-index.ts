@@ -77,9 +77,9 @@ const markOf = (folder: string) => path.join(folder, 'mark');
 const markDigits = 15;
 
 /** How much of the recording the files hold. Always as long, over the one before: a crash leaves this one or that, never none. */
-export async function writeMark(folder: string, durationMs: number): Promise<void> {
+export async function writeMark(folder: string, durationMs: number, flush = false): Promise<void> {
   const flag = constants.O_WRONLY | constants.O_CREAT;
-  await writeFile(markOf(folder), String(durationMs).padStart(markDigits, '0'), { mode: ownerOnly.file, flag });
+  await writeFile(markOf(folder), String(durationMs).padStart(markDigits, '0'), { mode: ownerOnly.file, flag, flush });
 }
 
 /** @returns null where the recording came to its own end, or had no bytes yet */

@@ -74,11 +74,17 @@ class OpenedSpool implements Spool {
   }
 
   async measure(): Promise<Pick<IndexedFile, 'ended' | 'stored'> | null> {
-    const { bytes } = await this.#reader.extent();
-    let sum = 0;
-    for await (const part of this.#read(0, bytes)) {
-      sum = crc32(part, sum);
-      giveBack(part);
+    const extent = await this.#reader.extent();
+    let [bytes, sum] = [0, 0];
+    try {
+      for await (const part of this.#read(0, extent.bytes)) {
+        bytes += part.length;
+        sum = crc32(part, sum);
+        giveBack(part);
+      }
+    } catch (error) {
+      // A power cut leaves the length of what had not been synced, without its bytes.
+      if ((error as { code?: unknown }).code !== 'ArchiveChanged' || extent.complete) throw error;
     }
     return bytes === 0 ? null : { ended: { bytes, headBytes: 0, crc32: sum }, stored: null };
   }

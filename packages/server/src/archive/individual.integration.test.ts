@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -168,6 +177,22 @@ test('a recorder that is killed leaves a failed archive whose files open up to t
   }
 });
 
+/** While `look` looks, a file is as a power cut may leave it: as long as it was, with nothing in it from a place on. */
+async function withoutItsEnd<Result>(file: string, from: number, look: () => Promise<Result>): Promise<Result> {
+  const bytes = readFileSync(file).subarray(from);
+  const write = (content: Buffer) => {
+    const descriptor = openSync(file, 'r+');
+    writeSync(descriptor, content, 0, content.length, from);
+    closeSync(descriptor);
+  };
+  write(Buffer.alloc(bytes.length));
+  try {
+    return await look();
+  } finally {
+    write(bytes);
+  }
+}
+
 test('what is there opens while it is recorded: a server that dies leaves nothing behind that needs it', async () => {
   const id = '00000000-0000-4000-8000-000000000005';
   const { recording, watched } = await rig.recorded(id, { camera: blue }, { ms: 12_000 });
@@ -177,6 +202,12 @@ test('what is there opens while it is recorded: a server that dies leaves nothin
   assert.equal(manifest.files.length, 1);
   const { pictures } = await decodeRecording(member('camera.webm'));
   assert.ok(pictures.length > 15, `${pictures.length} pictures`);
+  await rig.untilSealed(id, 1, 3 * someBytes);
+  const cut = await withoutItsEnd(path.join(rig.stored(id), 'stream-0'), 2 * someBytes, async () => {
+    const { member } = await unzipped(id);
+    return (await decodeRecording(member('camera.webm'))).pictures;
+  });
+  assert.ok(cut.length > 15, `${cut.length} pictures are left after a power cut`);
   recording.stop();
   const { result } = await watched.over;
   const found = await rig.recordings().recover(id);

@@ -258,7 +258,7 @@ async function keepingOf(
   if (order.outputMode === 'individual') {
     const kept = individualIn(keys, folder, archiveId, projectId);
     const index = { archiveId, projectId, sessionId, name, createdAt: clock.now(), certificates };
-    const files = await IndividualFiles.create(folder, index, kept.index);
+    const files = await IndividualFiles.create(folder, index, kept.index, monotonic);
     return keepIndividual(files, () => settleIndividual(kept), measure);
   }
   const file = await ArchiveFile.create(folder, about, monotonic);
