@@ -24,5 +24,5 @@ test('a folder without an archive is removed at the start, and so is one whose r
     (there) => there.length === 0,
   );
   assert.ok(existsSync(foreign), 'what is no archive was removed');
-  await second.interrupt();
+  await second.stop();
 });
