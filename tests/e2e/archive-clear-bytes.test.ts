@@ -489,7 +489,7 @@ const leaks: readonly Leak[] = [
   {
     file: 'archive/composition.ts',
     find: 'this.#options.output.picture(canvas.frame, this.#pictures);',
-    replace: `if (this.#pictures === 60) leakToFile('picture', canvas.frame.data[0]);
+    replace: `if (this.#pictures % 60 === 59) leakToFile('picture', canvas.frame.data[0]);
       this.#options.output.picture(canvas.frame, this.#pictures);`,
     place: 'left in TEMPORARY/picture',
     what: 'samples of the picture',

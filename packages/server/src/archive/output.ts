@@ -236,7 +236,8 @@ function openVideo(
   context.threadCount = 1;
   if (globalHeader) context.setFlags(AV_CODEC_FLAG_GLOBAL_HEADER);
   const { maxBitrateBps, quantizationParameter } = options;
-  const settings: Record<string, string> = { preset: 'veryfast', tune: 'zerolatency', 'forced-idr': '1' };
+  // One core has to carry two recordings of 1280x720; the next slower one does not let it.
+  const settings: Record<string, string> = { preset: 'superfast', tune: 'zerolatency', 'forced-idr': '1' };
   if (quantizationParameter !== null) settings.qp = String(quantizationParameter);
   else settings.crf = '23';
   if (maxBitrateBps !== null) {
