@@ -3,33 +3,19 @@
  * moment, and every tone is heard in step with its picture. Through joins, leaves, mutes, a shared screen and all five
  * layouts. `npm test` has two publishers, `npm run test:full` nine as well.
  */
-import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { resizeWindow } from '../rig/browser.ts';
 import { tempFolder } from '../rig/cleanup.ts';
 import type { Marks } from '../rig/marked-page.ts';
-import {
-  eachFrame,
-  type Frame,
-  type Listened,
-  listen,
-  onsets,
-  quantile,
-  type Rectangle,
-  readColours,
-  readMark,
-  stepMs,
-  whenModulus,
-} from '../rig/marks.ts';
+import type { Rectangle } from '../rig/marks.ts';
 import { type Participant, pageScript } from '../rig/page.ts';
 import { full } from '../sample.ts';
 import { type ArchiveCalls, archiveCalls, customerKey, download, sealTo } from './archives.ts';
+import { canvas, frameRate, judgeRoom, type Marked, type Place, screenMarks, type Taken } from './marked-room.ts';
 import { useStage } from './stage.ts';
 
-const canvas = { width: 640, height: 480 };
-const frameRate = 15;
 const colours = [
   [200, 0, 0],
   [0, 0, 200],
@@ -41,18 +27,9 @@ const colours = [
   [230, 120, 20],
   [110, 60, 170],
 ] as const;
-/** The shared page has no time of its own. */
-const screenMarks: Marks = { who: 15, colour: [0, 110, 110], hertz: 0, ...canvas, frameRate };
 const sharedTitle = 'Marked screen';
-
 /** Milliseconds around a change in which either is right: an archive is composed of what came half a second ago. */
 const settleMs = 1000;
-const stepInMs = 40;
-/** Between publishers, whose clocks are compared by what their pages say of the time: on a busy machine they say it late. */
-const betweenMs = 100;
-/** Of the frames of a step, for a machine that is busy with nine encoders may skip one. */
-const enough = 0.9;
-const lateMs = 150;
 
 const script = pageScript('marked-page.ts');
 const stage = useStage({
@@ -67,18 +44,9 @@ const stage = useStage({
 });
 
 /** Somebody who publishes marks. */
-interface Person {
+interface Person extends Marked {
   readonly participant: Participant;
-  readonly marks: Marks;
   streamId: string;
-  /** On the wall clock: when the first second of the marks began. */
-  beginMs: number;
-}
-
-/** What is expected to be seen somewhere. */
-interface Place {
-  readonly box: Rectangle;
-  readonly shows: Person | 'screen' | 'tile' | 'black';
 }
 
 interface Step {
@@ -89,36 +57,22 @@ interface Step {
   heard(): Person[];
 }
 
-/** A step as it was: the wall clock between which everything is as it says. */
-interface Taken {
-  readonly step: Step;
-  readonly from: number;
-  readonly until: number;
-  readonly places: readonly Place[];
-  readonly heard: readonly Person[];
-  /** When the first second of the marks of each began, as it looks now: on a busy machine a page's sound may stand still. */
-  readonly beginMs: ReadonlyMap<Person, number>;
-}
-
 async function join(sessionId: string, who: number): Promise<Person> {
   const participant = await stage.open();
   await participant.page.evaluate(script);
   await participant.join(stage.customer.ticket(sessionId), null);
   const colour = colours[who] as readonly number[];
   const marks: Marks = { who, colour, hertz: 500 + 400 * who, width: 320, height: 240, frameRate };
-  return { participant, marks, streamId: '', beginMs: 0 };
+  return { participant, marks, told: { drawnMs: [], soundMs: [] }, streamId: '' };
 }
 
 const pass = ({ participant }: Person, seconds: number) =>
   participant.page.evaluate((count) => window.marked.passFrames(count), seconds * frameRate);
 
-const beginningOf = ({ participant }: Person) => participant.page.evaluate(() => window.marked.soundBeginning());
-
 /** Publishes, and gives the first pictures a second to arrive. */
 async function publish(person: Person): Promise<void> {
   const { page } = person.participant;
   person.streamId = await page.evaluate((marks) => window.marked.publishMarks(marks), person.marks);
-  person.beginMs = await beginningOf(person);
   await pass(person, 1);
 }
 
@@ -130,11 +84,7 @@ async function take(steps: readonly Step[], first: Person, seconds: number): Pro
     const from = Date.now() + settleMs;
     await pass(first, seconds);
     const until = Date.now() - settleMs;
-    const places = step.places();
-    const shown = new Set(places.flatMap(({ shows }) => (typeof shows === 'string' ? [] : [shows])));
-    const begins = [...shown].map(async (person) => [person, await beginningOf(person)] as const);
-    const beginMs = new Map(await Promise.all(begins));
-    taken.push({ step, from, until, places, heard: step.heard(), beginMs });
+    taken.push({ what: step.what, from, until, places: step.places(), heard: step.heard() });
   }
   return taken;
 }
@@ -182,150 +132,12 @@ const layouts = {
     }),
 };
 
-/** When what is seen was drawn, after the beginning of its person's time; `when` alone comes again after two minutes. */
-function drawnMs(when: number, aboutMs: number): number {
-  const turns = Math.round(((aboutMs * frameRate) / 1000 - when) / whenModulus);
-  return ((when + turns * whenModulus) * 1000) / frameRate;
-}
-
-/** What was read of one person: the times of the file at which each of its pictures was first seen, less when it was drawn. */
-class Reading {
-  readonly late: number[] = [];
-  #last = -1;
-
-  note(person: Person, when: number, frameMs: number, offsetMs: number): number {
-    const drawn = drawnMs(when, frameMs + offsetMs - person.beginMs);
-    const late = frameMs - drawn - person.beginMs;
-    if (when !== this.#last) this.late.push(late);
-    this.#last = when;
-    return late + offsetMs;
-  }
-}
-
-interface Judged {
-  readonly readings: ReadonlyMap<Person, Reading>;
-  /** What is added to times of the file to have the wall clock. */
-  readonly offsetMs: number;
-  readonly frames: number;
-}
-
-/** Looks at every frame of the file, and counts for each place of each step how many were right. */
-async function judge(file: string, first: Person, taken: readonly Taken[]): Promise<Judged> {
-  const readings = new Map<Person, Reading>();
-  const right = new Map<Place, number>();
-  const counted = new Map<Taken, number>();
-  const wrong = new Map<Place, string[]>();
-  const offsets: number[] = [];
-  let offsetMs = 0;
-  const frames = await eachFrame(file, (frame) => {
-    if (offsets.length < 30) {
-      // In the first step the first person fills the picture.
-      const mark = readMark(frame, percent(0, 0, 100, 100));
-      if (mark?.who !== first.marks.who) return;
-      offsets.push(first.beginMs + (mark.when * 1000) / frameRate - frame.ms);
-      offsetMs = quantile(offsets, 0.5);
-      return;
-    }
-    const step = taken.find(({ from, until }) => frame.ms + offsetMs >= from && frame.ms + offsetMs <= until);
-    if (!step) return;
-    counted.set(step, (counted.get(step) ?? 0) + 1);
-    for (const place of step.places) {
-      const why = wrongWith(frame, place, { offsetMs, readings, beginMs: step.beginMs });
-      if (why === null) right.set(place, (right.get(place) ?? 0) + 1);
-      else wrong.set(place, [...(wrong.get(place) ?? []), `${Math.round(frame.ms)} ms: ${why}`]);
-    }
-  });
-  for (const each of taken) {
-    const count = counted.get(each) ?? 0;
-    assert.ok(count >= frameRate, `${each.step.what}: only ${count} frames`);
-    for (const [index, place] of each.places.entries()) {
-      const share = (right.get(place) ?? 0) / count;
-      assert.ok(
-        share >= enough,
-        `${each.step.what}, place ${index}: ${share} of ${count} frames\n${wrong.get(place)?.join('\n')}`,
-      );
-    }
-  }
-  return { readings, offsetMs, frames };
-}
-
-const near = (seen: readonly number[], wanted: readonly number[], off: number) =>
-  seen.every((value, index) => Math.abs(value - (wanted[index] as number)) <= off);
-
-/** What is not as it should be in this place of a frame; null when all is. */
-function wrongWith(
-  frame: Frame,
-  { box, shows }: Place,
-  {
-    offsetMs,
-    readings,
-    beginMs,
-  }: { offsetMs: number; readings: Map<Person, Reading>; beginMs: ReadonlyMap<Person, number> },
-): string | null {
-  if (shows === 'black' || shows === 'tile') {
-    const seen = frame.at(Math.round(box.x + box.width / 2), Math.round(box.y + box.height / 2));
-    return near(seen, shows === 'black' ? [0, 0, 0] : [39, 43, 46], 12) ? null : `${seen} instead of ${shows}`;
-  }
-  const marks = shows === 'screen' ? screenMarks : shows.marks;
-  const mark = readMark(frame, box);
-  if (mark?.who !== marks.who) return `${mark ? `publisher ${mark.who}` : 'nobody'} instead of ${marks.who}`;
-  const seen = readColours(frame, box);
-  if (!seen.every((each) => near(each, marks.colour, 60))) return `the colours ${seen.join(' and ')}`;
-  if (shows === 'screen') return null;
-  const reading = readings.get(shows) ?? new Reading();
-  readings.set(shows, reading);
-  const late = reading.note(shows, mark.when, frame.ms, offsetMs);
-  const since = (beginMs.get(shows) ?? shows.beginMs) - shows.beginMs;
-  if (Math.min(Math.abs(late), Math.abs(late - since)) <= lateMs) return null;
-  return `a picture of another moment, ${Math.round(late)} ms off; its sound stood still for ${Math.round(since)} ms`;
-}
-
-/** Every tone is there while it should be and only then. */
-function judgeSound(sound: Listened, offsetMs: number, people: readonly Person[], taken: readonly Taken[]) {
-  const late = new Map<Person, number[]>();
-  for (const person of people) {
-    const loudness = sound.loudness(person.marks.hertz);
-    const index = (wall: number) => Math.max(0, Math.round((wall - offsetMs - sound.beginMs) / stepMs));
-    for (const { step, from, until, heard } of taken) {
-      const loudest = quantile([...loudness.subarray(index(from), index(until))], 0.95);
-      const audible = loudest > 0.03;
-      assert.ok(audible || loudest < 0.01, `${step.what}: ${person.marks.hertz} Hz is faint: ${loudest}`);
-      assert.equal(audible, heard.includes(person), `${step.what}: ${person.marks.hertz} Hz at ${loudest}`);
-    }
-    late.set(
-      person,
-      onsets(sound, loudness).map((ms) => {
-        const second = Math.round((ms + offsetMs - person.beginMs) / 1000);
-        return ms - second * 1000 - person.beginMs;
-      }),
-    );
-  }
-  return late;
-}
-
-/** Opens what was recorded and judges all of it. */
+/** What was recorded is as the pages tell. */
 async function assertRight(t: TestContext, file: string, people: readonly Person[], taken: readonly Taken[]) {
-  const { readings, offsetMs, frames } = await judge(file, people[0] as Person, taken);
-  const sounds = judgeSound(await listen(file), offsetMs, people, taken);
-  const delays = await Promise.all(
-    people.map(({ participant }) => participant.page.evaluate(() => window.marked.usualDelay())),
-  );
-  const pictures = people.map(
-    (each, index) => quantile(readings.get(each)?.late ?? [], 0.5) + offsetMs - (delays[index] as number),
-  );
-  const tones = people.map((each) => quantile(sounds.get(each) ?? [], 0.5) + offsetMs);
-  const said = (values: readonly number[]) => values.map((value) => value.toFixed(1)).join(', ');
-  t.diagnostic(
-    `${frames} frames; pictures at ${said(pictures)} ms, tones at ${said(tones)} ms; drawn ${said(delays)} ms late`,
-  );
-  for (const [index, picture] of pictures.entries()) {
-    const apart = picture - (tones[index] as number);
-    assert.ok(Math.abs(apart) <= stepInMs, `picture and sound of publisher ${index} are ${apart} ms apart`);
+  for (const person of people) {
+    person.told = await person.participant.page.evaluate(() => window.marked.tell());
   }
-  for (const all of [pictures, tones]) {
-    const apart = Math.max(...all) - Math.min(...all);
-    assert.ok(apart <= betweenMs, `publishers are ${apart} ms apart`);
-  }
+  t.diagnostic(await judgeRoom(file, people, taken));
 }
 
 /** Starts to record to a certificate, takes the steps, and has the opened archive in a file. */

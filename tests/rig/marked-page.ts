@@ -3,7 +3,9 @@
  * types taken off.
  *
  * The picture is of one colour with sixteen squares across its middle: who, when in frames, and a parity bit. The sound is a
- * tone for the first half of every second. Both are timed by one clock, that of the page's sound.
+ * tone for the first half of every second. Both are timed by one clock, that of the page's sound. On a busy machine that clock
+ * stands still at times and a page is woken late, so it writes down when by the wall clock each picture was drawn and each
+ * second of the sound began.
  */
 
 /** As `tests/rig/marks.ts` reads it. */
@@ -15,6 +17,14 @@ export interface Marks {
   readonly width: number;
   readonly height: number;
   readonly frameRate: number;
+}
+
+/** What a page tells of itself, in milliseconds of the wall clock. */
+export interface Told {
+  /** By its number, when a frame was drawn; null: never. */
+  readonly drawnMs: (number | null)[];
+  /** By the tenth of a second of the sound, when its beginning would have been: the least of some looks, for its clock goes in steps. */
+  readonly soundMs: (number | null)[];
 }
 
 /** Chromium's; not in the library of types. */
@@ -35,8 +45,7 @@ let sounding: AudioContext | null = null;
 let beginning = 0;
 let frame = 0;
 const passing = new Set<() => void>();
-/** By how much each frame was drawn after its time, in milliseconds: a busy machine wakes a page late. */
-const drawnLate: number[] = [];
+const told: Told = { drawnMs: [], soundMs: [] };
 
 function bitsOf({ who }: Marks, when: number): number[] {
   const value = (who << WHEN_BITS) | (when & (2 ** WHEN_BITS - 1));
@@ -84,20 +93,25 @@ function startPicture(marks: Marks): MediaStreamTrack {
   const canvas = new OffscreenCanvas(marks.width, marks.height);
   const drawing = canvas.getContext('2d') as OffscreenCanvasRenderingContext2D;
   setInterval(() => {
-    const now = Math.floor(soundTime() * marks.frameRate);
+    const now = Math.floor(tellSound() * marks.frameRate);
     if (now <= frame) return;
     frame = now;
-    drawnLate.push((soundTime() - frame / marks.frameRate) * 1000);
     drawMarks(drawing, marks, frame);
+    told.drawnMs[frame] = wallMs();
     writer.write(new VideoFrame(canvas, { timestamp: performance.now() * 1000 })).catch(() => {});
     for (const wake of [...passing]) wake();
   }, LOOK_EVERY_MS);
   return track;
 }
 
-/** Seconds of the sound since its beginning. */
-function soundTime(): number {
-  return (sounding?.currentTime ?? 0) - beginning;
+const wallMs = () => performance.timeOrigin + performance.now();
+
+/** @returns seconds of the sound since its beginning */
+function tellSound(): number {
+  const time = (sounding?.currentTime ?? 0) - beginning;
+  const tenth = Math.floor(time * 10);
+  if (tenth >= 0) told.soundMs[tenth] = Math.min(told.soundMs[tenth] ?? Infinity, wallMs() - time * 1000);
+  return time;
 }
 
 /** Publishes the marks. @returns the stream's id */
@@ -122,12 +136,6 @@ function showMarks(marks: Marks): void {
   draw(0);
 }
 
-/** The middle one of `drawnLate`. */
-function usualDelay(): number {
-  const sorted = [...drawnLate].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 0;
-}
-
 /** Resolves after so many frames more. */
 function passFrames(count: number): Promise<void> {
   const last = frame + count;
@@ -141,17 +149,10 @@ function passFrames(count: number): Promise<void> {
   });
 }
 
-/** The page's wall clock, in milliseconds, when the sound began: the least of some looks, since its clock goes in steps. */
-async function soundBeginning(): Promise<number> {
-  let least = Number.POSITIVE_INFINITY;
-  for (let look = 0; look < 40; look += 1) {
-    least = Math.min(least, performance.timeOrigin + performance.now() - soundTime() * 1000);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  return least;
-}
+/** Of all that was drawn and heard so far. What was passed over is null. */
+const tell = (): Told => told;
 
-const markedPage = { publishMarks, showMarks, passFrames, soundBeginning, usualDelay };
+const markedPage = { publishMarks, showMarks, passFrames, tell };
 
 declare global {
   interface Window {

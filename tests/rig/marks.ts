@@ -148,13 +148,20 @@ function loudnessOf(samples: Float32Array, hertz: number): Float32Array {
   });
 }
 
-/** When a tone begins, in milliseconds of the file: where it rises through half of what it reaches. */
+/** A tone that is not there for less was interrupted. */
+const silenceMs = 200;
+
+/** When a tone begins, in milliseconds of the file: where it rises through half of what it reaches, after a silence. */
 export function onsets({ beginMs }: Listened, loudness: Float32Array): number[] {
   const half = quantile([...loudness], 0.98) / 2;
   const found: number[] = [];
+  let heardMs = Number.NEGATIVE_INFINITY;
   for (let index = 1; index < loudness.length; index += 1) {
     const [before, now] = [loudness[index - 1] as number, loudness[index] as number];
-    if (before < half && now >= half) found.push(beginMs + (index - 1 + (half - before) / (now - before)) * stepMs);
+    if (now < half) continue;
+    const ms = beginMs + (index - 1 + (half - before) / (now - before)) * stepMs;
+    if (before < half && ms - heardMs >= silenceMs) found.push(ms);
+    heardMs = beginMs + index * stepMs;
   }
   return found;
 }

@@ -153,6 +153,18 @@ const table = {
     why: 'a tie between clocks moves by this much of the time passed, which nobody hears',
   },
   archiveClockJumpMs: { value: 500, why: 'a tie that is off by more is made anew: that clock was set' },
+  archiveClockReports: {
+    value: 3,
+    why: 'of this many reports of a track of sound the earliest counts: a busy publisher says late when sound was taken',
+  },
+  archiveClockReportMs: {
+    value: 60,
+    why: 'a report of sound that is later than those before it by more is believed: samples were lost that nobody saw',
+  },
+  archiveClockSlipMs: {
+    value: 15,
+    why: 'sound whose timestamps fall further behind than this, while pictures do not, lost samples at its publisher; what is off by less moves at archiveClockSlewPpm',
+  },
   archiveClockLateMs: {
     value: 500,
     why: 'all that came for this long is late by more than archiveClockJumpMs: that clock was set back, and is tied anew',

@@ -11,7 +11,7 @@ import { Lane, type LaneTrack } from './lane.ts';
 import { Lettering, Nameplate } from './nameplate.ts';
 import { audioFrame, audioRate, type Output } from './output.ts';
 import { Picture } from './picture.ts';
-import { Offset } from './track-clock.ts';
+import { PublisherClock } from './publisher-clock.ts';
 import { Voice } from './voice.ts';
 
 /** A stream as the layout sees it. */
@@ -44,7 +44,7 @@ export interface CompositionOptions<Stream extends ComposedStream> {
 
 interface Source<Stream> {
   stream: Stream;
-  readonly publisher: Offset;
+  readonly publisher: PublisherClock;
   readonly lanes: Map<MediaKind, Lane>;
   picture: Picture | null;
   voice: Voice | null;
@@ -85,7 +85,7 @@ export class Composition<Stream extends ComposedStream> {
       this.change(stream);
       return;
     }
-    const publisher = new Offset();
+    const publisher = new PublisherClock();
     const lanes = new Map<MediaKind, Lane>();
     const nameplate = this.#lettering && new Nameplate(this.#lettering);
     this.#sources.set(stream.streamId, { stream, publisher, lanes, picture: null, voice: null, nameplate, askedAt: 0 });

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limits } from '@cloister/protocol';
 import { randomOf, sample, times } from '../../../../tests/sample.ts';
-import { Offset, TrackClock } from './track-clock.ts';
+import { PublisherClock } from './publisher-clock.ts';
+import { TrackClock } from './track-clock.ts';
 import { Placer, Ring } from './voice.ts';
 
 const rate = 48_000;
@@ -79,7 +80,7 @@ interface Case {
 /** The clock follows two hours; of these so many seconds from `fromSecond` on are placed and heard. */
 function drifting({ ppm, withReports }: Case, fromSecond: number, seconds: number): Listener {
   const quartz = 1 + ppm / 1_000_000;
-  const clock = new TrackClock(rate, new Offset());
+  const clock = new TrackClock(rate, new PublisherClock(), 'audio');
   const delay = delays(`drift ${ppm} ${withReports}`);
   const ring = new Ring();
   const placer = new Placer(ring);

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { seed } from './archive-fixtures.ts';
 import type { Depacketize } from './depacketize.ts';
 import { JitterBuffer } from './jitter-buffer.ts';
-import { Offset, TrackClock } from './track-clock.ts';
+import { PublisherClock } from './publisher-clock.ts';
+import { TrackClock } from './track-clock.ts';
 
 /** Pictures of text: one that begins with K is a key frame, with P none; what begins otherwise is no beginning. */
 const textual: Depacketize = (payloads) => {
@@ -20,7 +21,10 @@ class Track {
   readonly buffer: JitterBuffer;
 
   constructor(depacketize: Depacketize | null = textual) {
-    this.buffer = new JitterBuffer(new TrackClock(1000, new Offset()), depacketize);
+    this.buffer = new JitterBuffer(
+      new TrackClock(1000, new PublisherClock(), depacketize ? 'video' : 'audio'),
+      depacketize,
+    );
   }
 
   push(sequence: number, ms: number, text: string, { marker = true, at = ms } = {}): void {

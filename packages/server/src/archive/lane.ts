@@ -7,7 +7,8 @@ import { parseRtp } from '../lib/index.ts';
 import { type Depacketize, depacketizers } from './depacketize.ts';
 import { captureTimeOf, type ExtensionIds, type Turn, turnOf } from './header-extensions.ts';
 import { JitterBuffer, type Unit } from './jitter-buffer.ts';
-import { type Offset, TrackClock } from './track-clock.ts';
+import type { PublisherClock } from './publisher-clock.ts';
+import { TrackClock } from './track-clock.ts';
 
 /** A track as it is told: the payload type and the codec decide what is done with its packets. */
 export interface LaneTrack {
@@ -34,11 +35,11 @@ export class Lane {
   readonly #clock: TrackClock;
   readonly #buffer: JitterBuffer;
 
-  private constructor(track: LaneTrack, depacketize: Depacketize | null, publisher: Offset) {
+  private constructor(kind: MediaKind, track: LaneTrack, depacketize: Depacketize | null, publisher: PublisherClock) {
     this.mimeType = track.mimeType.toLowerCase();
     this.#payloadType = track.payloadType;
     this.#extensions = track.extensions ?? noExtensions;
-    this.#clock = new TrackClock(track.clockRate, publisher);
+    this.#clock = new TrackClock(track.clockRate, publisher, kind);
     this.#buffer = new JitterBuffer(this.#clock, depacketize);
   }
 
@@ -46,11 +47,11 @@ export class Lane {
    * @param publisher the tie to the publisher's clock, which all its tracks share
    * @returns null for a codec that no recording takes
    */
-  static of(kind: MediaKind, track: LaneTrack, publisher: Offset): Lane | null {
+  static of(kind: MediaKind, track: LaneTrack, publisher: PublisherClock): Lane | null {
     const mimeType = track.mimeType.toLowerCase();
     const whole = mimeType === 'audio/opus' ? null : undefined;
     const depacketize = kind === 'audio' ? whole : depacketizers[mimeType];
-    return depacketize === undefined ? null : new Lane(track, depacketize, publisher);
+    return depacketize === undefined ? null : new Lane(kind, track, depacketize, publisher);
   }
 
   /** Whether no picture can come out before a key frame does. */

@@ -9,8 +9,8 @@
 import { limits, type MediaKind } from '@cloister/protocol';
 import { type PictureTrack, readKeyFrame } from './key-frame.ts';
 import { Lane, type LaneTrack } from './lane.ts';
+import { PublisherClock } from './publisher-clock.ts';
 import type { FileContainer, FileUnit } from './remuxer.ts';
-import { Offset } from './track-clock.ts';
 
 /** A stream as it is now: what it shows and how it sounds. */
 export interface SeparateStream {
@@ -58,7 +58,7 @@ interface Open {
 
 interface Source {
   stream: SeparateStream;
-  readonly publisher: Offset;
+  readonly publisher: PublisherClock;
   readonly lanes: Map<MediaKind, Lane>;
   open: Open | null;
   /** Units of a file that is about to begin, and what is known of its pictures once there is one. */
@@ -101,7 +101,7 @@ export class Separation {
     if (known) known.stream = stream;
     else {
       const fresh = { open: null, waiting: [], picture: null, askedAt: 0 };
-      this.#sources.set(stream.streamId, { stream, publisher: new Offset(), lanes: new Map(), ...fresh });
+      this.#sources.set(stream.streamId, { stream, publisher: new PublisherClock(), lanes: new Map(), ...fresh });
     }
   }
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limits } from '@cloister/protocol';
 import { randomOf } from '../../../../tests/sample.ts';
-import { Offset, TrackClock, Unwrapped } from './track-clock.ts';
+import { PublisherClock } from './publisher-clock.ts';
+import { TrackClock, Unwrapped } from './track-clock.ts';
 
 const audioRate = 48_000;
 const videoRate = 90_000;
@@ -25,7 +26,7 @@ test('a timestamp goes on past 32 bits, and one that is late counts back', () =>
 });
 
 test('a track is known from its first packet on, by when it came', () => {
-  const clock = new TrackClock(videoRate, new Offset());
+  const clock = new TrackClock(videoRate, new PublisherClock(), 'video');
   assert.equal(clock.time(0), null);
   const timestamp = clock.packet(900, 5000);
   assert.equal(clock.time(timestamp), 5000);
@@ -33,7 +34,7 @@ test('a track is known from its first packet on, by when it came', () => {
 });
 
 test('the packet that was under way for the shortest time says when the others were captured', () => {
-  const clock = new TrackClock(videoRate, new Offset());
+  const clock = new TrackClock(videoRate, new PublisherClock(), 'video');
   clock.packet(0, 1000 + 80);
   const fastest = clock.packet(90 * 20, 1020 + 79);
   const slow = clock.packet(90 * 40, 1040 + 300);
@@ -41,74 +42,11 @@ test('the packet that was under way for the shortest time says when the others w
   assert.ok(Math.abs((clock.time(slow) as number) - (1040 + 79)) < 1);
 });
 
-test('the fastest packet counts for archiveClockWindowSeconds, and no longer', () => {
-  const windowMs = limits.archiveClockWindowSeconds * 1000;
-  const seen = (after: number) => {
-    const offset = new Offset();
-    offset.observe(0, 0);
-    for (let at = 100; at < windowMs; at += 100) offset.observe(at, at - 50);
-    offset.observe(windowMs + after, windowMs + after - 50);
-    return offset.value as number;
-  };
-  assert.equal(seen(0), 0);
-  assert.ok(seen(1) > 0);
-});
-
-test('a tie that is off by archiveClockJumpMs is followed slowly; by more, at once', () => {
-  const jump = limits.archiveClockJumpMs;
-  const after = (by: number) => {
-    const offset = new Offset();
-    offset.observe(1000, 1000);
-    offset.observe(2000, 2000 + by);
-    return offset.value as number;
-  };
-  assert.equal(after(jump), -limits.archiveClockSlewPpm / 1000);
-  assert.equal(after(jump + 1), -(jump + 1));
-});
-
-test('a clock that was set back is believed when all that came for archiveClockLateMs was too late', () => {
-  const offset = new Offset();
-  for (let at = 0; at <= 20_000; at += 100) offset.observe(at, at);
-  const late = limits.archiveClockLateMs;
-  assert.equal(offset.observe(20_100, 20_100 - 60_000), false);
-  offset.observe(20_300, 20_300 - 60_020);
-  assert.equal(offset.observe(20_100 + late - 1, 20_099 + late - 60_010), false);
-  assert.equal(offset.value, 0);
-  assert.equal(offset.observe(20_100 + late, 20_100 + late - 60_030), true);
-  assert.equal(offset.value, 60_000);
-  // A publisher that slept for longer than the window: nothing of before counts.
-  offset.observe(200_000, 100_000);
-  assert.equal(offset.value, 100_000);
-});
-
-test('packets that a network held up and then gave out at once are late, and nothing more', () => {
-  const offset = new Offset();
-  for (let at = 0; at <= 20_000; at += 20) offset.observe(at, at - 10);
-  for (let theirs = 20_020; theirs <= 23_000; theirs += 20) offset.observe(23_010, theirs);
-  offset.observe(23_030, 23_020);
-  assert.equal(offset.value, 10);
-});
-
-test('a way that became longer is followed, and back at once for archiveClockWindowSeconds', () => {
-  const windowMs = limits.archiveClockWindowSeconds * 1000;
-  const seen = (after: number) => {
-    const offset = new Offset();
-    for (let at = 0; at <= 20_000; at += 100) offset.observe(at, at - 10);
-    for (let at = 20_100; at <= 20_100 + limits.archiveClockLateMs; at += 100) offset.observe(at, at - 700);
-    assert.equal(offset.value, 700);
-    const at = 20_100 + limits.archiveClockLateMs + after;
-    offset.observe(at, at - 300);
-    return offset.value as number;
-  };
-  assert.equal(seen(windowMs - 1), 300);
-  assert.ok(seen(windowMs) > 600);
-});
-
 /** A publisher's sound and picture over some seconds, with what happens to its clock and to its timestamps. */
 class Publisher {
-  readonly shared = new Offset();
-  readonly sound = new TrackClock(1000, this.shared);
-  readonly picture = new TrackClock(1000, this.shared);
+  readonly shared = new PublisherClock();
+  readonly sound = new TrackClock(1000, this.shared, 'audio');
+  readonly picture = new TrackClock(1000, this.shared, 'video');
   /** Added to its clock, and to the timestamps of its sound. */
   clock = 1_700_000_000_000;
   stamps = 0;
@@ -139,7 +77,7 @@ test('a publisher whose clock is set goes on as before, though its tracks learn 
     // Once more, and with another track that knows nothing of what was before.
     publisher.clock += by;
     publisher.run(60_000, 80_000);
-    const late = new TrackClock(1000, publisher.shared);
+    const late = new TrackClock(1000, publisher.shared, 'video');
     late.packet(5, 80_010);
     late.report(publisher.clock + 80_000, 5);
     assert.ok(Math.abs((late.time(5) as number) - 80_010) < 1, `set by ${by}`);
@@ -161,8 +99,8 @@ test('timestamps that begin anew are believed within archiveClockLateMs, and the
 
 test('capture times are preferred to reports, for archiveClockWindowSeconds after the last one', () => {
   const windowMs = limits.archiveClockWindowSeconds * 1000;
-  const shared = new Offset();
-  const [clock, other] = [new TrackClock(1000, shared), new TrackClock(1000, shared)];
+  const shared = new PublisherClock();
+  const [clock, other] = [new TrackClock(1000, shared, 'audio'), new TrackClock(1000, shared, 'video')];
   // Reports that are wrong by 200 ms, and another track that says how the publisher's clock is.
   const run = (from: number, to: number, captured: boolean) => {
     for (let ms = from; ms <= to; ms += 20) {
@@ -177,8 +115,8 @@ test('capture times are preferred to reports, for archiveClockWindowSeconds afte
   assert.equal(Math.round(clock.time(20_000) as number), 20_010);
   run(20_020, 20_000 + windowMs, false);
   assert.equal(Math.round(clock.time(20_000 + windowMs) as number), 20_010 + windowMs);
-  run(20_020 + windowMs, 20_020 + windowMs, false);
-  assert.ok((clock.time(20_020 + windowMs) as number) > 20_200 + windowMs);
+  run(20_020 + windowMs, 20_040 + windowMs, false);
+  assert.ok((clock.time(20_040 + windowMs) as number) > 20_200 + windowMs);
 });
 
 /** Network delays of a packet: ten milliseconds at least, mostly little more, sometimes much. */
@@ -195,16 +133,21 @@ interface Sending {
 }
 
 test('sender reports put sound and picture on one line, whatever their packets have been through', () => {
-  const shared = new Offset();
+  const shared = new PublisherClock();
   const delay = delays('reports');
   const audio: Sending = {
-    clock: new TrackClock(audioRate, shared),
+    clock: new TrackClock(audioRate, shared, 'audio'),
     rate: audioRate,
     everyMs: 20,
     first: 4_294_900_000,
   };
   // A camera whose packets take longer, since they are large.
-  const video: Sending = { clock: new TrackClock(videoRate, shared), rate: videoRate, everyMs: 33, first: 123_456 };
+  const video: Sending = {
+    clock: new TrackClock(videoRate, shared, 'video'),
+    rate: videoRate,
+    everyMs: 33,
+    first: 123_456,
+  };
   const timestampAt = ({ rate, first }: Sending, ms: number) => Math.round(first + (ms * rate) / 1000) % 2 ** 32;
   const events: { at: number; happen: () => void }[] = [];
   for (const track of [audio, video]) {
@@ -227,6 +170,125 @@ test('sender reports put sound and picture on one line, whatever their packets h
   assert.ok(Math.abs(sound - (29_000 + 10)) < 5, `${sound}`);
 });
 
+/** Sound at each 20 ms that is under way for `soundMs`, and pictures at each 40 ms; both with reports. */
+class Slipping {
+  readonly shared = new PublisherClock();
+  readonly sound = new TrackClock(1000, this.shared, 'audio');
+  readonly picture = new TrackClock(1000, this.shared, 'video');
+  /** By how much the timestamps of the sound are behind. */
+  behind = 0;
+  /** By how much later than it was taken sound is said to have been, in its next reports. */
+  readonly noise: number[] = [];
+  /** Milliseconds under way, more than the usual ten. */
+  more = { sound: 0, picture: 0 };
+  heard = true;
+  at = 0;
+
+  run(untilMs: number): void {
+    for (; this.at < untilMs; this.at += 20) {
+      const ms = this.at;
+      if (this.heard) this.sound.packet(ms - this.behind, ms + 10 + this.more.sound);
+      if (this.heard && ms % 5000 === 0)
+        this.sound.report(7_000_000 + ms + (this.noise.shift() ?? 0), ms - this.behind);
+      if (ms % 40 === 0) this.picture.packet(ms, ms + 10 + this.more.picture);
+      if (ms % 1000 === 0) this.picture.report(7_000_000 + ms, ms);
+    }
+  }
+
+  /** Milliseconds by which sound is placed later than the pictures that were taken with it. */
+  get late(): number {
+    const [sound, picture] = [this.sound.time(this.at - this.behind), this.picture.time(this.at)];
+    return Math.round((sound as number) - (picture as number));
+  }
+}
+
+test('of archiveClockReports reports of sound the earliest counts: a busy publisher says late when sound was taken', () => {
+  const track = new Slipping();
+  track.noise.push(0, 0, 30, 50);
+  track.run(19_000);
+  assert.equal(track.late, 0);
+  // Nothing earlier came since: it was so.
+  track.noise.push(...Array<number>(limits.archiveClockReports).fill(50));
+  track.run(19_000 + limits.archiveClockReports * 5000);
+  assert.equal(track.late, 50);
+  // And earlier again: at once.
+  track.run(track.at + 5000);
+  assert.equal(track.late, 0);
+});
+
+test('a report of sound that is later by more than archiveClockReportMs is believed', () => {
+  const late = (by: number) => {
+    const track = new Slipping();
+    track.noise.push(0, 0, by);
+    track.run(11_000);
+    return track.late;
+  };
+  assert.equal(late(limits.archiveClockReportMs), 0);
+  assert.equal(late(limits.archiveClockReportMs + 1), limits.archiveClockReportMs + 1);
+});
+
+test('sound that is a little out of place moves at archiveClockSlewPpm', () => {
+  const track = new Slipping();
+  track.noise.push(12, 12, 12, 12);
+  track.run(19_000);
+  assert.equal(track.late, 12);
+  track.run(24_020);
+  assert.equal(track.late, Math.round(12 - (4000 * limits.archiveClockSlewPpm) / 1_000_000));
+  track.run(36_000);
+  assert.equal(track.late, 0);
+});
+
+test('sound that was off and falls behind by 300 ms is in its place again before it is composed, and before a report', () => {
+  const track = new Slipping();
+  track.run(12_000);
+  track.heard = false;
+  track.run(15_500);
+  track.heard = true;
+  track.behind = 300;
+  track.run(15_520);
+  assert.equal(track.late, 0);
+  // The reports that come know of it as well.
+  track.run(41_000);
+  assert.equal(track.late, 0);
+  // Samples that were lost without a gap: within archiveDelayMs.
+  track.behind += 100;
+  track.run(track.at + limits.archiveDelayMs);
+  assert.ok(track.late < -90);
+  track.run(track.at + 40);
+  assert.equal(track.late, 0);
+  track.run(60_000);
+  assert.equal(track.late, 0);
+});
+
+test('sound that falls behind by no more than archiveClockSlipMs is the network, and waits for reports', () => {
+  const late = (by: number) => {
+    const track = new Slipping();
+    track.run(12_000);
+    track.behind = by;
+    track.run(14_000);
+    return track.late;
+  };
+  assert.equal(late(limits.archiveClockSlipMs), -limits.archiveClockSlipMs);
+  assert.equal(late(limits.archiveClockSlipMs + 1), 0);
+});
+
+test('a network that holds up all packets, or pictures alone, moves no sound', () => {
+  for (const more of [
+    { sound: 200, picture: 200 },
+    { sound: 0, picture: 400 },
+    { sound: 10, picture: 0 },
+  ]) {
+    const track = new Slipping();
+    track.run(12_000);
+    track.more = more;
+    track.run(14_500);
+    assert.equal(track.late, 0, JSON.stringify(more));
+    track.more = { sound: 0, picture: 0 };
+    track.run(30_000);
+    assert.equal(track.late, 0, JSON.stringify(more));
+  }
+});
+
 const settleMs = limits.archiveDelayMs + 500;
 
 /**
@@ -234,7 +296,7 @@ const settleMs = limits.archiveDelayMs + 500;
  * @returns in milliseconds: how far its times were from the truth at worst; the fastest move, in millionths
  */
 function twoHours(ppm: number, withReports: boolean): { worst: number; fastest: number } {
-  const clock = new TrackClock(audioRate, new Offset());
+  const clock = new TrackClock(audioRate, new PublisherClock(), 'audio');
   const delay = delays(`drift ${ppm}`);
   let [worst, fastest] = [0, 0];
   let before: { at: number; offset: number } | null = null;

@@ -3,78 +3,16 @@
  * other track.
  *
  * The publisher's sender reports tie the timestamps of its tracks to one clock of its own (RFC 3550, 6.4.1), and capture
- * times in its packets do so better (abs-capture-time); the packets that were under way for the shortest time tie that clock
- * to ours. Both ties are looked at over a sliding window, since quartzes drift, and followed so slowly that nobody hears it.
- * Until the first report a track stands on its arrivals alone.
+ * times in its packets do so better (abs-capture-time); what is known of that clock ties it to ours. Until the first report
+ * a track stands on its arrivals alone.
+ *
+ * Browsers time pictures when they are taken, but sound when it is sent: a report of sound is late by what the publisher's
+ * machine had else to do, so the earliest of some counts. And the timestamps of sound count samples: where some were never
+ * taken (a microphone that was off, a machine that was busy) they fall behind. The next report says so, up to seven seconds
+ * later. Until then it is seen in packets of sound that all seem to be under way for longer, while those of pictures are not.
  */
-import { limits } from '@cloister/protocol';
-
-/**
- * Milliseconds. What is added to a clock of the publisher's to get ours: the least of what a window has seen. A clock that
- * was set forward is seen at once; one that was set back looks like packets that are late, until all of them are.
- */
-export class Offset {
-  readonly #windowMs: number;
-  /** Milliseconds by which that clock was set back since it was first told of. What is observed has them added. */
-  setBack = 0;
-  /** Ascending in time, ascending in value: the first one is the least. */
-  #seen: { at: number; value: number }[] = [];
-  #value: number | null = null;
-  /** Until then the least is taken as it is. */
-  #settledAt: number | null = null;
-  /** Since when everything is far too late, and the least of that. */
-  #late: { readonly since: number; least: number } | null = null;
-  #at = 0;
-
-  constructor(windowMs = limits.archiveClockWindowSeconds * 1000) {
-    this.#windowMs = windowMs;
-  }
-
-  /**
-   * @param at when, in our milliseconds. @param theirs the publisher's time of what came then
-   * @returns whether the tie was made anew: nothing of before counts any more
-   */
-  observe(at: number, theirs: number): boolean {
-    const value = at - theirs;
-    const restarted = this.#restarted(at, value);
-    while (this.#seen.length > 0 && (this.#seen.at(-1)?.value ?? 0) >= value) this.#seen.pop();
-    this.#seen.push({ at, value });
-    while ((this.#seen[0]?.at ?? at) < at - this.#windowMs) this.#seen.shift();
-    const least = this.#seen[0]?.value ?? value;
-    this.#settledAt ??= at + limits.archiveDelayMs;
-    const jumped = this.#value !== null && Math.abs(least - this.#value) > limits.archiveClockJumpMs;
-    if (this.#value === null || at < this.#settledAt || jumped) {
-      // Nothing was composed yet; or a clock that was set, or a publisher that slept: nothing to follow slowly.
-      this.#value = least;
-    } else {
-      const most = ((at - this.#at) * limits.archiveClockSlewPpm) / 1_000_000;
-      this.#value += Math.max(-most, Math.min(most, least - this.#value));
-    }
-    this.#at = at;
-    return restarted || jumped;
-  }
-
-  /** Forgets what was seen once all that came for archiveClockLateMs was later than a jump. */
-  #restarted(at: number, value: number): boolean {
-    if (this.#value === null || value - this.#value <= limits.archiveClockJumpMs) {
-      this.#late = null;
-      return false;
-    }
-    this.#late ??= { since: at, least: value };
-    this.#late.least = Math.min(this.#late.least, value);
-    if (at - this.#late.since < limits.archiveClockLateMs) return false;
-    this.#seen = [{ at, value: this.#late.least }];
-    this.#value = this.#late.least;
-    this.#late = null;
-    // It may have been the network after all: what is faster again is followed at once.
-    this.#settledAt = at + this.#windowMs;
-    return true;
-  }
-
-  get value(): number | null {
-    return this.#value;
-  }
-}
+import { limits, type MediaKind } from '@cloister/protocol';
+import { Least, Offset, type PublisherClock } from './publisher-clock.ts';
 
 /** Timestamps without their wrap at 32 bits; those that come late count back. */
 export class Unwrapped {
@@ -94,82 +32,135 @@ export class Unwrapped {
 
 /** That a timestamp was at a time of the publisher's clock. */
 interface Report {
-  readonly ntpMs: number;
-  readonly timestamp: number;
+  /** In the publisher's time, when the timestamp would have been zero. */
+  readonly tie: number;
   /** What the last packet before it said of the tie between timestamps and our time. */
   readonly offset: number;
+  /** What the fastest packets, of this track and of pictures, were like when it came; null until there were some. */
+  usual: Usual | null;
+  /** By how much the timestamps fell behind since. */
+  slip: number;
 }
 
-/** One track's way from timestamps to our time. Tracks of a publisher share `publisher`. */
+interface Usual {
+  readonly track: number;
+  readonly pictures: number;
+}
+
+/** One track's way from timestamps to our time. */
 export class TrackClock {
   readonly #rate: number;
-  readonly #publisher: Offset;
-  readonly #arrivals: Offset;
+  readonly #publisher: PublisherClock;
+  readonly #kind: MediaKind;
+  readonly #arrivals = new Offset();
+  /** As `#arrivals`, of what came lately. */
+  readonly #lately = new Least(limits.archiveDelayMs);
   readonly #unwrapped = new Unwrapped();
-  #report: Report | null = null;
+  /** Those that count, the last one at the end. */
+  #reports: readonly Report[] = [];
+  /** In the publisher's time, when the timestamp would have been zero; null until a report came. */
+  #tie: number | null = null;
   /** When the last packet came, and what it said on its own of the tie between its timestamps and our time. */
   #last = { at: 0, offset: 0 };
   /** When the last packet came that says itself when it was captured. */
   #capturedAt: number | null = null;
 
-  constructor(rate: number, publisher: Offset) {
+  /** @param rate timestamps a second. @param publisher what its tracks share */
+  constructor(rate: number, publisher: PublisherClock, kind: MediaKind) {
     this.#rate = rate;
     this.#publisher = publisher;
-    this.#arrivals = new Offset();
+    this.#kind = kind;
   }
 
   /** A packet came. @returns its timestamp without the wrap */
   packet(timestamp: number, at: number): number {
     const unwrapped = this.#unwrapped.next(timestamp);
-    this.#last = { at, offset: at - this.#ms(unwrapped) };
-    // Timestamps that begin anew have nothing to do with the last report any more.
-    if (this.#arrivals.observe(at, this.#ms(unwrapped))) this.#report = null;
-    if (this.#report) this.#publisher.observe(at, this.#ntp(unwrapped, this.#report));
+    const offset = at - this.#ms(unwrapped);
+    const passed = at - this.#last.at;
+    this.#last = { at, offset };
+    this.#lately.observe(at, offset);
+    if (this.#arrivals.observe(at, this.#ms(unwrapped))) {
+      // Timestamps that begin anew have nothing to do with the reports of before any more.
+      this.#reports = [];
+      this.#tie = null;
+    }
+    this.#follow(at, passed);
+    if (this.#tie === null) return unwrapped;
+    const theirs = this.#ms(unwrapped) + this.#tie;
+    this.#publisher.offset.observe(at, theirs);
+    if (this.#kind === 'video') this.#publisher.pictures.observe(at, at - theirs);
     return unwrapped;
   }
 
   /** A packet says when it was captured, by the publisher's clock. Preferred to reports for as long as such packets come. */
   captured(ntpMs: number, rtpTimestamp: number): void {
     this.#capturedAt = this.#last.at;
-    this.#tie(ntpMs, this.#unwrapped.next(rtpTimestamp));
+    this.#reports = [this.#heed(ntpMs, rtpTimestamp)];
   }
 
   /** A sender report. */
   report(ntpMs: number, rtpTimestamp: number): void {
     const windowMs = limits.archiveClockWindowSeconds * 1000;
     if (this.#capturedAt !== null && this.#last.at - this.#capturedAt <= windowMs) return;
-    this.#tie(ntpMs, this.#unwrapped.next(rtpTimestamp));
+    const report = this.#heed(ntpMs, rtpTimestamp);
+    const agreeing = this.#reports.filter(({ tie, slip }) => tie + slip >= report.tie - limits.archiveClockReportMs);
+    const before = this.#kind === 'audio' ? agreeing.slice(1 - limits.archiveClockReports) : [];
+    this.#reports = [...before, report];
   }
 
   /**
    * A publisher whose clock is set goes on as if it had not been: its tracks learn of it at different times, and would be
    * apart until then. Where the packets jump as well, it was their timestamps.
    */
-  #tie(ntpMs: number, timestamp: number): void {
+  #heed(ntpMs: number, rtpTimestamp: number): Report {
     const { archiveClockJumpMs: jump } = limits;
-    const { offset } = this.#last;
-    const publisher = this.#publisher;
-    const before = this.#report;
+    const { at, offset } = this.#last;
+    const publisher = this.#publisher.offset;
+    const told = ntpMs - this.#ms(this.#unwrapped.next(rtpTimestamp));
+    const before = this.#reports.at(-1);
     if (before) {
-      const step = this.#ntp(timestamp, before) - (ntpMs + publisher.setBack);
+      const step = before.tie - (told + publisher.setBack);
       if (Math.abs(step) > jump && Math.abs(offset - before.offset) <= jump) publisher.setBack += step;
     }
-    this.#report = { ntpMs: ntpMs + publisher.setBack, timestamp, offset };
+    return { tie: told + publisher.setBack, offset, usual: this.#usual(at), slip: 0 };
+  }
+
+  #usual(at: number): Usual | null {
+    const [track, pictures] = [this.#lately.at(at), this.#publisher.pictures.at(at)];
+    return track === null || pictures === null ? null : { track, pictures };
+  }
+
+  /** What slows all packets down is the network; what does so for sound alone are samples that were never taken. */
+  #slipped(report: Report, at: number): void {
+    const now = this.#usual(at);
+    report.usual ??= now;
+    if (report.usual === null || now === null) return;
+    const slip = now.track - report.usual.track - Math.max(0, now.pictures - report.usual.pictures);
+    report.slip = slip > limits.archiveClockSlipMs ? slip : 0;
+  }
+
+  /** Sound that is little out of place goes there so slowly that nobody hears it. */
+  #follow(at: number, passed: number): void {
+    if (this.#reports.length === 0) return;
+    if (this.#kind === 'audio') for (const report of this.#reports) this.#slipped(report, at);
+    const wanted = Math.min(...this.#reports.map(({ tie, slip }) => tie + slip));
+    const [own, shared] = [this.#arrivals.value, this.#publisher.offset.value];
+    const arrived = own === null || shared === null ? wanted : own - shared;
+    const off = wanted - (this.#tie ?? arrived);
+    const atOnce = this.#kind === 'video' || Math.abs(off) > limits.archiveClockSlipMs;
+    const most = (passed * limits.archiveClockSlewPpm) / 1_000_000;
+    this.#tie = atOnce ? wanted : wanted - off + Math.max(-most, Math.min(most, off));
   }
 
   /** When something with this timestamp was captured, in our milliseconds; null before the first packet. */
   time(unwrapped: number): number | null {
-    const shared = this.#publisher.value;
-    if (this.#report && shared !== null) return this.#ntp(unwrapped, this.#report) + shared;
+    const shared = this.#publisher.offset.value;
+    if (this.#tie !== null && shared !== null) return this.#ms(unwrapped) + this.#tie + shared;
     const own = this.#arrivals.value;
     return own === null ? null : this.#ms(unwrapped) + own;
   }
 
   #ms(unwrapped: number): number {
     return (unwrapped * 1000) / this.#rate;
-  }
-
-  #ntp(unwrapped: number, { ntpMs, timestamp }: Report): number {
-    return ntpMs + ((unwrapped - timestamp) * 1000) / this.#rate;
   }
 }
