@@ -10,7 +10,7 @@
  */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { workerLocation } from './media-worker/location.mjs';
+import { cacheFolder, workerLocation } from './media-worker/location.mjs';
 import { type Chosen, chooseFiles } from './test/files.ts';
 import { runTests, type Tally } from './test/run.ts';
 import { writeSummary } from './test/summary.ts';
@@ -33,6 +33,8 @@ const seed = process.env.CLOISTER_SEED ?? String(Math.floor(Math.random() * 2 **
 process.env.CLOISTER_SEED = seed;
 // Tests of the media plane run the worker themselves; the server under test finds the same one.
 process.env.MEDIASOUP_WORKER_BIN = workerLocation(process.env).path;
+// Hundreds of processes load the same sources: what the engine makes of them is kept.
+process.env.NODE_COMPILE_CACHE = path.join(cacheFolder(process.env), 'compiled');
 if (values.full) process.env.CLOISTER_TEST_FULL = '1';
 
 const sameRun = `CLOISTER_SEED=${seed} npm run ${values.full ? 'test:full' : 'test'}`;

@@ -125,7 +125,7 @@ export class Recorder {
     this.#reports = reports;
     // What it said before it closed its end comes first; after that its process ends, or is silent.
     orders.on('error', () => {});
-    reports.on('error', () => this.fail('recorder', 'its pipe broke'));
+    reports.on('error', ({ code }: NodeJS.ErrnoException) => this.fail('recorder', `its pipe broke (${code})`));
     complaints.on('data', (chunk: Buffer) => {
       this.#complaints = (this.#complaints + chunk.toString()).slice(-complaintsBytes);
     });
