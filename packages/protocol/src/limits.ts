@@ -163,7 +163,11 @@ const table = {
   },
   archiveClockSlipMs: {
     value: 15,
-    why: 'sound whose timestamps fall further behind than this, while pictures do not, lost samples at its publisher; what is off by less moves at archiveClockSlewPpm',
+    why: 'sound whose timestamps fall further behind than this, while pictures do not, lost samples at its publisher',
+  },
+  archiveClockStepMs: {
+    value: 25,
+    why: 'sound that is out of place by no more moves there at archiveClockSlewPpm; by more, at once, which can be heard',
   },
   archiveClockLateMs: {
     value: 500,

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limits } from '@cloister/protocol';
-import { Offset } from './publisher-clock.ts';
+import { Least, Offset } from './publisher-clock.ts';
+
+test('the least of a span is known at any time, and no more is kept than came in the span', () => {
+  const least = new Least(100);
+  for (let at = 0; at < 100_000; at += 10) least.observe(at, at);
+  assert.equal(least.kept, 11);
+  assert.equal(least.at(99_990), 99_890);
+  assert.equal(least.at(100_050), 99_950);
+  assert.equal(least.at(200_000), null);
+});
 
 test('the fastest packet counts for archiveClockWindowSeconds, and no longer', () => {
   const windowMs = limits.archiveClockWindowSeconds * 1000;

@@ -18,12 +18,18 @@ export class Least {
   observe(at: number, value: number): void {
     while (this.#seen.length > 0 && (this.#seen.at(-1)?.value ?? 0) >= value) this.#seen.pop();
     this.#seen.push({ at, value });
+    this.at(at);
   }
 
   /** @returns null when nothing was seen in the span before this moment */
   at(at: number): number | null {
     while ((this.#seen[0]?.at ?? at) < at - this.#spanMs) this.#seen.shift();
     return this.#seen[0]?.value ?? null;
+  }
+
+  /** How much is kept. For tests. */
+  get kept(): number {
+    return this.#seen.length;
   }
 
   forget(): void {
@@ -97,10 +103,19 @@ export class Offset {
   }
 }
 
+/** What holds up all packets is to be seen in pictures no later than in sound: they are looked at over less. */
+const pictureSpanMs = limits.archiveDelayMs - 100;
+
 /** What the tracks of one publisher share. */
 export class PublisherClock {
   /** What is added to the publisher's clock to get ours. */
   readonly offset = new Offset();
-  /** By our clock and the publisher's, how long the fastest packet of a picture was under way lately. */
-  readonly pictures = new Least(limits.archiveDelayMs);
+  /** By our clock and the publisher's, how long the fastest packet of a picture was under way: lately, and as a rule. */
+  readonly pictures = new Least(pictureSpanMs);
+  readonly usualPictures = new Least(limits.archiveClockWindowSeconds * 1000);
+
+  pictureCame(at: number, underwayMs: number): void {
+    this.pictures.observe(at, underwayMs);
+    this.usualPictures.observe(at, underwayMs);
+  }
 }
