@@ -65,8 +65,9 @@ for (const codec of codecs) {
 
   test(`its size is read up to there for a file of its own (${mimeType})`, () => {
     const track = readKeyFrame(mimeType, keyFrame(codec, most));
-    assert.deepEqual([track?.width, track?.height], [most.width, most.height]);
-    assert.equal(readKeyFrame(mimeType, keyFrame(codec, larger)), null);
+    assert.ok(track && track !== 'too large');
+    assert.deepEqual([track.width, track.height], [most.width, most.height]);
+    assert.equal(readKeyFrame(mimeType, keyFrame(codec, larger)), 'too large');
   });
 }
 

@@ -4,7 +4,7 @@
  */
 import { Frame, Packet } from 'node-av';
 import type { AVCodecID } from 'node-av/constants';
-import { openDecoder, pictureCodecs } from './decoder.ts';
+import { isTooLarge, openDecoder, pictureCodecs } from './decoder.ts';
 
 export interface PictureTrack {
   readonly codecId: AVCodecID;
@@ -21,15 +21,15 @@ const pps = 8;
 /**
  * @param mimeType in lower case
  * @param data a picture that needs no other, as its decoder takes it
- * @returns null for what does not decode, has more than `archivePicturePixels`, or lacks its parameter sets
+ * @returns null for what does not decode or lacks its parameter sets; 'too large' for more than `archivePicturePixels`
  */
-export function readKeyFrame(mimeType: string, data: Buffer): PictureTrack | null {
+export function readKeyFrame(mimeType: string, data: Buffer): PictureTrack | 'too large' | null {
   const codecId = pictureCodecs[mimeType];
   if (codecId === undefined) return null;
   const parameterSets = mimeType === 'video/h264' ? parameterSetsOf(data) : null;
   if (mimeType === 'video/h264' && !parameterSets) return null;
   const size = decodedSize(codecId, data);
-  return size && { codecId, ...size, parameterSets };
+  return typeof size === 'string' ? size : size && { codecId, ...size, parameterSets };
 }
 
 /** The SPS and PPS of a picture whose NAL units stand behind start codes of four bytes; null where one is missing. */
@@ -49,7 +49,12 @@ function parameterSetsOf(data: Buffer): Buffer | null {
   return types.size === 2 ? Buffer.concat(found) : null;
 }
 
-function decodedSize(codecId: AVCodecID, data: Buffer): { width: number; height: number } | null {
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+function decodedSize(codecId: AVCodecID, data: Buffer): Size | 'too large' | null {
   const context = openDecoder(codecId, { lowDelay: false });
   if (!context) return null;
   const [packet, frame] = [new Packet(), new Frame()];
@@ -57,11 +62,12 @@ function decodedSize(codecId: AVCodecID, data: Buffer): { width: number; height:
     packet.alloc();
     frame.alloc();
     packet.data = data;
-    if (context.sendPacketSync(packet) < 0) return null;
+    const code = context.sendPacketSync(packet);
+    if (code < 0) return isTooLarge(context, code) ? 'too large' : null;
     // A decoder may hold its first picture back until it hears that there are no more.
     context.sendPacketSync(null);
     // Of several spatial layers the last one is what is to be seen.
-    let size: { width: number; height: number } | null = null;
+    let size: Size | null = null;
     while (context.receiveFrameSync(frame) >= 0) {
       const { width, height } = frame;
       size = width > 0 && height > 0 ? { width, height } : null;

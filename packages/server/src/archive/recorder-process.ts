@@ -134,7 +134,7 @@ async function separate({ hasAudio, hasVideo, seal }: SeparateOptions): Promise<
       ended: (facts) => report({ type: 'fileEnded', file, ...facts }),
     });
   };
-  const media = new Separation({ hasAudio, hasVideo, openFile, askKeyFrame });
+  const media = new Separation({ hasAudio, hasVideo, openFile, askKeyFrame, tooLarge });
   report({ type: 'opened', password: '' });
   return {
     media,

@@ -26,6 +26,7 @@ interface Made {
 async function remuxed(mimeType: string | null, sound: boolean, units: readonly FileUnit[]): Promise<Made> {
   const key = units.find(({ kind }) => kind === 'video');
   const picture = mimeType === null ? null : readKeyFrame(mimeType, key?.data as Buffer);
+  assert.ok(picture !== 'too large');
   assert.deepEqual(picture && { width: picture.width, height: picture.height }, mimeType === null ? null : size);
   const container = mimeType === 'video/h264' ? 'matroska' : 'webm';
   const parts: Buffer[] = [];

@@ -41,6 +41,7 @@ class NotedFile implements SeparateFile {
 class Rig {
   readonly files: NotedFile[] = [];
   readonly asked: string[] = [];
+  readonly tooLarge: string[] = [];
   readonly separation: Separation;
   #now = startMs;
 
@@ -55,6 +56,7 @@ class Rig {
         return file;
       },
       askKeyFrame: (streamId) => this.asked.push(streamId),
+      tooLarge: (streamId) => this.tooLarge.push(streamId),
     });
     this.separation.advance(startMs);
   }
@@ -268,6 +270,25 @@ test('a picture that does not come is waited for up to archiveFileWaitMs, and as
   assert.ok(Math.abs(late.files[0]?.times('audio')[0] ?? 1) < 1, 'what waited is in it');
 });
 
+test('a picture that is too large is told once, its stream has its sound; a smaller one begins a file with both', () => {
+  const rig = new Rig();
+  join(rig, 'a');
+  const height = limits.archivePicturePixels / 4096 + 2;
+  const large = publish({ ...publishing, width: 4096, height, frameRate: 2 }, 1000);
+  rig.send('a', large);
+  rig.pass(limits.archiveFileWaitMs + settle);
+  assert.deepEqual(rig.tooLarge, ['a']);
+  assert.deepEqual(
+    rig.files.map(({ tracks }) => [tracks.picture, tracks.sound]),
+    [[null, true]],
+  );
+  for (const kind of ['audio', 'video'] as const) rig.track('a', kind);
+  rig.send('a', second);
+  rig.pass(settle);
+  assert.deepEqual(rig.tooLarge, ['a']);
+  assert.equal(rig.files.at(-1)?.tracks.picture?.width, publishing.width);
+});
+
 test('a track that is announced and not there yet is waited for as well', async () => {
   const rig = new Rig();
   rig.separation.add({ streamId: 'camera', hasAudio: true, hasVideo: true });
@@ -357,6 +378,7 @@ test('a file that fails is what the recording fails with', async () => {
       },
     }),
     askKeyFrame: () => {},
+    tooLarge: () => {},
   });
   failing.advance(startMs);
   failing.add({ streamId: 'voice', hasAudio: true, hasVideo: false });

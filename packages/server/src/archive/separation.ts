@@ -40,6 +40,8 @@ export interface SeparationOptions {
   /** @param startMs where it begins, in milliseconds of the recording */
   readonly openFile: (streamId: string, startMs: number, tracks: FileTracks) => SeparateFile;
   readonly askKeyFrame: (streamId: string) => void;
+  /** A stream's picture is larger than what is decoded, and its files have none; once each time that it begins. */
+  readonly tooLarge: (streamId: string) => void;
 }
 
 /** A unit with its time in the recording. */
@@ -64,6 +66,7 @@ interface Source {
   /** Units of a file that is about to begin, and what is known of its pictures once there is one. */
   waiting: Timed[];
   picture: PictureTrack | null;
+  tooLarge: boolean;
   askedAt: number;
 }
 
@@ -100,7 +103,7 @@ export class Separation {
     const known = this.#sources.get(stream.streamId);
     if (known) known.stream = stream;
     else {
-      const fresh = { open: null, waiting: [], picture: null, askedAt: 0 };
+      const fresh = { open: null, waiting: [], picture: null, tooLarge: false, askedAt: 0 };
       this.#sources.set(stream.streamId, { stream, publisher: new PublisherClock(), lanes: new Map(), ...fresh });
     }
   }
@@ -206,10 +209,18 @@ export class Separation {
         return;
       }
       // A file's first picture needs no other, and says how large it is.
-      if (!first) source.picture = unit.key ? readKeyFrame(unit.mimeType, unit.data) : null;
+      if (!first) source.picture = unit.key ? this.#read(source, unit) : null;
       if (!source.picture) return;
     }
     source.waiting.push(unit);
+  }
+
+  #read(source: Source, { mimeType, data }: Timed): PictureTrack | null {
+    const picture = readKeyFrame(mimeType, data);
+    const tooLarge = picture === 'too large';
+    if (tooLarge && !source.tooLarge) this.#options.tooLarge(source.stream.streamId);
+    source.tooLarge = tooLarge;
+    return tooLarge ? null : picture;
   }
 
   /** A file begins with its first unit, once its other track is there too: its head says which it has, and how large pictures are. */
