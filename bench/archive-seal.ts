@@ -4,7 +4,6 @@ import { constants, privateDecrypt } from 'node:crypto';
 import { openSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { makeOwner, packets } from '../packages/server/src/archive/archive-fixtures.ts';
 import {
   createArchiveSealer,
   createOpenTokSealer,
@@ -12,6 +11,7 @@ import {
   type Sealer,
   toCertificates,
 } from '../packages/server/src/archive/index.ts';
+import { makeOwner, packets } from '../packages/server/src/archive/seal/archive-fixtures.ts';
 import { readFile } from '../packages/server/src/cli/archive-source.ts';
 import { tempFolder } from '../tests/rig/cleanup.ts';
 import { figure, medianOf, quick, type Result, type Row, repeat, say } from './harness/figure.ts';
@@ -147,7 +147,7 @@ async function measure(): Promise<Result> {
     ],
     notes: [
       `Files of ${MEGABYTES} MB from the page cache; the peer is \`openssl enc -d -aes-256-cbc\` to /dev/null (${execFileSync('openssl', ['version'], { encoding: 'utf8' }).split(' (')[0]}), on the clock. Ours opens in one process, on the clock, to memory, and reads ahead on a thread of its own meanwhile, which its CPU has in it.`,
-      'Node allocates and copies what a decipher gives. Pieces that fit a cache, whose memory is given back at once, keep that from costing more than the cipher (`archive/opentok-open.ts`).',
+      'Node allocates and copies what a decipher gives. Pieces that fit a cache, whose memory is given back at once, keep that from costing more than the cipher (`archive/seal/opentok-open.ts`).',
       `Sealing is for each second of CPU, in parts of ${WRITES[1]} bytes. In parts of ${WRITES[0]} bytes: ${mb(of('small'))} and ${mb(of('ownSmall'))}.`,
       `A recording of ${RECORDING_BITS / MB} Mbit/s so takes ${share(of('small'))} of a core in OpenTok's format and ${share(of('ownSmall'))} in our own.`,
     ],

@@ -4,19 +4,19 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import { ArchiveFile } from '../packages/server/src/archive/archive-file.ts';
 import { byPlatform, toPlatform } from '../packages/server/src/archive/index.ts';
+import { fileSealers } from '../packages/server/src/archive/record/recorder-seal.ts';
+import { measured } from '../packages/server/src/archive/recordings.ts';
+import { stream } from '../packages/server/src/archive/recordings-fixtures.ts';
+import { ArchiveFile } from '../packages/server/src/archive/store/archive-file.ts';
 import {
   type KeptIndividual,
   openIndividual,
   settleIndividual,
-} from '../packages/server/src/archive/individual-archive.ts';
-import { IndividualFiles } from '../packages/server/src/archive/individual-files.ts';
-import { spoolOf } from '../packages/server/src/archive/individual-index.ts';
-import { type Keeping, keepComposed, keepIndividual } from '../packages/server/src/archive/keeping.ts';
-import { fileSealers } from '../packages/server/src/archive/recorder-seal.ts';
-import { measured } from '../packages/server/src/archive/recordings.ts';
-import { stream } from '../packages/server/src/archive/recordings-fixtures.ts';
+} from '../packages/server/src/archive/store/individual-archive.ts';
+import { IndividualFiles } from '../packages/server/src/archive/store/individual-files.ts';
+import { spoolOf } from '../packages/server/src/archive/store/individual-index.ts';
+import { type Keeping, keepComposed, keepIndividual } from '../packages/server/src/archive/store/keeping.ts';
 import { archiveCalls, customerKey, sealTo } from '../tests/e2e/archives.ts';
 import { command, tempFolder } from '../tests/rig/cleanup.ts';
 import { eventually } from '../tests/rig/wait.ts';

@@ -9,6 +9,7 @@ import {
   OUTSIDE_FILES,
   OWNERS,
   PACKAGE_LAYERS,
+  ROOMS,
   ROOT_FILES,
   SERVER_LAYERS,
   WITHOUT_PROTOCOL,
@@ -67,6 +68,23 @@ test('each package imports only what its package.json names', () => {
       const known = declared.get(file.package as string)?.has(packageName(used.name));
       return known ? undefined : `packages/${file.package}/package.json does not name it`;
     }),
+  );
+});
+
+test('rooms of a folder of the server import in one direction', () => {
+  none(
+    complaints(
+      sources.filter((file) => file.package === 'server' && !file.isTest),
+      (file, used) => {
+        const rooms = ROOMS[file.folder as string];
+        const parts = path.relative(`packages/server/src/${file.folder}`, file.path).split('/');
+        const target = used.target && path.relative(`packages/server/src/${file.folder}`, used.target).split('/');
+        if (!rooms || parts.length === 1 || !target || target[0] === '..') return undefined;
+        const [own, other] = [rooms.indexOf(parts[0] as string), rooms.indexOf(target[0] as string)];
+        if (own < 0) return `${file.folder}/${parts[0]} is not in the table`;
+        return other >= 0 && other <= own ? undefined : `${parts[0]} may import ${rooms.slice(0, own).join(', ')}`;
+      },
+    ),
   );
 });
 

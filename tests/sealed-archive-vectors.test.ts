@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { drain, inParts } from '../packages/server/src/archive/archive-fixtures.ts';
 import { byPrivateKey, openSealedArchive } from '../packages/server/src/archive/index.ts';
+import { drain, inParts } from '../packages/server/src/archive/seal/archive-fixtures.ts';
 import { readVectors, remake, spoil, vectorsFile } from './vectors/sealed-archive.ts';
 
 const { vectors, spoilt, privateKeys } = readVectors();

@@ -1,11 +1,11 @@
 /** A real recorder, shut in as always, that is fed in real time as a session would feed it; what it seals is counted. */
 import { randomBytes } from 'node:crypto';
 import type { MediaKind } from '@cloister/protocol';
-import { makeOwner } from '../../packages/server/src/archive/archive-fixtures.ts';
 import { toCertificates } from '../../packages/server/src/archive/index.ts';
-import type { OrderedPlace, RecorderOptions, Seal } from '../../packages/server/src/archive/messages.ts';
-import { Recorder } from '../../packages/server/src/archive/recorder.ts';
-import { type Sandbox, SandboxTrial } from '../../packages/server/src/archive/sandbox.ts';
+import type { OrderedPlace, RecorderOptions, Seal } from '../../packages/server/src/archive/record/messages.ts';
+import { Recorder } from '../../packages/server/src/archive/record/recorder.ts';
+import { type Sandbox, SandboxTrial } from '../../packages/server/src/archive/record/sandbox.ts';
+import { makeOwner } from '../../packages/server/src/archive/seal/archive-fixtures.ts';
 import { systemClock } from '../../packages/server/src/lib/index.ts';
 import { atEnd } from '../../tests/rig/cleanup.ts';
 import { type CameraPacket, clockRates, endless, payloadTypes } from './camera.ts';

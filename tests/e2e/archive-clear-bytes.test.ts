@@ -12,7 +12,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { openAnyArchive } from '../../packages/server/src/archive/index.ts';
-import { FrameReader } from '../../packages/server/src/archive/messages.ts';
+import { FrameReader } from '../../packages/server/src/archive/record/messages.ts';
 import { parseRtp } from '../../packages/server/src/lib/index.ts';
 import { type Alteration, alteredBuild } from '../rig/altered.ts';
 import { launchBrowser, type TestBrowser } from '../rig/browser.ts';
@@ -435,7 +435,7 @@ interface Leak extends Alteration {
 const leaks: readonly Leak[] = [
   {
     // A packet of the publisher's in a file that is gone at once.
-    file: 'archive/recorder.ts',
+    file: 'archive/record/recorder.ts',
     find: 'if (!of || this.#over || packet.length < 12) return;',
     replace: `if (!of || this.#over || packet.length < 12) return;
       if (packet.length > 400) leak('gone', () => leakToFile('gone', packet, true));
@@ -445,14 +445,14 @@ const leaks: readonly Leak[] = [
   },
   {
     // The recorder runs the same build, outside of its sandbox.
-    file: 'archive/recorder.ts',
+    file: 'archive/record/recorder.ts',
     find: 'const args = [',
     replace: "const args = ['--import=' + preload, ",
     place: 'sent to port 10009',
     what: 'what is known to be clear',
   },
   {
-    file: 'archive/sandbox.ts',
+    file: 'archive/record/sandbox.ts',
     find: "return withMemoryLimit(sandbox === 'bubblewrap' ? bubblewrap(program) : program);",
     replace: 'return program;',
     place: 'left in TEMPORARY/transport',
@@ -460,7 +460,7 @@ const leaks: readonly Leak[] = [
   },
   {
     // One packet of what is sealed: in a file that stays, and over loopback.
-    file: 'archive/recorder-process.ts',
+    file: 'archive/record/recorder-process.ts',
     find: 'clearDigest.add(clear);',
     replace: `clearDigest.add(clear);
       if (clear.length >= 188) last = Buffer.from(clear.subarray(0, 188));
@@ -471,7 +471,7 @@ const leaks: readonly Leak[] = [
   },
   {
     // Not sealed, in the archive itself.
-    file: 'archive/recorder-process.ts',
+    file: 'archive/record/recorder-process.ts',
     find: 'give(sealer.end());',
     replace: `give(sealer.end());
       give(Buffer.concat([last, last, last, last, last]));`,
@@ -479,7 +479,7 @@ const leaks: readonly Leak[] = [
     what: 'packets of MPEG-TS',
   },
   {
-    file: 'archive/composition.ts',
+    file: 'archive/compose/composition.ts',
     find: 'this.#options.output.sound(this.#left, this.#right);',
     replace: `if (this.#sounds === 90) leakToFile('sound', new Uint8Array(this.#left.buffer));
       this.#options.output.sound(this.#left, this.#right);`,
@@ -487,7 +487,7 @@ const leaks: readonly Leak[] = [
     what: 'samples of the tone',
   },
   {
-    file: 'archive/composition.ts',
+    file: 'archive/compose/composition.ts',
     find: 'this.#options.output.picture(canvas.frame, this.#pictures);',
     replace: `if (this.#pictures % 60 === 59) leakToFile('picture', canvas.frame.data[0]);
       this.#options.output.picture(canvas.frame, this.#pictures);`,

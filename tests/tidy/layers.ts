@@ -21,6 +21,14 @@ export const SERVER_LAYERS: Readonly<Record<string, readonly string[]>> = {
   admin: ['core', 'lib'],
 };
 
+/**
+ * Rooms of a folder of the server, from the inside outward: each may import those before it. Files beside them may import all, and
+ * none of them imports those.
+ */
+export const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  archive: ['capture', 'layout', 'compose', 'separate', 'seal', 'record', 'store'],
+};
+
 /** Folders that may go through every door. */
 export const EVERY_DOOR = ['cli'];
 

@@ -5,8 +5,8 @@
 import { createPrivateKey, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { makeOwner, randomFrom } from '../../packages/server/src/archive/archive-fixtures.ts';
 import { createArchiveSealer, toCertificates, toPlatform } from '../../packages/server/src/archive/index.ts';
+import { makeOwner, randomFrom } from '../../packages/server/src/archive/seal/archive-fixtures.ts';
 
 /** An archive: what goes in and what comes out. */
 interface Vector {

@@ -8,8 +8,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { limits } from '@cloister/protocol';
-import { drain, inParts, isRefusal, makeOwner } from './archive-fixtures.ts';
-import { decodeRecording } from './codec-fixtures.ts';
+import { decodeRecording } from './compose/codec-fixtures.ts';
+import { openAnyArchive } from './open.ts';
+import { order, watch, sealed as withProjectKey } from './recordings-fixtures.ts';
+import { drain, inParts, isRefusal, makeOwner } from './seal/archive-fixtures.ts';
+import { restoreHead } from './separate/matroska-head.ts';
 import {
   assertPublished,
   blue,
@@ -18,10 +21,7 @@ import {
   IndividualRig,
   type OpenTokManifest,
   red,
-} from './individual-fixtures.ts';
-import { restoreHead } from './matroska-head.ts';
-import { openAnyArchive } from './open.ts';
-import { order, watch, sealed as withProjectKey } from './recordings-fixtures.ts';
+} from './store/individual-fixtures.ts';
 
 let rig: IndividualRig;
 before(async () => {

@@ -17,8 +17,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { limits } from '@cloister/protocol';
-import { makeOwner } from './archive-fixtures.ts';
-import { decodeRecording } from './codec-fixtures.ts';
+import { decodeRecording } from './compose/codec-fixtures.ts';
+import { FixtureTap, order, stream, watch } from './recordings-fixtures.ts';
+import { makeOwner } from './seal/archive-fixtures.ts';
 import {
   assertPublished,
   blue,
@@ -27,8 +28,7 @@ import {
   type OpenTokManifest,
   red,
   type TakenApart,
-} from './individual-fixtures.ts';
-import { FixtureTap, order, stream, watch } from './recordings-fixtures.ts';
+} from './store/individual-fixtures.ts';
 
 let rig: IndividualRig;
 before(async () => {

@@ -8,13 +8,13 @@ import { setTimeout as passed } from 'node:timers/promises';
 import { limits, PlatformError } from '@cloister/protocol';
 import type { RecordedStream, RecordingOrder, TapSink } from '../core/index.ts';
 import { type Clock, systemClock } from '../lib/index.ts';
-import { ArchiveFile } from './archive-file.ts';
-import { type Keeping, keepComposed } from './keeping.ts';
 import { LiveRecording } from './live-recording.ts';
-import { listening, Programs } from './lying-fixtures.ts';
-import type { Seal } from './messages.ts';
-import { OpenedDigest } from './opened-digest.ts';
+import { listening, Programs } from './record/lying-fixtures.ts';
+import type { Seal } from './record/messages.ts';
 import { FixtureTap, order, stream, watch } from './recordings-fixtures.ts';
+import { ArchiveFile } from './store/archive-file.ts';
+import { type Keeping, keepComposed } from './store/keeping.ts';
+import { OpenedDigest } from './store/opened-digest.ts';
 
 const programs = new Programs();
 let folder: string;

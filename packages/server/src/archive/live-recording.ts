@@ -12,14 +12,14 @@ import type {
   TapSink,
 } from '../core/index.ts';
 import type { Cancel, Clock } from '../lib/index.ts';
-import { diskCause, diskWords, type FailureCause, failureReasons, TooSlow } from './failures.ts';
-import { extensionIdsOf } from './header-extensions.ts';
-import type { Facts, Keeping } from './keeping.ts';
-import { type Placement, placeStreams } from './layout.ts';
-import type { Made, RecorderOptions, Seal } from './messages.ts';
-import { mixedVoices } from './priority.ts';
-import { type FilesTold, Recorder } from './recorder.ts';
-import type { Sandbox } from './sandbox.ts';
+import { extensionIdsOf } from './capture/header-extensions.ts';
+import { type Placement, placeStreams } from './layout/layout.ts';
+import { mixedVoices } from './layout/priority.ts';
+import { diskCause, diskWords, type FailureCause, failureReasons, TooSlow } from './record/failures.ts';
+import type { Made, RecorderOptions, Seal } from './record/messages.ts';
+import { type FilesTold, Recorder } from './record/recorder.ts';
+import type { Sandbox } from './record/sandbox.ts';
+import type { Facts, Keeping } from './store/keeping.ts';
 
 interface Parts {
   readonly order: RecordingOrder;

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { drain, inParts, isRefusal, makeOwner, packets, seed } from './archive-fixtures.ts';
 import { type OpenWith, openArchive } from './open.ts';
-import { createOpenTokSealer } from './opentok-seal.ts';
-import { toCertificates } from './recipients.ts';
-import { createArchiveSealer } from './sealed-archive.ts';
+import { drain, inParts, isRefusal, makeOwner, packets, seed } from './seal/archive-fixtures.ts';
+import { createOpenTokSealer } from './seal/opentok-seal.ts';
+import { toCertificates } from './seal/recipients.ts';
+import { createArchiveSealer } from './seal/sealed-archive.ts';
 
 const owner = makeOwner(2048, 'opentok');
 const { privateKey } = owner;

@@ -2,12 +2,12 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { PlatformError } from '@cloister/protocol';
 import type { SealFormat } from '../core/index.ts';
-import { type Expected, requireExpected } from './manifest.ts';
-import { openOpenTokArchive } from './opentok-open.ts';
-import { byPrivateKey } from './recipients.ts';
-import { magic, openSealedArchive } from './sealed-archive.ts';
-import { type OpenedEntry, openSealedZip } from './sealed-zip.ts';
-import { isZip } from './zip-reader.ts';
+import { type Expected, requireExpected } from './seal/manifest.ts';
+import { openOpenTokArchive } from './seal/opentok-open.ts';
+import { byPrivateKey } from './seal/recipients.ts';
+import { magic, openSealedArchive } from './seal/sealed-archive.ts';
+import { type OpenedEntry, openSealedZip } from './store/sealed-zip.ts';
+import { isZip } from './store/zip-reader.ts';
 
 type Source = AsyncIterable<Uint8Array>;
 type Clear = AsyncGenerator<Buffer>;

@@ -16,9 +16,9 @@ import {
   reports,
   type Sent,
   videoPayloadType,
-} from './recorder-fixtures.ts';
+} from './record/recorder-fixtures.ts';
+import { SandboxTrial } from './record/sandbox.ts';
 import { openRecordings } from './recordings.ts';
-import { SandboxTrial } from './sandbox.ts';
 
 /** Text under a key of the test, as the project's data key would have it: nothing of it is in what it gives. */
 export const sealed = new Map<string, string>();

@@ -7,15 +7,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { systemClock } from '../lib/index.ts';
-import { ArchiveFile } from './archive-file.ts';
-import { drain, makeOwner } from './archive-fixtures.ts';
-import { decodeRecording } from './codec-fixtures.ts';
-import { keepComposed } from './keeping.ts';
+import { decodeRecording } from './compose/codec-fixtures.ts';
 import { LiveRecording } from './live-recording.ts';
 import { openArchive } from './open.ts';
+import { type SandboxPolicy, SandboxTrial } from './record/sandbox.ts';
 import { openRecordings } from './recordings.ts';
 import { FixtureTap, keys, order, readFrom, recordingsIn, sealed, stream, watch } from './recordings-fixtures.ts';
-import { type SandboxPolicy, SandboxTrial } from './sandbox.ts';
+import { drain, makeOwner } from './seal/archive-fixtures.ts';
+import { ArchiveFile } from './store/archive-file.ts';
+import { keepComposed } from './store/keeping.ts';
 
 let dataDir: string;
 before(async () => {

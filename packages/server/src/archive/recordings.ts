@@ -18,6 +18,15 @@ import {
   sealedContext,
 } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
+import { giveBack } from '../lib/index.ts';
+import { parseStylesheet } from './layout/stylesheet.ts';
+import { LiveRecording } from './live-recording.ts';
+import { isDiskFull } from './record/failures.ts';
+import type { Seal } from './record/messages.ts';
+import type { SandboxTrial } from './record/sandbox.ts';
+import { byPlatform, toPlatform, type UnwrapKey } from './seal/recipients.ts';
+import { contentKeyBytes } from './seal/sealed-chunks.ts';
+import { openSealedRanges } from './seal/sealed-ranges.ts';
 import {
   type About,
   ArchiveFile,
@@ -28,20 +37,11 @@ import {
   removeStored,
   storedIn,
   writeEnd,
-} from './archive-file.ts';
-import { isDiskFull } from './failures.ts';
-import { type KeptIndividual, openIndividual, settleIndividual } from './individual-archive.ts';
-import { IndividualFiles } from './individual-files.ts';
-import { type Facts, type Keeping, keepComposed, keepIndividual } from './keeping.ts';
-import { LiveRecording } from './live-recording.ts';
-import { giveBack } from './memory.ts';
-import type { Seal } from './messages.ts';
-import { OpenedDigest } from './opened-digest.ts';
-import { byPlatform, toPlatform, type UnwrapKey } from './recipients.ts';
-import type { SandboxTrial } from './sandbox.ts';
-import { contentKeyBytes } from './sealed-chunks.ts';
-import { openSealedRanges } from './sealed-ranges.ts';
-import { parseStylesheet } from './stylesheet.ts';
+} from './store/archive-file.ts';
+import { type KeptIndividual, openIndividual, settleIndividual } from './store/individual-archive.ts';
+import { IndividualFiles } from './store/individual-files.ts';
+import { type Facts, type Keeping, keepComposed, keepIndividual } from './store/keeping.ts';
+import { OpenedDigest } from './store/opened-digest.ts';
 
 export interface RecordingsDeps {
   readonly dataDir: string;

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
 import { type Sealed, sealedContext } from '../core/index.ts';
-import { type About, writeAbout } from './archive-file.ts';
-import { makeOwner } from './archive-fixtures.ts';
-import { type ArchiveIndex, readIndex, spoolOf, writeIndex, writeMark } from './individual-index.ts';
-import { toCertificates, toPlatform, type WrapKey } from './recipients.ts';
 import { archivesOf, resealArchives } from './reseal-archives.ts';
-import { createArchiveSealer } from './sealed-archive.ts';
+import { makeOwner } from './seal/archive-fixtures.ts';
+import { toCertificates, toPlatform, type WrapKey } from './seal/recipients.ts';
+import { createArchiveSealer } from './seal/sealed-archive.ts';
+import { type About, writeAbout } from './store/archive-file.ts';
+import { type ArchiveIndex, readIndex, spoolOf, writeIndex, writeMark } from './store/individual-index.ts';
 
 const root = mkdtempSync(path.join(tmpdir(), 'cloister-reseal-'));
 after(() => rmSync(root, { recursive: true }));

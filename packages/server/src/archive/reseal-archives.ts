@@ -8,10 +8,10 @@ import path from 'node:path';
 import { z } from 'zod';
 import { type Keys, type Sealed, sealedContext } from '../core/index.ts';
 import { replaceFile } from '../lib/index.ts';
-import { readAbout } from './archive-file.ts';
-import { indexOf, readMark } from './individual-index.ts';
 import { archiveFolder } from './recordings.ts';
-import { prefixBytes, readPrefix } from './sealed-archive.ts';
+import { prefixBytes, readPrefix } from './seal/sealed-archive.ts';
+import { readAbout } from './store/archive-file.ts';
+import { indexOf, readMark } from './store/individual-index.ts';
 
 export interface ResealDeps {
   readonly dataDir: string;

@@ -7,10 +7,10 @@ import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { after, beforeEach, test } from 'node:test';
 import { crc32 } from 'node:zlib';
-import { isRefusal, makeOwner, randomFrom } from '../archive/archive-fixtures.ts';
 import { createArchiveSealer, toCertificates } from '../archive/index.ts';
-import { headInVoid } from '../archive/matroska-head.ts';
-import { ZipLayout } from '../archive/zip.ts';
+import { isRefusal, makeOwner, randomFrom } from '../archive/seal/archive-fixtures.ts';
+import { headInVoid } from '../archive/separate/matroska-head.ts';
+import { ZipLayout } from '../archive/store/zip.ts';
 import { ManualClock, systemIds } from '../lib/index.ts';
 import { type OpenWords, openArchiveCommand } from './archive-open.ts';
 

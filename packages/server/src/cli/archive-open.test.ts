@@ -8,8 +8,8 @@ import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { after, beforeEach, test } from 'node:test';
 import { limits } from '@cloister/protocol';
-import { isRefusal, makeOwner, packets } from '../archive/archive-fixtures.ts';
 import { createArchiveSealer, createOpenTokSealer, toCertificates } from '../archive/index.ts';
+import { isRefusal, makeOwner, packets } from '../archive/seal/archive-fixtures.ts';
 import { ManualClock, systemIds } from '../lib/index.ts';
 import { type OpenDeps, type OpenWords, openArchiveCommand } from './archive-open.ts';
 

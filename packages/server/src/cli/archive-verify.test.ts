@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
-import { isRefusal } from '../archive/archive-fixtures.ts';
+import { isRefusal } from '../archive/seal/archive-fixtures.ts';
 import { verifyArchiveCommand } from './archive-verify.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cloister-archive-verify-'));

@@ -3,7 +3,7 @@ import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { limits, PlatformError } from '@cloister/protocol';
 import fc from 'fast-check';
-import { certificateFor, isRefusal, makeOwner, openssl, orphanKey, seed } from '../archive/archive-fixtures.ts';
+import { certificateFor, isRefusal, makeOwner, openssl, orphanKey, seed } from '../archive/seal/archive-fixtures.ts';
 import { fingerprintOf, readCertificate, readCertificates, type SealFormat } from './certificate.ts';
 
 const { pem, privateKey, certificate } = makeOwner();

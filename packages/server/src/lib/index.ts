@@ -1,6 +1,7 @@
-/** Clock, identifiers, queues, back-off, files and RTP's packets: no word of the domain in here. */
+/** Clock, identifiers, queues, back-off, files, memory and RTP's packets: no word of the domain in here. */
 export { atMost, type Cancel, type Clock, ManualClock, systemClock } from './clock.ts';
 export { switchOffCoreDumps } from './core-dumps.ts';
+export { giveBack } from './give-back.ts';
 export { type Ids, systemIds } from './ids.ts';
 export { isLoopback, isWildcard, localAddresses, ofFamily, ownAddressesOf } from './network.ts';
 export { replaceFile } from './replace-file.ts';
