@@ -15,7 +15,6 @@ const noEncryption = absent(
   'End-to-end encryption of frames is not part of this version. Fails with `OT_NOT_SUPPORTED`.',
 );
 const notMeasured = absent('Nothing here measures it.');
-const noArchives = absent('This version makes no archives, so the event does not come.');
 
 /**
  * What is not as the typings say. A member that is not here is offered, and `tests/typings` has the compiler prove that
@@ -45,8 +44,6 @@ export const fates: Readonly<Record<string, Fate>> = {
   'OT.CaptionsLanguageCode': noCaptions,
   'OT.CpuPerformanceState': notMeasured,
   'OT.QualityScore': notMeasured,
-  'Session event archiveStarted': noArchives,
-  'Session event archiveStopped': noArchives,
   'Session event cpuPerformanceChanged': absent('The browser is not asked for its load, so the event does not come.'),
   'Session.setEncryptionSecret': noEncryption,
   'Session.signal': differs(

@@ -9,7 +9,7 @@ const here = import.meta.dirname;
 const head = `
 import { createReadStream, writeSync } from 'node:fs';
 import { bytesFrames, FrameReader, jsonFrame } from ${JSON.stringify(path.join(here, 'messages.ts'))};
-import { createArchiveSealerWith } from ${JSON.stringify(path.join(here, 'sealed-archive.ts'))};
+import { createArchiveSealerWith } from ${JSON.stringify(path.join(here, '../seal/sealed-archive.ts'))};
 const say = (report) => writeSync(4, jsonFrame(report));
 const give = (bytes) => { for (const frame of bytesFrames(bytes)) writeSync(4, frame); };
 const digest = (bytes = 0, sha256 = '') => ({ bytes, sha256 });
