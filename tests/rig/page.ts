@@ -58,7 +58,12 @@ export async function serveSite(serverUrl: string, address = '127.0.0.1'): Promi
   await once(server.listen(0, address), 'listening');
   server.unref();
   const { port } = server.address() as AddressInfo;
-  return { origin: `http://${address}:${port}`, close: () => void server.close() };
+  const close = () => {
+    server.close();
+    // Of a browser whose line went before it did, connections are never told that they are over.
+    server.closeAllConnections();
+  };
+  return { origin: `http://${address}:${port}`, close };
 }
 
 export interface JoinAs {
