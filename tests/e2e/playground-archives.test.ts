@@ -12,6 +12,7 @@ import { Visitor } from '../rig/playground.ts';
 import { Customer } from '../rig/sdk.ts';
 import { type Server, startServer } from '../rig/server.ts';
 import { eventually } from '../rig/wait.ts';
+import { sample } from '../sample.ts';
 import { customerKey, sealTo, storeNowhere } from './archives.ts';
 
 let server: Server;
@@ -152,7 +153,41 @@ test('it stops, everybody is told, and the recording plays in the panel', async 
   await ana.assertClean('an archive that plays');
 });
 
-test('what is sealed to a certificate is downloaded, and each of the copied commands opens it', async () => {
+/** Downloads an archive of the panel. @param file in a folder of its own, by the name that the archive has */
+async function download(row: string, file: string): Promise<void> {
+  const session = await ana.page.createCDPSession();
+  await session.send('Browser.setDownloadBehavior', {
+    behavior: 'allow',
+    downloadPath: path.dirname(file),
+    browserContextId: ana.page.browserContext().id,
+  });
+  await ana.page.locator(`${row} [aria-label^="Download"]`).click();
+  await eventually(
+    'the download',
+    () => stat(file).catch(() => null),
+    (found) => found !== null && found.size > 10_000,
+    60_000,
+  );
+}
+
+/** Runs a program in a folder. → What it wrote. */
+function run(program: string, words: readonly string[], cwd: string): string {
+  const { status, stdout, stderr } = spawnSync(program, words, { cwd, maxBuffer: 2 ** 29 });
+  assert.equal(status, 0, `${program} ${words.join(' ')}: ${stderr}`);
+  return stdout.toString();
+}
+
+/** H.264 and AAC in MPEG-TS, upright, of some seconds. */
+function assertRecording(file: string, folder: string): void {
+  const shown = ['-show_entries', 'stream=codec_name,width,height:format=format_name,duration', '-of', 'json'];
+  const { streams, format } = JSON.parse(run('ffprobe', ['-v', 'error', ...shown, file], folder));
+  const video = streams.find((each: { codec_name: string }) => each.codec_name === 'h264');
+  assert.deepEqual([video?.width, video?.height, format.format_name], [480, 640, 'mpegts']);
+  assert.ok(streams.some((each: { codec_name: string }) => each.codec_name === 'aac'));
+  assert.ok(Number(format.duration) > 2, format.duration);
+}
+
+async function opensByCommand(): Promise<void> {
   const folder = tempFolder('download');
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const key = path.join(folder, 'key.pem');
@@ -191,9 +226,9 @@ test('what is sealed to a certificate is downloaded, and each of the copied comm
   assertRecording(cleared, folder);
   run('bash', ['-ec', commands], folder);
   assert.deepEqual(await readFile(cleared), opened);
-});
+}
 
-test('several certificates are all named', async () => {
+async function namesCertificates(): Promise<void> {
   const certificates = [customerKey().certificate, customerKey().certificate];
   const sealing = `/cloister/v1/projects/${server.credentials.apiKey}/archive-sealing`;
   await customer.rest('PUT', sealing, 'account', { format: 'cloister', certificates });
@@ -204,9 +239,9 @@ test('several certificates are all named', async () => {
   assert.deepEqual(named, certificates.map(fingerprint));
   await ana.assertClean('an archive to several certificates');
   await customer.rest('DELETE', sealing, 'account');
-});
+}
 
-test('a bucket is said to get what this server opens; what it does not take is kept, and can be downloaded', async () => {
+async function keepsWhatFailed(): Promise<void> {
   await storeNowhere(customer, { fallback: 'none', certificate: null });
   await ana.says('Sealed with the project’s key while it is here. It does not stay: this server opens it and sends it');
   await ana.assertClean('an archive to a bucket');
@@ -222,41 +257,25 @@ test('a bucket is said to get what this server opens; what it does not take is k
   const file = path.join(folder, 'archive.mp4');
   await download(row, file);
   assert.match(run('ffprobe', ['-v', 'error', '-show_entries', 'stream=codec_name', file], folder), /h264[\s\S]*aac/);
-});
-
-/** Downloads an archive of the panel. @param file in a folder of its own, by the name that the archive has */
-async function download(row: string, file: string): Promise<void> {
-  const session = await ana.page.createCDPSession();
-  await session.send('Browser.setDownloadBehavior', {
-    behavior: 'allow',
-    downloadPath: path.dirname(file),
-    browserContextId: ana.page.browserContext().id,
-  });
-  await ana.page.locator(`${row} [aria-label^="Download"]`).click();
-  await eventually(
-    'the download',
-    () => stat(file).catch(() => null),
-    (found) => found !== null && found.size > 10_000,
-    60_000,
-  );
 }
 
-/** Runs a program in a folder. → What it wrote. */
-function run(program: string, words: readonly string[], cwd: string): string {
-  const { status, stdout, stderr } = spawnSync(program, words, { cwd, maxBuffer: 2 ** 29 });
-  assert.equal(status, 0, `${program} ${words.join(' ')}: ${stderr}`);
-  return stdout.toString();
-}
-
-/** H.264 and AAC in MPEG-TS, upright, of some seconds. */
-function assertRecording(file: string, folder: string): void {
-  const shown = ['-show_entries', 'stream=codec_name,width,height:format=format_name,duration', '-of', 'json'];
-  const { streams, format } = JSON.parse(run('ffprobe', ['-v', 'error', ...shown, file], folder));
-  const video = streams.find((each: { codec_name: string }) => each.codec_name === 'h264');
-  assert.deepEqual([video?.width, video?.height, format.format_name], [480, 640, 'mpegts']);
-  assert.ok(streams.some((each: { codec_name: string }) => each.codec_name === 'aac'));
-  assert.ok(Number(format.duration) > 2, format.duration);
-}
+/** One is enough of a sample: each records, ends and looks at an archive of its own. */
+const ways = [
+  [
+    {
+      name: 'what is sealed to a certificate is downloaded, and each of the copied commands opens it',
+      shown: opensByCommand,
+    },
+    { name: 'several certificates are all named', shown: namesCertificates },
+  ],
+  [
+    {
+      name: 'a bucket is said to get what this server opens; what it does not take is kept, and can be downloaded',
+      shown: keepsWhatFailed,
+    },
+  ],
+];
+for (const { name, shown } of sample('archives of the playground', ways, 1).flat()) test(name, shown);
 
 test('no page complained', () => {
   assert.deepEqual(browser.errors, []);
