@@ -127,7 +127,8 @@ async function round(certificate: string | null): Promise<string> {
     type: 's3',
     config: { ...swift.owner, bucket, endpoint: swift.endpoint },
     fallback: 'none',
-    ...(certificate !== null && { certificate }),
+    // Left out it would stay as it was.
+    certificate,
   });
   const { id } = (await customer.rest('POST', place(), 'project', { sessionId, quantizationParameter: 15 })) as Archive;
   const kept = path.join(server.dataDir, 'archives', id);
