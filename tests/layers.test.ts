@@ -77,8 +77,9 @@ test('rooms of a folder of the server import in one direction', () => {
       sources.filter((file) => file.package === 'server' && !file.isTest),
       (file, used) => {
         const rooms = ROOMS[file.folder as string];
-        const parts = path.relative(`packages/server/src/${file.folder}`, file.path).split('/');
-        const target = used.target && path.relative(`packages/server/src/${file.folder}`, used.target).split('/');
+        const inside = (place: string) => path.relative(`packages/server/src/${file.folder}`, place).split('/');
+        const parts = inside(file.path);
+        const target = used.target && inside(used.target);
         if (!rooms || parts.length === 1 || !target || target[0] === '..') return undefined;
         const [own, other] = [rooms.indexOf(parts[0] as string), rooms.indexOf(target[0] as string)];
         if (own < 0) return `${file.folder}/${parts[0]} is not in the table`;

@@ -17,8 +17,7 @@ import {
   type Recordings,
   sealedContext,
 } from '../core/index.ts';
-import type { Clock } from '../lib/index.ts';
-import { giveBack } from '../lib/index.ts';
+import { type Clock, giveBack } from '../lib/index.ts';
 import { parseStylesheet } from './layout/stylesheet.ts';
 import { LiveRecording } from './live-recording.ts';
 import { isDiskFull } from './record/failures.ts';

@@ -5,6 +5,17 @@
  */
 import { limits } from '@cloister/protocol';
 
+/** By how many milliseconds quartzes may drift apart in this time; a tie that moves no faster is not heard. */
+export function slewIn(ms: number): number {
+  return (ms * limits.archiveClockSlewPpm) / 1_000_000;
+}
+
+/** What of a difference is taken up in this time, so slowly that nobody hears it. All are milliseconds. */
+export function slewed(off: number, ms: number): number {
+  const most = slewIn(ms);
+  return Math.max(-most, Math.min(most, off));
+}
+
 /** The least of what was seen within a span. */
 export class Least {
   readonly #spanMs: number;
@@ -73,8 +84,7 @@ export class Offset {
       // Nothing was composed yet; or a clock that was set, or a publisher that slept: nothing to follow slowly.
       this.#value = least;
     } else {
-      const most = ((at - this.#at) * limits.archiveClockSlewPpm) / 1_000_000;
-      this.#value += Math.max(-most, Math.min(most, least - this.#value));
+      this.#value += slewed(least - this.#value, at - this.#at);
     }
     this.#at = at;
     return restarted || jumped;

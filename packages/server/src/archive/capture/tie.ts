@@ -4,7 +4,7 @@
  * seem to be under way for longer, while those of pictures do not.
  */
 import { limits } from '@cloister/protocol';
-import type { PublisherClock } from './publisher-clock.ts';
+import { type PublisherClock, slewIn } from './publisher-clock.ts';
 
 /** A slip that was seen is one until it is as small as this part of what makes one. */
 const gone = 1 / 3;
@@ -53,8 +53,7 @@ export class Tie {
     const now = pictures.at(at);
     if (now === null) return;
     // Quartzes drift: pictures that seem to be faster may be so for that alone.
-    const drift = (age * limits.archiveClockSlewPpm) / 1_000_000;
-    const slip = lately - this.#least - Math.max(-drift, now - this.#pictures);
+    const slip = lately - this.#least - Math.max(-slewIn(age), now - this.#pictures);
     const least = limits.archiveClockSlipMs * (this.#slip > 0 ? gone : 1);
     this.#slip = slip > least ? slip : 0;
   }

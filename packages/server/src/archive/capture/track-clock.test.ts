@@ -195,6 +195,14 @@ class Slipping {
     }
   }
 
+  /** From now on; its timestamps go on as if it had been off for 300 ms less. */
+  mute(untilMs: number): void {
+    this.heard = false;
+    this.run(untilMs);
+    this.heard = true;
+    this.behind = 300;
+  }
+
   /** Milliseconds by which sound is placed later than the pictures that were taken with it. */
   get late(): number {
     const [sound, picture] = [this.sound.time(this.at - this.behind), this.picture.time(this.at)];
@@ -245,10 +253,7 @@ test('sound that is out of place by no more than archiveClockStepMs moves at arc
 test('sound that was off and falls behind by 300 ms is in its place again before it is composed, and before a report', () => {
   const track = new Slipping();
   track.run(12_000);
-  track.heard = false;
-  track.run(15_500);
-  track.heard = true;
-  track.behind = 300;
+  track.mute(15_500);
   track.run(15_520);
   assert.equal(track.late, 0);
   // The reports that come know of it as well.
@@ -292,10 +297,7 @@ test('a report that knows of a slip already counts it once', () => {
 test('what a report has confirmed is not taken back when pictures are slow or the network clears', () => {
   const track = new Slipping();
   track.run(12_000);
-  track.heard = false;
-  track.run(15_500);
-  track.heard = true;
-  track.behind = 300;
+  track.mute(15_500);
   track.run(21_000);
   for (const more of [
     { sound: 0, picture: 400 },

@@ -12,7 +12,7 @@
  * later; until then it is seen as `tie.ts` says.
  */
 import { limits, type MediaKind } from '@cloister/protocol';
-import { Least, Offset, type PublisherClock } from './publisher-clock.ts';
+import { Least, Offset, type PublisherClock, slewed } from './publisher-clock.ts';
 import { Tie } from './tie.ts';
 
 /** Timestamps without their wrap at 32 bits; those that come late count back. */
@@ -62,13 +62,13 @@ export class TrackClock {
     const offset = at - this.#ms(unwrapped);
     const passed = at - this.#last.at;
     this.#last = { at, offset };
-    this.#lately.observe(at, offset);
     if (this.#arrivals.observe(at, this.#ms(unwrapped))) {
       // Timestamps that begin anew have nothing to do with the reports of before any more.
       this.#ties = [];
       this.#tie = null;
     }
     if (this.#kind === 'audio') {
+      this.#lately.observe(at, offset);
       const lately = this.#lately.at(at) ?? offset;
       for (const tie of this.#ties) tie.follow(at, offset, lately, this.#publisher);
     }
@@ -123,8 +123,7 @@ export class TrackClock {
     const arrived = own === null || shared === null ? wanted : own - shared;
     const off = wanted - (this.#tie ?? arrived);
     const atOnce = this.#kind === 'video' || Math.abs(off) > limits.archiveClockStepMs;
-    const most = (passed * limits.archiveClockSlewPpm) / 1_000_000;
-    this.#tie = atOnce ? wanted : wanted - off + Math.max(-most, Math.min(most, off));
+    this.#tie = atOnce ? wanted : wanted - off + slewed(off, passed);
   }
 
   /** When something with this timestamp was captured, in our milliseconds; null before the first packet. */
