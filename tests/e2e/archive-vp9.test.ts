@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Participant } from '../rig/page.ts';
 import { eventually } from '../rig/wait.ts';
+import { sample } from '../sample.ts';
 import { archiveCalls } from './archives.ts';
 import { downloadTo, drawSeconds, run } from './recorded.ts';
 import { useStage } from './stage.ts';
@@ -110,7 +111,7 @@ async function recording(mode: string | null, expected: string): Promise<{ perso
 
 const pass = (person: Participant, seconds: number) => person.page.evaluate(drawSeconds, seconds);
 
-test('VP9 with spatial layers: the top layer is recorded while it is shown large, and again after it was small', async () => {
+async function spatialLayers(): Promise<void> {
   const { layout, finish } = archiveCalls(stage.customer);
   const { person, id } = await recording(null, 'L2T3_KEY');
   await pass(person, 5);
@@ -127,13 +128,22 @@ test('VP9 with spatial layers: the top layer is recorded while it is shown large
   assertTopLayer(seen.slice(first, gone), story);
   assertTopLayer(seen.slice(back, last), story);
   await person.close();
-});
+}
 
-test('VP9 in L1T3: every picture is there', async () => {
+async function temporalLayers(): Promise<void> {
   const { person, id } = await recording('L1T3', 'L1T3');
   await pass(person, 5);
   const seen = look(await downloadTo(folder, await archiveCalls(stage.customer).finish(id), 'mp4'));
   const first = seen.findIndex(isSharp);
   assertTopLayer(seen.slice(Math.max(0, first)), `sharp from ${first} of ${seen.length}`);
   await person.close();
-});
+}
+
+const ways = [
+  {
+    name: 'VP9 with spatial layers: the top layer is recorded while it is shown large, and again after it was small',
+    shown: spatialLayers,
+  },
+  { name: 'VP9 in L1T3: every picture is there', shown: temporalLayers },
+];
+for (const { name, shown } of sample('VP9 in archives', ways, 1)) test(name, shown);

@@ -1,6 +1,5 @@
 /** Archives at the playground: a moderator records, everybody knows of it, and what was recorded is played or opened. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
@@ -14,6 +13,7 @@ import { type Server, startServer } from '../rig/server.ts';
 import { eventually } from '../rig/wait.ts';
 import { sample } from '../sample.ts';
 import { customerKey, sealTo, storeNowhere } from './archives.ts';
+import { run } from './recorded.ts';
 
 let server: Server;
 let browser: TestBrowser;
@@ -170,17 +170,10 @@ async function download(row: string, file: string): Promise<void> {
   );
 }
 
-/** Runs a program in a folder. → What it wrote. */
-function run(program: string, words: readonly string[], cwd: string): string {
-  const { status, stdout, stderr } = spawnSync(program, words, { cwd, maxBuffer: 2 ** 29 });
-  assert.equal(status, 0, `${program} ${words.join(' ')}: ${stderr}`);
-  return stdout.toString();
-}
-
 /** H.264 and AAC in MPEG-TS, upright, of some seconds. */
-function assertRecording(file: string, folder: string): void {
+function assertRecording(file: string): void {
   const shown = ['-show_entries', 'stream=codec_name,width,height:format=format_name,duration', '-of', 'json'];
-  const { streams, format } = JSON.parse(run('ffprobe', ['-v', 'error', ...shown, file], folder));
+  const { streams, format } = JSON.parse(run('ffprobe', ['-v', 'error', ...shown, file]).toString());
   const video = streams.find((each: { codec_name: string }) => each.codec_name === 'h264');
   assert.deepEqual([video?.width, video?.height, format.format_name], [480, 640, 'mpegts']);
   assert.ok(streams.some((each: { codec_name: string }) => each.codec_name === 'aac'));
@@ -193,7 +186,7 @@ async function opensByCommand(): Promise<void> {
   const key = path.join(folder, 'key.pem');
   writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }));
   const words = ['req', '-new', '-x509', '-days', '2', '-key', key, '-subj', '/CN=customer'];
-  await sealTo(customer, run('openssl', words, folder));
+  await sealTo(customer, run('openssl', words, folder).toString());
   await ana.says('Sealed to the project’s certificate');
   await ana.select('Resolution', '480 × 640');
   await ana.press('Start recording');
@@ -223,7 +216,7 @@ async function opensByCommand(): Promise<void> {
   const cleared = path.join(folder, 'archive-clear.ts');
   run('bash', ['-ec', command], folder);
   const opened = await readFile(cleared);
-  assertRecording(cleared, folder);
+  assertRecording(cleared);
   run('bash', ['-ec', commands], folder);
   assert.deepEqual(await readFile(cleared), opened);
 }
@@ -256,7 +249,10 @@ async function keepsWhatFailed(): Promise<void> {
   const folder = tempFolder('failed');
   const file = path.join(folder, 'archive.mp4');
   await download(row, file);
-  assert.match(run('ffprobe', ['-v', 'error', '-show_entries', 'stream=codec_name', file], folder), /h264[\s\S]*aac/);
+  assert.match(
+    run('ffprobe', ['-v', 'error', '-show_entries', 'stream=codec_name', file]).toString(),
+    /h264[\s\S]*aac/,
+  );
 }
 
 /** One is enough of a sample: each records, ends and looks at an archive of its own. */

@@ -38,9 +38,10 @@ export async function publisher(
   return participant;
 }
 
-export function run(program: string, args: readonly string[]): Buffer {
-  const { status, stdout, stderr } = spawnSync(program, args, { maxBuffer: 2 ** 29 });
-  assert.equal(status, 0, `${program}: ${stderr}`);
+/** Runs a program to its end, in a folder where one is given. @returns what it wrote. @throws AssertionError with its last words */
+export function run(program: string, args: readonly string[], cwd?: string): Buffer {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, maxBuffer: 2 ** 29 });
+  assert.equal(status, 0, `${program} ${args.join(' ')}: ${stderr}`);
   return stdout;
 }
 

@@ -41,6 +41,7 @@ export const ROOT_FILES: Readonly<Record<string, readonly string[] | 'every door
   'config-rules.ts': ['lib'],
   'http.ts': ['access', 'signalling', 'lib'],
   'first-start.ts': ['core'],
+  'operator-socket.ts': [],
 };
 
 /** Server folders that know nothing of the protocol package. */

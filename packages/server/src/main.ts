@@ -9,7 +9,7 @@ import path from 'node:path';
 import { asPlatformError, PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Egress as AccessEgress, createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
-import { adminRoutes, type KeyAdmin, openOperatorSocket, operatorSocket, type Resealed } from './admin/index.ts';
+import { adminRoutes, type KeyAdmin, openOperatorSocket, type Resealed } from './admin/index.ts';
 import {
   archiveFolder,
   archivesOf,
@@ -38,6 +38,7 @@ import { type KeyChange, type KeyRing, keyIdOf, loadRoot, openKeys, ownerOf } fr
 import { isWildcard, ownAddressesOf, systemClock, systemIds } from './lib/index.ts';
 import { createMediaPlane } from './media/index.ts';
 import { createRestAuth, createWebhooks, makeClientToken, opentokRoutes } from './opentok/index.ts';
+import { operatorSocket } from './operator-socket.ts';
 import { Gateway, signallingPath } from './signalling/index.ts';
 import { openUploads, type ResealedUploads } from './storage/index.ts';
 import { type OpenedStore, openPgliteStore, openPostgresStore } from './store/index.ts';

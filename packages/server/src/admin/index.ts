@@ -9,7 +9,7 @@ import { type PlaygroundDeps, playgroundRoutes } from './playground.ts';
 import { projectRoutes, type RestAuth } from './projects.ts';
 
 export { answerErrors } from './errors.ts';
-export { type KeyAdmin, type OperatorDeps, openOperatorSocket, operatorSocket, type Resealed } from './operator.ts';
+export { type KeyAdmin, type OperatorDeps, openOperatorSocket, type Resealed } from './operator.ts';
 export { inspect, type RestAuth } from './projects.ts';
 
 export interface AdminDeps extends LoginDeps, PlaygroundDeps {

@@ -1,6 +1,5 @@
 /** What the operator may do, over a socket in the data folder that only its owner can open. The CLI is its client. */
 import { chmodSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import { mediaPolicy, PlatformError } from '@cloister/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
 import { z } from 'zod';
@@ -79,18 +78,6 @@ export interface OperatorDeps {
     data: string;
     expiresAt: number;
   }): string;
-}
-
-/** A Unix socket's path has a fixed place in the kernel's address structure. */
-const socketPathBytes = 107;
-
-/** Where the operator's socket of a data folder is. @throws PlatformError `ConfigInvalid` where its path is too long for a socket. */
-export function operatorSocket(dataDir: string): string {
-  const socket = path.join(dataDir, 'operator.sock');
-  if (Buffer.byteLength(socket) <= socketPathBytes) return socket;
-  throw new PlatformError('ConfigInvalid', {
-    why: `dataDir ${dataDir}: ${socket} is longer than ${socketPathBytes} bytes, which a socket cannot be`,
-  });
 }
 
 /** Opens the socket. @returns how to close it. */

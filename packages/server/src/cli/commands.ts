@@ -1,9 +1,9 @@
 /** Every command but `serve`: its words, its options, and what it asks of the running server, if anything. */
 import { readFileSync } from 'node:fs';
 import { PlatformError } from '@cloister/protocol';
-import { operatorSocket } from '../admin/index.ts';
 import { explain, loadConfig } from '../config.ts';
 import { systemClock, systemIds } from '../lib/index.ts';
+import { operatorSocket } from '../operator-socket.ts';
 import { callOperator } from './operator-client.ts';
 
 /** What was given for an option; a list for one that may be given more than once. */

@@ -1,6 +1,7 @@
 /** Audio fall-back against the worker's own estimate, over a way that the test narrows. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { sample } from '../../../../tests/sample.ts';
 import { FarClient, FarWorker, startPlane, until } from './media-fixtures.ts';
 import type { Plane } from './plane.ts';
 
@@ -36,7 +37,7 @@ function bottleneck() {
   return { way, shape };
 }
 
-for (const layers of [3, 1]) {
+for (const layers of sample('layers of a fall-back', [3, 1], 1)) {
   test(`a poor way turns the picture off and a good one on again, with ${layers} layers; the sound goes on`, async () => {
     const room = await plane.openRoom(`fallback ${layers}`);
     const [publisher, subscriber] = await Promise.all([
