@@ -70,33 +70,29 @@ export function halves(file: string): { left: number[]; right: number[] }[] {
 export const like = (seen: readonly number[], colour: readonly number[]) =>
   seen.every((value, index) => Math.abs(value - (colour[index] as number)) < 60);
 
-/** The strength of a tone over the whole second from `from` on, between 0 and 1. */
+const toneWindowSamples = 2400;
+
+/**
+ * The strength of a tone over the whole second from `from` on, between 0 and 1: the mean of what windows of 50 ms hold, since a
+ * recording follows its publisher's clock, and a tone that moves by a millisecond within the second would cancel itself out.
+ */
 export function strength(file: string, hertz: number, from: number): number {
-  const raw = run('ffmpeg', [
-    '-v',
-    'error',
-    '-ss',
-    String(from),
-    '-t',
-    '1',
-    '-i',
-    file,
-    '-f',
-    'f32le',
-    '-ac',
-    '1',
-    '-ar',
-    '48000',
-    '-',
-  ]);
+  const sound = ['-f', 'f32le', '-ac', '1', '-ar', '48000', '-'];
+  const raw = run('ffmpeg', ['-v', 'error', '-ss', String(from), '-t', '1', '-i', file, ...sound]);
   const samples = new Float32Array(raw.buffer, raw.byteOffset, raw.length >> 2);
-  let [cos, sin] = [0, 0];
-  for (const [n, sample] of samples.entries()) {
-    const angle = (2 * Math.PI * hertz * n) / 48_000;
-    cos += sample * Math.cos(angle);
-    sin += sample * Math.sin(angle);
+  const windows = Math.floor(samples.length / toneWindowSamples);
+  assert.ok(windows > 0, `${file} has no sound from second ${from} on`);
+  let sum = 0;
+  for (let window = 0; window < windows; window += 1) {
+    let [cos, sin] = [0, 0];
+    for (let n = window * toneWindowSamples; n < (window + 1) * toneWindowSamples; n += 1) {
+      const angle = (2 * Math.PI * hertz * n) / 48_000;
+      cos += (samples[n] as number) * Math.cos(angle);
+      sin += (samples[n] as number) * Math.sin(angle);
+    }
+    sum += (2 * Math.hypot(cos, sin)) / toneWindowSamples;
   }
-  return (2 * Math.hypot(cos, sin)) / samples.length;
+  return sum / windows;
 }
 
 /** In a page: resolves after so many seconds of pictures, later on a machine that draws fewer. */
