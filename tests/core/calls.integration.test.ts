@@ -48,6 +48,20 @@ describe('a live session', () => {
     assert.deepEqual(second.media.slice(-1), ['allow stream']);
   });
 
+  it('announces no stream of which no track is there yet, though its leg is allowed and it named none', async () => {
+    const session = await platform.session();
+    const first = await platform.enter(session);
+    const second = await platform.enter(session);
+    const { actions } = second.client;
+    const { transportId } = await actions.openTransport({ direction: 'send' });
+    const { stream } = await actions.publish({ ...camera, hasVideo: false });
+    second.observer.transportConnected(transportId, 'send', 'AEAD_AES_256_GCM');
+    await new Promise(setImmediate);
+    assert.deepEqual(first.data('streamCreated'), []);
+    await actions.produce({ streamId: stream.streamId, kind: 'audio', rtpParameters, paused: false });
+    assert.equal(first.data('streamCreated').length, 1);
+  });
+
   it('mutes at the server before it tells the client, and those who come later start muted', async () => {
     const session = await platform.session();
     const moderator = await platform.enter(session, 'moderator');

@@ -38,6 +38,7 @@ export async function publish(
     frameRate: wish.frameRate,
     layoutClasses: connection.layoutClasses,
     awaited: new Set(wish.tracks ?? []),
+    begun: false,
     announced: false,
   };
   home.streams.set(stream.id, stream);
@@ -74,6 +75,7 @@ async function addTrack(connection: Connection, track: ParsedRequest<'produce'>)
     frameRate: stream.frameRate,
   });
   stream.awaited.delete(track.kind);
+  stream.begun = true;
   await settleLeg(connection, 'send', stream.id);
   return made;
 }

@@ -17,7 +17,9 @@ export interface Stream {
   layoutClasses: readonly string[];
   /** Tracks that its publisher has said will come, and that are not there yet. */
   readonly awaited: Set<MediaKind>;
-  /** Whether the others know of it: from its first allowed leg on, once no track is awaited. */
+  /** Whether a track of it is there: its publisher need not say which will come. */
+  begun: boolean;
+  /** Whether the others know of it: from its first allowed leg on, once a track is there and none is awaited. */
   announced: boolean;
 }
 

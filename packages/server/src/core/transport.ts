@@ -82,7 +82,7 @@ export async function settleLeg(connection: Connection, direction: Direction, st
   if (direction === 'receive') return connection.peer?.allowSubscription(streamId);
   await connection.peer?.allowStream(streamId);
   const stream = connection.streams.get(streamId);
-  if (stream?.awaited.size === 0) connection.home.announce(stream);
+  if (stream?.begun && stream.awaited.size === 0) connection.home.announce(stream);
 }
 
 /** What the media plane tells of a client. `connection` is filled as soon as the peer exists. */
