@@ -70,6 +70,18 @@ const table = {
   requestsInFlight: { value: 128, why: 'requests of one connection that have no answer yet' },
   answersKept: { value: 256, why: 'answers kept so that a request repeated after a cut is not done twice' },
 
+  // Sealed frames
+  framesPerKey: {
+    value: 2 ** 32 - 1,
+    why: 'frames that one key seals, far below what AES-GCM allows; a publisher with three layers and sound takes a year',
+  },
+  frameReplayWindow: {
+    value: 4096,
+    why: 'counters behind the newest of an SSRC that are told apart; a sender with three layers and sound takes half a minute',
+  },
+  frameReplaySsrcs: { value: 64, why: 'SSRCs under one key of a sender: its tracks and layers, subscribed to more than once' },
+  frameKeysKept: { value: 4, why: 'keys of one sender whose frames may still be under way' },
+
   // Rates: a bucket that holds `burst` and refills by `perSecond`
   restPerProjectPerSecond: { value: 2500, why: 'one project cannot take the whole node' },
   restPerProjectBurst: { value: 5000, why: 'the same, at once' },
