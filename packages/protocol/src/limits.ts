@@ -79,7 +79,10 @@ const table = {
     value: 4096,
     why: 'counters behind the newest of an SSRC that are told apart; a sender with three layers and sound takes half a minute',
   },
-  frameReplaySsrcs: { value: 64, why: 'SSRCs under one key of a sender: its tracks and layers, subscribed to more than once' },
+  frameReplaySsrcs: {
+    value: 64,
+    why: 'SSRCs under one key of a sender: its tracks and layers, subscribed to more than once',
+  },
   frameKeysKept: { value: 4, why: 'keys of one sender whose frames may still be under way' },
 
   // Rates: a bucket that holds `burst` and refills by `perSecond`
