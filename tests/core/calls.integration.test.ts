@@ -58,7 +58,15 @@ describe('a live session', () => {
     second.observer.transportConnected(transportId, 'send', 'AEAD_AES_256_GCM');
     await new Promise(setImmediate);
     assert.deepEqual(first.data('streamCreated'), []);
-    await actions.produce({ streamId: stream.streamId, kind: 'audio', rtpParameters, paused: false });
+    const track = { streamId: stream.streamId, kind: 'audio', rtpParameters, paused: false } as const;
+    // One that goes with its transport is none either.
+    await actions.openTransport({ direction: 'send' });
+    await actions.produce(track);
+    const { transportId: newest } = await actions.openTransport({ direction: 'send' });
+    second.observer.transportConnected(newest, 'send', 'AEAD_AES_256_GCM');
+    await new Promise(setImmediate);
+    assert.deepEqual(first.data('streamCreated'), []);
+    await actions.produce(track);
     assert.equal(first.data('streamCreated').length, 1);
   });
 

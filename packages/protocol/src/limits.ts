@@ -77,11 +77,11 @@ const table = {
   },
   frameReplayWindow: {
     value: 4096,
-    why: 'counters behind the newest of an SSRC that are told apart; a sender with three layers and sound takes half a minute',
+    why: 'counters behind the newest that are told apart, and no older ones are opened; a sender with three layers and sound takes half a minute',
   },
   frameReplaySsrcs: {
     value: 64,
-    why: 'SSRCs under one key of a sender: its tracks and layers, subscribed to more than once',
+    why: 'SSRCs under one key of a sender: its tracks and layers, subscribed to more than once, within frameReplayWindow',
   },
   frameKeysKept: { value: 4, why: 'keys of one sender whose frames may still be under way' },
 

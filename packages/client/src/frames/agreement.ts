@@ -18,7 +18,10 @@ export interface FrameEnd {
 export interface Agreement {
   readonly sessionId: string;
   readonly other: FrameEnd;
-  /** What both ends derived of the application's secret; null where it has none. */
+  /**
+   * What both ends derived, slowly, of the application's secret; null where it has none. Who swapped both ends knows all else that
+   * goes in, and can try secrets against a proof.
+   */
   readonly secret: Bytes | null;
 }
 
@@ -76,6 +79,7 @@ function canonical(fingerprint: string): string {
 /** One end of an agreement: its key lives as long as the connection between the two. */
 export class FrameAgreeing {
   readonly #keys: CryptoKeyPair;
+  #used = false;
   readonly end: FrameEnd;
 
   private constructor(keys: CryptoKeyPair, end: FrameEnd) {
@@ -85,38 +89,48 @@ export class FrameAgreeing {
 
   /** Makes a fresh key, for one connection to one other client. */
   static async begin(connectionId: string, fingerprint: string): Promise<FrameAgreeing> {
+    if (!connectionId.isWellFormed()) throw new AgreementInvalid('a connection has a name that is no text');
     const keys = await crypto.subtle.generateKey(curve, false, ['deriveBits']);
     const publicKey = new Uint8Array(await crypto.subtle.exportKey('raw', keys.publicKey));
     return new FrameAgreeing(keys, { connectionId, fingerprint: canonical(fingerprint), publicKey });
   }
 
   /**
-   * @throws AgreementInvalid where the other end's key is no point of the curve or is this end's own, its fingerprint is none, or it
-   * claims this end's connection
+   * Once: the same two keys would give the same frame keys again, whose counters would begin anew.
+   * @throws AgreementInvalid where the other end's key is no point of the curve or is this end's own, its fingerprint or a name is
+   * none, or the secret is empty
+   * @throws RangeError for a second call
    */
   async with({ sessionId, other, secret }: Agreement): Promise<FrameAgreement> {
+    if (this.#used) throw new RangeError('an agreement is made once; begin another for another connection');
+    this.#used = true;
     const fingerprint = canonical(other.fingerprint);
+    // Ill-formed text has more than one string for the same bytes.
+    for (const name of [sessionId, other.connectionId])
+      if (!name.isWellFormed()) throw new AgreementInvalid('a session or a connection has a name that is no text');
     if (other.connectionId === this.end.connectionId)
       throw new AgreementInvalid('the other end has this end’s connection');
     if (sameBytes(other.publicKey, this.end.publicKey)) throw new AgreementInvalid('the other end has this end’s key');
+    if (secret?.length === 0) throw new AgreementInvalid('the secret is empty');
     const shared = await this.#shared(other.publicKey);
-    const ends = [this.end, { ...other, fingerprint }].sort((a, b) => (a.connectionId < b.connectionId ? -1 : 1));
+    const ends = [this.end, { ...other, fingerprint }].sort((a, b) => order(a.publicKey, b.publicKey));
     const said = ends.flatMap((end) => [text(end.connectionId), text(end.fingerprint), end.publicKey]);
     const transcript = new Uint8Array(
       await crypto.subtle.digest('SHA-512', fields(text(protocol), text(sessionId), ...said)),
     );
     const ikm = fields(shared, secret ?? new Uint8Array());
     const material = await crypto.subtle.importKey('raw', ikm, 'HKDF', false, ['deriveBits']);
-    const derive = async (word: string, connectionId: string): Promise<Bytes> => {
-      const info = fields(text(protocol), text(word), text(connectionId));
+    // Of the two directions, by the key of who sends: those are seen to differ.
+    const derive = async (word: string, from: FrameEnd): Promise<Bytes> => {
+      const info = fields(text(protocol), text(word), from.publicKey);
       const how = { name: 'HKDF', hash: 'SHA-512', salt: transcript, info };
       return new Uint8Array(await crypto.subtle.deriveBits(how, material, baseKeyBits));
     };
     const [sending, receiving, proof, proofExpected] = await Promise.all([
-      derive('frames', this.end.connectionId),
-      derive('frames', other.connectionId),
-      derive('proof', this.end.connectionId),
-      derive('proof', other.connectionId),
+      derive('frames', this.end),
+      derive('frames', other),
+      derive('proof', this.end),
+      derive('proof', other),
     ]);
     return { sending, receiving, proof, proofExpected, securityCode: await codeOf(ends) };
   }
@@ -151,6 +165,12 @@ async function codeOf(ends: readonly FrameEnd[]): Promise<string> {
     return String(number % 100_000).padStart(5, '0');
   });
   return groups.join(' ');
+}
+
+/** Which of two keys of one length comes first. */
+function order(a: Uint8Array, b: Uint8Array): number {
+  const at = a.findIndex((byte, index) => byte !== b[index]);
+  return (a[at] ?? 0) - (b[at] ?? 0);
 }
 
 /** Whether two byte strings are the same, in a time that does not tell where they differ. */

@@ -61,13 +61,20 @@ interface Nal {
   readonly type: number;
 }
 
-/** Annex B of H.264: the NAL units of a frame. */
+const isSlice = (type: number) => type === nalTypes.slice || type === nalTypes.keySlice;
+/** More than any encoder writes before a slice; a stranger's frame may have as many as it has room for. */
+const unitsBefore = 32;
+
+/** Annex B of H.264: the NAL units of a frame up to its first slice. @throws FrameBroken for more than `unitsBefore` before it */
 function nalsOf(frame: Uint8Array): Nal[] {
   const nals: Nal[] = [];
   for (let at = 0; at + 3 < frame.length; at += 1) {
     if (frame[at] !== 0 || frame[at + 1] !== 0 || frame[at + 2] !== 1) continue;
+    if (nals.length > unitsBefore) throw new FrameBroken(`more than ${unitsBefore} NAL units stand before a slice`);
     const from = at > 0 && frame[at - 1] === 0 ? at - 1 : at;
-    nals.push({ from, start: at + 3, type: (frame[at + 3] as number) & 31 });
+    const type = (frame[at + 3] as number) & 31;
+    nals.push({ from, start: at + 3, type });
+    if (isSlice(type)) break;
     at += 3;
   }
   return nals;
@@ -87,6 +94,8 @@ function sliceHeadBytes(slice: Uint8Array): number {
       zeros = 0;
     }
     const byte = slice[at];
+    if (bit === 0 && zeros >= 2 && byte !== undefined && byte < 3)
+      throw new FrameBroken('a slice ends before its header does');
     if (byte === undefined) throw new FrameBroken(`a slice of ${slice.length} bytes has no header`);
     const value = (byte >> (7 - bit)) & 1;
     bit = (bit + 1) & 7;
@@ -151,20 +160,24 @@ function nalBytes(frame: Bytes, { start }: Nal, end: number): Bytes {
 /** The readable units before the first slice and its head, in the one way in which they are authenticated; and what is left. */
 function cutH264(frame: Bytes): { metadata: Bytes; hidden: Bytes; rest: Bytes } {
   const nals = nalsOf(frame);
-  const index = nals.findIndex(({ type }) => type === nalTypes.slice || type === nalTypes.keySlice);
-  const slice = nals[index];
-  if (!slice) throw new FrameBroken(`${nals.length} NAL units and no slice are no frame of H.264`);
+  const slice = nals.at(-1);
+  if (!slice || !isSlice(slice.type))
+    throw new FrameBroken(`${nals.length} NAL units and no slice are no frame of H.264`);
   if (zerosAtEnd(frame.subarray(0, nals[0]?.from)) < (nals[0]?.from ?? 0))
     throw new FrameBroken('there are bytes before the first NAL unit of a frame of H.264');
   const before = nals
-    .slice(0, index)
+    .slice(0, -1)
     .map((nal, at) => ({ ...nal, bytes: nalBytes(frame, nal, (nals[at + 1] as Nal).from) }));
   const written = (units: typeof before) => units.flatMap(({ bytes }) => [Uint8Array.from(startCode), bytes]);
-  const head = sliceHeadBytes(frame.subarray(slice.start, nals[index + 1]?.from));
-  const readable = before.filter(({ type }) => readableTypes.includes(type));
+  const head = sliceHeadBytes(frame.subarray(slice.start));
+  const isReadable = ({ type }: Nal) => readableTypes.includes(type);
   return {
-    metadata: joined(...written(readable), Uint8Array.from(startCode), frame.subarray(slice.start, slice.start + head)),
-    hidden: joined(...written(before.filter((unit) => !readable.includes(unit)))),
+    metadata: joined(
+      ...written(before.filter(isReadable)),
+      Uint8Array.from(startCode),
+      frame.subarray(slice.start, slice.start + head),
+    ),
+    hidden: joined(...written(before.filter((unit) => !isReadable(unit)))),
     rest: frame.slice(slice.start + head),
   };
 }
@@ -179,6 +192,9 @@ function sliceIn(metadata: Bytes): number {
 }
 
 /**
+ * For packetization mode 1 (RFC 6184) alone: a sealed frame is one NAL unit, which mode 0 cannot cut. Parameter sets are authenticated as
+ * they are sent: who rewrites them on the way, as some receivers do for encoders that set no `bitstream_restriction`, has no picture.
+ *
  * The parameter sets and the head of the first slice are readable. What else stands before the slice goes with the sealed rest,
  * and comes back in front of the slice. The whole rest, further slices included, is one NAL unit with the head of the first.
  */

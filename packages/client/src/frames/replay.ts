@@ -10,6 +10,11 @@ export class ReplayWindow {
   /** One bit for each counter of the window, at its counter modulo the window. */
   readonly #seen = new Uint32Array(limits.frameReplayWindow / 32);
 
+  /** The highest counter that was opened; -1 before the first. */
+  get highest(): number {
+    return this.#highest;
+  }
+
   /** @returns whether a frame with this counter may still be opened: it was not yet, and is not older than the window */
   allows(counter: number): boolean {
     if (counter > this.#highest) return true;

@@ -40,6 +40,9 @@ function authentic(codec: FrameCodec, metadata: Bytes): Bytes {
   return joined(new TextEncoder().encode(codec), metadata);
 }
 
+/** Keys that seal already: each counts for one sealer alone. */
+const taken = new WeakSet<FrameKey>();
+
 /** Seals what one sender sends: all its tracks and layers count with the one counter of its key. */
 export class FrameSealer {
   #key: FrameKey | null = null;
@@ -49,11 +52,15 @@ export class FrameSealer {
   /**
    * The key for all frames from now on.
    * @param frames how many it may seal
-   * @throws RangeError for the same key again, of which counters would repeat, and for more frames than a key may seal
+   * @throws RangeError for a key that any sealer was given before, or whose id is not above that of the key before: counters would
+   * repeat; and for a number of frames that is none
    */
   use(key: FrameKey, frames: number = limits.framesPerKey): void {
-    if (key === this.#key) throw new RangeError('a key is given once: its counters must not begin anew');
-    if (frames > limits.framesPerKey) throw new RangeError(`a key seals ${limits.framesPerKey} frames at most`);
+    if (taken.has(key) || (this.#key && key.keyId <= this.#key.keyId))
+      throw new RangeError('a key is given once, under an id of its own: its counters must not begin anew');
+    if (!(Number.isSafeInteger(frames) && frames > 0 && frames <= limits.framesPerKey))
+      throw new RangeError(`a key seals from 1 to ${limits.framesPerKey} frames, not ${frames}`);
+    taken.add(key);
     this.#key = key;
     this.#next = 0;
     this.#end = frames;
@@ -82,14 +89,25 @@ export class FrameSealer {
   }
 }
 
+/** A key and what was opened with it. */
+interface OpeningKey {
+  readonly key: FrameKey;
+  readonly windows: Map<number, ReplayWindow>;
+  /** The highest counter of all SSRCs: they share it, so that what is a window behind it is old in each. */
+  newest: number;
+}
+
 /** Opens what one sender sent. */
 export class FrameOpener {
-  readonly #keys = new Map<bigint, { readonly key: FrameKey; readonly windows: Map<number, ReplayWindow> }>();
+  readonly #keys = new Map<bigint, OpeningKey>();
 
-  /** A key whose frames are opened from now on; the latest few are kept, for frames that are still under way. */
+  /**
+   * A key whose frames are opened from now on; the latest few are kept, for frames that are still under way.
+   * @throws RangeError for an id that there is: what was opened with it would open again
+   */
   add(key: FrameKey): void {
-    this.#keys.delete(key.keyId);
-    this.#keys.set(key.keyId, { key, windows: new Map() });
+    if (this.#keys.has(key.keyId)) throw new RangeError(`there is a key ${key.keyId}`);
+    this.#keys.set(key.keyId, { key, windows: new Map(), newest: -1 });
     for (const oldest of this.#keys.keys()) {
       if (this.#keys.size <= limits.frameKeysKept) break;
       this.#keys.delete(oldest);
@@ -110,17 +128,12 @@ export class FrameOpener {
       if (header.counter >= limits.framesPerKey)
         throw new FrameDropped('broken', `${header.counter} is no counter of a key`);
       const counter = Number(header.counter);
-      refuseAgain(kept.windows.get(ssrc), ssrc, counter);
+      refuseAgain(kept, ssrc, counter);
       const opened = await kept.key.open(header, rest, authentic(codec, metadata));
       // While it was opened the same frame may have been.
-      const window = kept.windows.get(ssrc) ?? new ReplayWindow();
-      refuseAgain(window, ssrc, counter);
+      refuseAgain(kept, ssrc, counter);
       const frame = layout.restore(metadata, opened);
-      if (kept.windows.size >= limits.frameReplaySsrcs && !kept.windows.has(ssrc))
-        throw new FrameDropped('replayed', `more than ${limits.frameReplaySsrcs} SSRCs use one key`);
-      // Of an SSRC that sent something authentic: whoever forges others fills no memory.
-      kept.windows.set(ssrc, window);
-      window.opened(counter);
+      keep(kept, ssrc, counter);
       return frame;
     } catch (error) {
       return dropped(error);
@@ -128,7 +141,24 @@ export class FrameOpener {
   }
 }
 
-function refuseAgain(window: ReplayWindow | undefined, ssrc: number, counter: number): void {
-  if (window && !window.allows(counter))
+/** The least counter that may still be opened, of whichever SSRC. */
+const floorOf = ({ newest }: OpeningKey) => newest - limits.frameReplayWindow + 1;
+
+function refuseAgain(kept: OpeningKey, ssrc: number, counter: number): void {
+  const window = kept.windows.get(ssrc);
+  if (counter < floorOf(kept) || (window && !window.allows(counter)))
     throw new FrameDropped('replayed', `frame ${counter} of ${ssrc} was opened before, or is too old`);
+}
+
+/** Notes that a frame was opened. Windows are of SSRCs that sent something authentic lately: whoever forges others fills no memory. */
+function keep(kept: OpeningKey, ssrc: number, counter: number): void {
+  kept.newest = Math.max(kept.newest, counter);
+  const window = kept.windows.get(ssrc) ?? new ReplayWindow();
+  if (!kept.windows.has(ssrc)) {
+    for (const [old, { highest }] of kept.windows) if (highest < floorOf(kept)) kept.windows.delete(old);
+    if (kept.windows.size >= limits.frameReplaySsrcs)
+      throw new FrameDropped('replayed', `more than ${limits.frameReplaySsrcs} SSRCs use one key at a time`);
+    kept.windows.set(ssrc, window);
+  }
+  window.opened(counter);
 }

@@ -19,6 +19,7 @@ export async function openTransport(
   closeLegs(connection, undefined, direction);
   // From here on nothing may be judged by what the older transport negotiated.
   connection.transports.delete(direction);
+  if (direction === 'send') forgetTracks(connection);
   // What the older transport carried goes with it: the client subscribes again over the new one.
   if (direction === 'receive') {
     for (const streamId of connection.subscriptions.keys()) peer.closeSubscription(streamId);
@@ -85,6 +86,11 @@ export async function settleLeg(connection: Connection, direction: Direction, st
   if (stream?.begun && stream.awaited.size === 0) connection.home.announce(stream);
 }
 
+/** The tracks that it sent are gone with their transport. A stream that nobody knows of yet waits for them again. */
+function forgetTracks(connection: Connection): void {
+  for (const stream of connection.streams.values()) stream.begun = stream.announced;
+}
+
 /** What the media plane tells of a client. `connection` is filled as soon as the peer exists. */
 export function observePeer(connection: () => Connection): PeerObserver {
   return {
@@ -98,6 +104,7 @@ export function observePeer(connection: () => Connection): PeerObserver {
       const self = connection();
       closeLegs(self);
       self.transports.clear();
+      forgetTracks(self);
       self.subscriptions.clear();
       self.home.record({ kind: 'system' }, { type: 'media.lost', connectionId: self.id, why });
       self.link.send('mediaReset', { rtpCapabilities: self.home.room!.rtpCapabilities, why });
