@@ -54,11 +54,9 @@ function unzip(args: readonly string[]): Buffer {
 /** What would be seen of a recording that was not sealed: of its containers, its codecs and its manifest. */
 export const clearWords = [
   'matroska',
-  'webm',
   'V_VP8',
   'A_OPUS',
   'OpusHead',
-  'Lavf',
   'name=',
   'the name of a visit',
   'camera-',
