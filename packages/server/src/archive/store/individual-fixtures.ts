@@ -52,15 +52,7 @@ function unzip(args: readonly string[]): Buffer {
 }
 
 /** What would be seen of a recording that was not sealed: of its containers, its codecs and its manifest. */
-export const clearWords = [
-  'matroska',
-  'V_VP8',
-  'A_OPUS',
-  'OpusHead',
-  'name=',
-  'the name of a visit',
-  'camera-',
-];
+export const clearWords = ['matroska', 'V_VP8', 'A_OPUS', 'OpusHead', 'name=', 'the name of a visit', 'camera-'];
 
 export function assertPublished({ pictures, sound }: DecodedRecording, { colour, tone }: Publishing): void {
   assert.ok(pictures.length >= 12, `${pictures.length} pictures`);
