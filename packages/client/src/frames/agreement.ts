@@ -3,7 +3,7 @@
  * the session. Each direction has a key of its own (decision 0016). Whoever relays the messages can swap them on both sides; then the
  * two ends have different security codes, and without the secret of the application different keys.
  */
-import { type Bytes, joined } from './sframe.ts';
+import { type Bytes, joined, prefixed } from './sframe.ts';
 
 /** What one end says of itself, and the other end is told. */
 export interface FrameEnd {
@@ -51,15 +51,7 @@ const protocol = 'Cloister relayed frames 1';
 const text = (words: string) => new TextEncoder().encode(words);
 
 /** Some fields so that none can be taken for a part of its neighbour. */
-function fields(...all: readonly Uint8Array[]): Bytes {
-  return joined(
-    ...all.flatMap((field) => {
-      const length = new Uint8Array(4);
-      new DataView(length.buffer).setUint32(0, field.length);
-      return [length, field];
-    }),
-  );
-}
+const fields = (...all: readonly Uint8Array[]): Bytes => joined(...all.map(prefixed));
 
 /** A fingerprint in one spelling. @throws AgreementInvalid where it is none of at least 256 bits */
 function canonical(fingerprint: string): string {

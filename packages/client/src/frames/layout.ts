@@ -2,7 +2,7 @@
  * What of an encoded frame stays readable, so that packets can be made of it and a media server finds key frames, and how the
  * sealed rest is put beside it. What is readable is authenticated as metadata of the frame (RFC 9605, section 4.4.3).
  */
-import { type Bytes, joined } from './sframe.ts';
+import { type Bytes, joined, prefixed } from './sframe.ts';
 
 /** Codecs whose frames can be sealed. AV1 is not among them: its packets cannot be made of cipher text. */
 export type FrameCodec = 'opus' | 'vp8' | 'vp9' | 'h264';
@@ -201,9 +201,7 @@ function sliceIn(metadata: Bytes): number {
 const h264: FrameLayout = {
   split(frame) {
     const { metadata, hidden, rest } = cutH264(frame);
-    const length = new Uint8Array(lengthBytes);
-    new DataView(length.buffer).setUint32(0, hidden.length);
-    return { metadata, rest: joined(length, hidden, rest) };
+    return { metadata, rest: joined(prefixed(hidden), rest) };
   },
   restore(metadata, opened) {
     if (opened.length < lengthBytes)

@@ -153,11 +153,12 @@ function refuseAgain(kept: OpeningKey, ssrc: number, counter: number): void {
 /** Notes that a frame was opened. Windows are of SSRCs that sent something authentic lately: whoever forges others fills no memory. */
 function keep(kept: OpeningKey, ssrc: number, counter: number): void {
   kept.newest = Math.max(kept.newest, counter);
-  const window = kept.windows.get(ssrc) ?? new ReplayWindow();
-  if (!kept.windows.has(ssrc)) {
+  let window = kept.windows.get(ssrc);
+  if (!window) {
     for (const [old, { highest }] of kept.windows) if (highest < floorOf(kept)) kept.windows.delete(old);
     if (kept.windows.size >= limits.frameReplaySsrcs)
       throw new FrameDropped('replayed', `more than ${limits.frameReplaySsrcs} SSRCs use one key at a time`);
+    window = new ReplayWindow();
     kept.windows.set(ssrc, window);
   }
   window.opened(counter);

@@ -99,6 +99,13 @@ export function joined(...parts: readonly Uint8Array[]): Bytes {
   return all;
 }
 
+/** Some bytes with their number before them, in four bytes: nothing behind them can be taken for a part of them. */
+export function prefixed(bytes: Uint8Array): Bytes {
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, bytes.length);
+  return joined(length, bytes);
+}
+
 /** A key for one sender's frames: what RFC 9605, section 4.4.2, derives of a base key for a key id. */
 export class FrameKey {
   readonly keyId: bigint;
