@@ -93,7 +93,7 @@ async function timeToSee(at: Participant, streamId: string, { since, at: from }:
 
 async function loseWorker(t: TestContext, signal: 'SIGKILL' | 'SIGSTOP'): Promise<void> {
   // Beside the one that works there is a spare, which is younger.
-  const running = stage.server.mediaWorkers().sort((a, b) => a - b);
+  const running = stage.server.mediaWorkers();
   const [worker] = running;
   assert.ok(worker, 'there is no media worker');
   const [fromFirst = '', fromSecond = ''] = streams;

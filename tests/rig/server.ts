@@ -54,7 +54,7 @@ export interface Server {
   readonly pid: number;
   /** All that it wrote so far. */
   logs(): string;
-  /** Process ids of its media workers now. */
+  /** Process ids of its media workers now, the oldest first: the spare one, which carries no session, is the last. */
   mediaWorkers(): number[];
   /** Process ids of its recorders now, without what shuts them in. */
   recorders(): number[];
@@ -241,16 +241,27 @@ function recordersOf(server: ChildProcess): number[] {
   return recorders.filter((pid) => isOfServer(pid));
 }
 
-/** Children of the server that are media workers; from /proc, as the server would not tell a stranger. */
+/**
+ * Children of the server that are media workers, the oldest first; from /proc, as the server would not tell a stranger.
+ * Their ids say nothing about their age, as the kernel begins again with low ones when it has given the highest.
+ */
 function workersOf(server: ChildProcess): number[] {
-  return readdirSync('/proc').flatMap((name) => {
+  const workers = readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name)) return [];
     try {
       const status = readFileSync(`/proc/${name}/status`, 'utf8');
       const isWorker = /^Name:\tmediasoup/m.test(status) && status.includes(`\nPPid:\t${server.pid}\n`);
-      return isWorker && !/^State:\tZ/m.test(status) ? [Number(name)] : [];
+      if (!isWorker || /^State:\tZ/m.test(status)) return [];
+      return [{ pid: Number(name), started: startOf(name) }];
     } catch {
       return [];
     }
   });
+  return workers.sort((a, b) => a.started - b.started).map(({ pid }) => pid);
+}
+
+/** When a process was started, in ticks since the machine was; the 22nd field of proc_pid_stat(5), the name may have blanks. */
+function startOf(pid: string): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
 }
