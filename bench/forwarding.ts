@@ -65,7 +65,7 @@ function oursSide(platform: Platform): Side {
     },
     async suites() {
       const { legs } = await platform.customer.security(session);
-      return [...new Set(legs.map(({ suiteSeenByServer }) => suiteSeenByServer))];
+      return [...new Set(legs.map(({ suiteSeenByServer }) => suiteSeenByServer ?? 'unknown'))];
     },
   };
 }

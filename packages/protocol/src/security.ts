@@ -8,15 +8,28 @@ const suite = z.enum([...suites, 'unknown']);
 export const mediaPolicy = z.enum(['prefer-aes256', 'require-aes256']);
 export type MediaPolicy = z.infer<typeof mediaPolicy>;
 
-/** One leg: one stream on its way from a client to the server (`send`) or from the server to a client (`receive`). */
+/** Frame encryption inside SRTP, by the name of its suite in RFC 9605, section 8.1. */
+export const frameLayer = z.enum(['AES_256_GCM_SHA512_128']);
+export type FrameLayer = z.infer<typeof frameLayer>;
+
+/**
+ * One leg: one stream on its way from a client to the server (`send`), from the server to a client (`receive`), or, where
+ * `observedBy` is `clients`, from its publisher to one subscriber, whose `connectionId` it bears (`receive`).
+ */
 export const leg = z.object({
   connectionId: z.string(),
   streamId: z.string(),
   direction: z.enum(['send', 'receive']),
-  /** What the server's DTLS saw negotiated: this counts. */
-  suiteSeenByServer: suite,
+  /** Whose word the leg is: the server's, whose DTLS took part, or that of the two clients between whom it runs. */
+  observedBy: z.enum(['server', 'clients']),
+  /** The client at the other end of a leg between clients; null where that is the server. */
+  peerConnectionId: z.string().nullable(),
+  /** What the server's DTLS saw negotiated: this counts. null in legs between clients, where it sees nothing. */
+  suiteSeenByServer: suite.nullable(),
   /** What the client's getStats said; null until it has said something. */
   suiteReportedByClient: suite.nullable(),
+  /** What the client at the other end said; null until it has, and where the other end is the server. */
+  suiteReportedByPeer: suite.nullable(),
   /** Both ends named the same suite; null until the client has reported. */
   agree: z.boolean().nullable(),
   /** Such as `DTLS 1.2`; null when the client did not report it. */
@@ -24,8 +37,8 @@ export const leg = z.object({
   zone: z.string(),
   /** Whether media was let through, and if not, the code of the refusal. */
   state: z.enum(['allowed', 'refused']),
-  /** The layer of frame encryption inside SRTP; null where there is none. */
-  frameLayer: z.null(),
+  /** The layer of frame encryption inside SRTP, as the clients announced it; null where there is none. */
+  frameLayer: frameLayer.nullable(),
   /** Milliseconds since 1970, UTC. */
   connectedAt: z.number().int(),
   closedAt: z.number().int().nullable(),

@@ -25,7 +25,7 @@ export function LegCard({ row }: { row: LegRow }) {
         <dt>
           <Icon name="server" size={16} /> Server
         </dt>
-        <dd data-end="server">{row.suiteSeenByServer}</dd>
+        <dd data-end="server">{row.suiteSeenByServer ?? 'takes no part'}</dd>
         <dt>
           <Icon name="browser" size={16} /> {row.browser}
         </dt>

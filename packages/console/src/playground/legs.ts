@@ -27,7 +27,7 @@ export interface LegRow {
   /** Whose browser is at the far end. */
   readonly browser: 'Your browser' | 'Their browser';
   readonly direction: Leg['direction'];
-  readonly suiteSeenByServer: string;
+  readonly suiteSeenByServer: string | null;
   readonly suiteReportedByClient: string | null;
   readonly verdict: Verdict;
   /** Bits of the key that counts: the server's; 0 is unknown. */
@@ -64,7 +64,7 @@ function rowOf(leg: Leg, reported: string | null, own: boolean, directory: Direc
     suiteSeenByServer: leg.suiteSeenByServer,
     suiteReportedByClient: reported,
     verdict: verdictOf(leg, reported),
-    bits: keyBits(leg.suiteSeenByServer),
+    bits: keyBits(leg.suiteSeenByServer ?? 'unknown'),
     own,
     open: leg.closedAt === null,
   };

@@ -53,8 +53,11 @@ export function openLeg(connection: Connection, transport: TransportState, strea
       connectionId: connection.id,
       streamId,
       direction,
+      observedBy: 'server',
+      peerConnectionId: null,
       suiteSeenByServer: seen,
       suiteReportedByClient: transport.reported,
+      suiteReportedByPeer: null,
       agree: transport.reported === null ? null : transport.reported === seen,
       dtlsVersion: transport.dtlsVersion,
       zone: connection.home.session.zone,
@@ -78,12 +81,13 @@ export function noteReport(connection: Connection, transport: TransportState): s
   const refused: string[] = [];
   for (const entry of connection.legs.values()) {
     if (entry.leg.direction !== transport.direction) continue;
-    const refusal = judge(connection.home.session.policy, entry.leg.suiteSeenByServer, transport.reported);
+    const seen = transport.suite ?? 'unknown';
+    const refusal = judge(connection.home.session.policy, seen, transport.reported);
     entry.leg = {
       ...entry.leg,
       suiteReportedByClient: transport.reported,
       dtlsVersion: transport.dtlsVersion,
-      agree: transport.reported === null ? null : transport.reported === entry.leg.suiteSeenByServer,
+      agree: transport.reported === null ? null : transport.reported === seen,
       state: refusal ? 'refused' : entry.leg.state,
     };
     connection.home.record(actorOf(connection), { type: 'leg.reported', legId: entry.id, leg: entry.leg });
@@ -114,7 +118,7 @@ function tell(connection: Connection, leg: Leg, refusal: PlatformError | null): 
     streamId: leg.streamId,
     direction: leg.direction,
     state: refusal ? 'refused' : 'allowed',
-    suiteSeenByServer: leg.suiteSeenByServer,
+    suiteSeenByServer: leg.suiteSeenByServer ?? 'unknown',
     error: refusal ? refusal.toBody() : null,
   });
 }

@@ -23,6 +23,8 @@ export function openSessions({ tables, writer, seals }: Parts): Store['sessions'
 }
 
 /** Legs are written by their events: see `outbox.ts`. */
+const ofServer = { observedBy: 'server', peerConnectionId: null, suiteReportedByPeer: null } as const;
+
 export function openLegs({ tables }: Parts): Store['legs'] {
   return {
     async list(sessionId) {
@@ -31,7 +33,8 @@ export function openLegs({ tables }: Parts): Store['legs'] {
         .from(legs)
         .where(eq(legs.sessionId, sessionId))
         .orderBy(asc(legs.connectedAt), asc(legs.seq));
-      return (await read(rows)).map(({ leg }) => JSON.parse(leg) as Leg);
+      // What was written before legs between clients were known says nothing of them.
+      return (await read(rows)).map(({ leg }) => ({ ...ofServer, ...(JSON.parse(leg) as Leg) }));
     },
   };
 }
