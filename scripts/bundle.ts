@@ -20,11 +20,31 @@ const base: InlineConfig = {
   define: { 'process.env.NODE_ENV': '"production"', __CLOISTER_VERSION__: JSON.stringify(version) },
 };
 
+/** The worker that encrypts frames, as text: it stands inside the client, which then is one file under one hash. */
+async function frameWorker(folder: string): Promise<string> {
+  const entry = path.join(folder, 'src/frames/frame-worker.ts');
+  const built = await build({
+    ...base,
+    root: folder,
+    build: {
+      write: false,
+      target: TARGET,
+      minify: true,
+      lib: { entry, name: 'frames', formats: ['iife'], fileName: () => 'frame-worker.js' },
+    },
+  });
+  const [output] = [built].flat();
+  if (!output || !('output' in output)) throw new Error('the worker of frames was not bundled');
+  return output.output[0].code;
+}
+
 /** The client as a script that defines the global `OT`, and as an ES module. */
-function clientConfigs(outDir: string): InlineConfig[] {
+async function clientConfigs(outDir: string): Promise<InlineConfig[]> {
   const folder = path.join(root, 'packages/client');
+  const define = { ...base.define, __CLOISTER_FRAME_WORKER__: JSON.stringify(await frameWorker(folder)) };
   const shape = (entry: string, format: 'iife' | 'es', fileName: string, emptyOutDir: boolean): InlineConfig => ({
     ...base,
+    define,
     root: folder,
     build: {
       outDir,
@@ -55,7 +75,7 @@ function consoleConfig(outDir: string): InlineConfig {
 async function bundle(name: string, hash: string): Promise<void> {
   const target = path.join(root, 'packages', name, 'dist');
   const making = `${target}.${process.pid}`;
-  const configs = name === 'client' ? clientConfigs(making) : [consoleConfig(making)];
+  const configs = name === 'client' ? await clientConfigs(making) : [consoleConfig(making)];
   try {
     for (const config of configs) await build(config);
     writeFileSync(path.join(making, '.inputs'), hash);

@@ -157,10 +157,11 @@ function place(): HTMLElement {
 }
 
 async function join(
-  as: { apiKey: string; sessionId: string; token: string },
+  as: { apiKey: string; sessionId: string; token: string; encryptionSecret?: string },
   subscribing: Client.SubscriberProperties | null,
 ): Promise<string> {
-  const joined = window.OT.initSession(as.apiKey, as.sessionId);
+  const { apiKey, sessionId, token, ...options } = as;
+  const joined = window.OT.initSession(apiKey, sessionId, options);
   session = joined;
   record('session', joined, SESSION_EVENTS);
   joined.on('connectionCreated', ({ connection }) => connections.set(connection.connectionId, connection));
@@ -168,7 +169,7 @@ async function join(
     streams.set(stream.streamId, stream);
     if (subscribing) subscribe(stream.streamId, subscribing).catch(() => {});
   });
-  await settled((done) => joined.connect(as.token, done));
+  await settled((done) => joined.connect(token, done));
   return joined.connection?.connectionId ?? '';
 }
 

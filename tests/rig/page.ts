@@ -34,6 +34,7 @@ function strictPolicy(serverUrl: string): string {
     "style-src 'self'",
     'img-src data:',
     `connect-src ${serverUrl} ${serverUrl.replace(/^http/, 'ws')}`,
+    'worker-src blob:',
   ].join('; ');
 }
 
@@ -70,6 +71,8 @@ export interface JoinAs {
   readonly apiKey: string;
   readonly sessionId: string;
   readonly token: string;
+  /** Of an end-to-end encrypted session. */
+  readonly encryptionSecret?: string;
 }
 
 /** One participant's page. */

@@ -8,11 +8,17 @@ import type { Credentials } from './server.ts';
 
 export type Role = 'subscriber' | 'publisher' | 'moderator' | 'publisheronly';
 
+/** What a customer's server asks of a session. */
+export interface SessionOptions {
+  readonly mediaMode: 'routed' | 'relayed';
+  readonly e2ee?: boolean;
+}
+
 type Done<T> = (error: Error | null, value: T) => void;
 
 /** The part of the SDK that tests use; it comes without types. */
 interface OpenTok {
-  createSession(options: { mediaMode: 'routed' | 'relayed' }, done: Done<{ sessionId: string }>): void;
+  createSession(options: SessionOptions, done: Done<{ sessionId: string }>): void;
   generateToken(sessionId: string, options?: { role?: Role; data?: string; expireTime?: number }): string;
   signal(
     sessionId: string,
@@ -43,12 +49,12 @@ export class Customer {
     this.sdk = new Sdk(credentials.apiKey, credentials.apiSecret, credentials.url);
   }
 
-  /** Makes a routed session; → its id. */
-  async session(): Promise<string> {
-    const create = promisify(this.sdk.createSession.bind(this.sdk)) as (options: {
-      mediaMode: 'routed';
-    }) => Promise<{ sessionId: string }>;
-    return (await create({ mediaMode: 'routed' })).sessionId;
+  /** Makes a session, a routed one unless it is said; → its id. */
+  async session(options: SessionOptions = { mediaMode: 'routed' }): Promise<string> {
+    const create = promisify(this.sdk.createSession.bind(this.sdk)) as (
+      options: SessionOptions,
+    ) => Promise<{ sessionId: string }>;
+    return (await create(options)).sessionId;
   }
 
   /** What a page needs to join. */

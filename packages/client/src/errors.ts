@@ -21,6 +21,8 @@ const codes: Readonly<Record<string, number>> = {
   OT_PERMISSION_DENIED: 1500,
   OT_USER_MEDIA_ACCESS_DENIED: 1500,
   OT_STREAM_CREATE_FAILED: 1500,
+  OT_ENCRYPTION_SECRET_MISSING: 6000,
+  OT_INVALID_ENCRYPTION_SECRET: 6004,
 };
 
 /** An error with one of OpenTok's names; the message says what was wrong, where, and what to do. */

@@ -1,5 +1,5 @@
 /** OpenTok's event objects, and which events each object of the SDK has. */
-import type { Direction, Suite } from '@cloister/protocol';
+import type { Direction, FrameLayer, Suite } from '@cloister/protocol';
 import type { Connection } from './connection.ts';
 import type { Publisher } from './publisher.ts';
 import type { Session } from './session.ts';
@@ -95,6 +95,8 @@ export interface SecurityLeg {
   readonly suiteSeenByServer: Suite;
   /** What this browser's getStats said; null until it said something. */
   readonly suiteReportedByClient: Suite | null;
+  /** Frame encryption inside SRTP; null where there is none. */
+  readonly frameLayer: FrameLayer | null;
 }
 
 export interface PublisherEvents {
@@ -132,6 +134,10 @@ export interface SubscriberEvents {
   audioUnblocked: Event<'audioUnblocked', Subscriber>;
   connected: Event<'connected', Subscriber>;
   destroyed: Event<'destroyed', Subscriber> & { reason: string };
+  /** The publisher has another encryption secret: nothing of the stream is seen or heard. */
+  encryptionSecretMismatch: Event<'encryptionSecretMismatch', Subscriber>;
+  /** It has the same again. */
+  encryptionSecretMatch: Event<'encryptionSecretMatch', Subscriber>;
   disconnected: Event<'disconnected', Subscriber>;
   mediaStreamAvailable: Event<'mediaStreamAvailable', Subscriber> & { mediaStream: MediaStream };
   videoDimensionsChanged: VideoDimensionsChangedEvent<Subscriber>;

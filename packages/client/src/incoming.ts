@@ -32,6 +32,8 @@ export interface IncomingObserver {
   /** Its media was lost and is being built again. */
   disconnected(): void;
   failed(error: OtError): void;
+  /** Its frames can be understood, or cannot, since its publisher has another secret. Told when it changes. */
+  understood(understood: boolean): void;
   /** Events of the server about this stream. */
   event<Name extends EventName>(name: Name, data: EventData<Name>): void;
 }
@@ -75,6 +77,7 @@ export class IncomingStream implements LinkedStream {
     this.#builds.stop();
     this.#link.incoming.delete(this);
     this.#closeAll();
+    this.#link.encryption?.forget(this.streamId);
     if (this.#link.closedBy || !this.#link.streams.has(this.streamId)) return;
     this.#link.wire
       .request('unsubscribe', { streamId: this.streamId })
@@ -85,6 +88,10 @@ export class IncomingStream implements LinkedStream {
   async update(change: { audio?: boolean; video?: boolean; preferred?: Preferred | null }): Promise<void> {
     await this.#builds.settled().catch(() => undefined);
     if (!this.#ended) await this.#link.wire.request('updateSubscription', { streamId: this.streamId, ...change });
+  }
+
+  understood(understood: boolean): void {
+    if (!this.#ended) this.#observer.understood(understood);
   }
 
   event<Name extends EventName>(name: Name, data: EventData<Name>): void {
@@ -122,11 +129,13 @@ export class IncomingStream implements LinkedStream {
     await this.#link.wire.request('resumeSubscription', { streamId: this.streamId });
     // A stream without any track has no leg to wait for; the server tells of tracks that come later.
     if (consumers.length > 0) await this.#link.legAllowed(this.streamId, 'receive', signal);
-    if (!this.#ended) this.#observer.connected();
+    if (this.#ended) return;
+    this.#observer.connected();
+    if (this.#link.encryption?.understands(this.streamId) === false) this.#observer.understood(false);
   }
 
   async #subscribe(signal: AbortSignal): Promise<Answer<'subscribe'>> {
-    const device = await this.#link.media.device();
+    const [device] = await Promise.all([this.#link.media.device(), this.#link.encryption?.ready()]);
     signal.throwIfAborted();
     const { audio, video, preferred } = this.#wanted();
     return this.#link.wire.request('subscribe', {

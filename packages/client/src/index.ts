@@ -2,6 +2,7 @@
 
 import { notOffered, OtError } from './errors.ts';
 import { exceptions } from './exceptions.ts';
+import { FrameLayer } from './frames/frame-layer.ts';
 import { setHome } from './home.ts';
 import { log as say } from './log.ts';
 import { Publisher } from './publisher.ts';
@@ -60,9 +61,7 @@ export function initSession(apiKey: string, sessionId: string, options: SessionO
   if (!apiKey || !sessionId) {
     throw new OtError('OT_INVALID_PARAMETER', 'OT.initSession needs an API key and a session id');
   }
-  const { encryptionSecret, ipWhitelist } = options as Record<string, unknown>;
-  if (encryptionSecret)
-    throw notOffered('encryptionSecret', 'end-to-end encryption of frames is not part of this version');
+  const { ipWhitelist } = options as Record<string, unknown>;
   if (ipWhitelist) throw notOffered('ipWhitelist', 'this version publishes no list of addresses');
   return new Session(String(apiKey), sessionId, options);
 }
@@ -117,9 +116,9 @@ export function hasMediaProcessorSupport(_mediaType?: 'audio' | 'video' | 'both'
 }
 hasMediaProcessorSupport.promise = async (_mediaType?: 'audio' | 'video' | 'both'): Promise<boolean> => false;
 
-/** False in this version: media is encrypted on its way, not from end to end. */
+/** Whether this browser can take part in end-to-end encrypted sessions. */
 export function hasEndToEndEncryptionSupport(): boolean {
-  return false;
+  return FrameLayer.supported;
 }
 
 /** Browsers share screens without an extension; there is nothing to register. */

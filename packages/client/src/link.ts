@@ -2,10 +2,11 @@
  * One running connection to a session: its wire and media, who and what is in the session, and what became of the
  * legs of this client. `Session` is its public face; streams going out and coming in hang on it.
  */
-import type { Direction, EventData, EventName, JoinAnswer, StreamShape } from '@cloister/protocol';
+import type { Direction, EventData, EventName, FrameLayer, JoinAnswer, StreamShape } from '@cloister/protocol';
 import type { Suite } from '@cloister/protocol/suites';
 import { browserClock, type Clock } from './clock.ts';
 import { Connection } from './connection.ts';
+import { Encryption } from './encryption.ts';
 import { errorFromBody, OtError } from './errors.ts';
 import type { SecurityLeg } from './events.ts';
 import { log } from './log.ts';
@@ -22,6 +23,8 @@ export interface LinkedStream {
   event<Name extends EventName>(name: Name, data: EventData<Name>): void;
   /** Its transport is gone; build everything again. */
   rebuild(): void;
+  /** Its frames can be understood, or cannot, since its publisher has another secret. */
+  understood?(understood: boolean): void;
 }
 
 export interface LinkObserver {
@@ -36,6 +39,7 @@ export interface LinkObserver {
 interface LegState {
   state: 'allowed' | 'refused';
   suite: Suite;
+  frameLayer: FrameLayer | null;
   error: OtError | null;
 }
 
@@ -46,6 +50,8 @@ export class Link {
   readonly outgoing = new Set<LinkedStream>();
   readonly incoming = new Set<LinkedStream>();
   readonly clock: Clock;
+  /** null where the session is not end-to-end encrypted. */
+  readonly encryption: Encryption | null;
 
   readonly #joined: JoinAnswer;
   readonly #observer: LinkObserver;
@@ -63,6 +69,8 @@ export class Link {
     observer: LinkObserver;
     iceServers: JoinAnswer['iceServers'];
     transportPolicy: RTCIceTransportPolicy;
+    /** Of the application, for a session that is end-to-end encrypted. */
+    secret?: { sessionId: string; encryptionSecret: string };
     clock?: Clock;
   }) {
     this.#joined = deps.joined;
@@ -83,6 +91,7 @@ export class Link {
         closed: (reason, error) => this.#ended(reason, error),
       },
     });
+    this.encryption = deps.secret ? this.#encrypted(deps.secret) : null;
     const stopNetwork = onNetworkChange(() => {
       this.wire.nudge();
       this.#media?.restartIce();
@@ -111,6 +120,7 @@ export class Link {
       rtpCapabilities: welcome.rtpCapabilities,
       iceServers: this.#iceConfig.servers,
       transportPolicy: this.#iceConfig.transportPolicy,
+      frames: this.encryption,
       observer: {
         transportLost: (direction) => this.#rebuild(direction),
         // Where the server answers, others have fallen silent; where it does not, the wire comes back by another way.
@@ -126,6 +136,8 @@ export class Link {
     });
     for (const shape of [welcome.connection, ...welcome.connections]) this.#met(shape);
     for (const shape of welcome.streams) this.addStream(shape);
+    for (const told of welcome.frameKeys) this.encryption?.heard(told);
+    this.encryption?.ready().catch((error: unknown) => log.warn('The server did not take the key of frames', error));
     return welcome;
   }
 
@@ -176,9 +188,13 @@ export class Link {
   legAllowed(streamId: string, direction: Direction, signal: AbortSignal): Promise<void> {
     const name = key(streamId, direction);
     return new Promise((resolve, reject) => {
-      signal.addEventListener('abort', () => settle({ state: 'refused', suite: 'unknown', error: null }), {
-        once: true,
-      });
+      signal.addEventListener(
+        'abort',
+        () => settle({ state: 'refused', suite: 'unknown', frameLayer: null, error: null }),
+        {
+          once: true,
+        },
+      );
       const waiters = this.#legWaiters.get(name) ?? new Set();
       this.#legWaiters.set(name, waiters);
       const cancel = this.clock.after(legMs, () => {
@@ -199,7 +215,7 @@ export class Link {
       waiters.add(settle);
       const known = this.#legs.get(name);
       if (known) settle(known);
-      else if (this.#closed) settle({ state: 'refused', suite: 'unknown', error: this.#closed });
+      else if (this.#closed) settle({ state: 'refused', suite: 'unknown', frameLayer: null, error: this.#closed });
     });
   }
 
@@ -210,6 +226,20 @@ export class Link {
 
   close(): void {
     this.wire.close();
+  }
+
+  #encrypted({ sessionId, encryptionSecret }: { sessionId: string; encryptionSecret: string }): Encryption {
+    return new Encryption({
+      sessionId,
+      connectionId: this.#joined.connectionId,
+      secret: encryptionSecret,
+      wire: this.wire,
+      clock: this.clock,
+      publisherOf: (streamId) => this.streams.get(streamId)?.connection.connectionId ?? null,
+      changed: (streamId, understood) => {
+        for (const stream of this.incoming) if (stream.streamId === streamId) stream.understood?.(understood);
+      },
+    });
   }
 
   // ---------------------------------------------------------------------------------------------------------- events
@@ -227,6 +257,7 @@ export class Link {
     if (told.name === 'connectionCreated') this.#met(told.data.connection);
     else if (told.name === 'streamCreated') this.addStream(told.data.stream);
     else if (told.name === 'streamUpdated') this.#updated(told.data);
+    else if (told.name === 'frameKeyAnnounced') this.encryption?.heard(told.data);
     else if (told.name === 'leg') this.#legEvent(told.data);
     else if (told.name === 'mediaReset') this.#reset(told.data);
     if ('streamId' in told.data) {
@@ -236,8 +267,11 @@ export class Link {
       }
     }
     this.#observer.event(name, data);
-    if (told.name === 'connectionDestroyed') this.connections.delete(told.data.connectionId);
-    else if (told.name === 'streamDestroyed') this.streams.delete(told.data.streamId);
+    if (told.name === 'connectionDestroyed') {
+      this.connections.delete(told.data.connectionId);
+      this.encryption?.left(told.data.connectionId);
+    }
+    if (told.name === 'streamDestroyed') this.streams.delete(told.data.streamId);
   }
 
   #updated({ streamId, changed, newValue }: EventData<'streamUpdated'>): void {
@@ -248,10 +282,10 @@ export class Link {
     } else stream[changed] = newValue === true;
   }
 
-  #legEvent({ streamId, direction, state, suiteSeenByServer, error }: EventData<'leg'>): void {
+  #legEvent({ streamId, direction, state, suiteSeenByServer, frameLayer, error }: EventData<'leg'>): void {
     const name = key(streamId, direction);
     const refusal = error ? errorFromBody(error, 'OT_MEDIA_SUITE_REFUSED') : null;
-    const leg: LegState = { state, suite: suiteSeenByServer, error: refusal };
+    const leg: LegState = { state, suite: suiteSeenByServer, frameLayer, error: refusal };
     this.#legs.set(name, leg);
     for (const settle of [...(this.#legWaiters.get(name) ?? [])]) settle(leg);
     this.#observer.legChanged(this.#securityLeg(name));
@@ -266,13 +300,14 @@ export class Link {
 
   #securityLeg(name: string): SecurityLeg {
     const [direction, streamId] = name.split(' ') as [Direction, string];
-    const { state, suite } = this.#legs.get(name) as LegState;
+    const { state, suite, frameLayer } = this.#legs.get(name) as LegState;
     return {
       streamId,
       direction,
       state,
       suiteSeenByServer: suite,
       suiteReportedByClient: this.#reported.get(direction) ?? null,
+      frameLayer,
     };
   }
 
@@ -291,7 +326,8 @@ export class Link {
     this.#closed = error ?? new OtError('OT_DISCONNECTED', `The session was disconnected (${reason})`);
     this.#stopListening();
     this.#media?.close();
-    const refused: LegState = { state: 'refused', suite: 'unknown', error: this.#closed };
+    this.encryption?.close();
+    const refused: LegState = { state: 'refused', suite: 'unknown', frameLayer: null, error: this.#closed };
     for (const waiters of this.#legWaiters.values()) for (const settle of [...waiters]) settle(refused);
     this.#observer.closed(reason, error);
   }

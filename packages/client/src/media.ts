@@ -32,6 +32,16 @@ export type SendOptions = Pick<types.ProducerOptions, 'encodings' | 'codecOption
   paused: boolean;
 };
 
+/** Encrypts the frames of every track, inside what is negotiated. */
+export interface MediaFrames {
+  /** What peer connections must be made with. */
+  readonly rtcConfiguration: Partial<RTCConfiguration>;
+  /** Told of a sender before it sends anything; what it throws ends the sending. */
+  seal(sender: RTCRtpSender, mimeType: string): void;
+  /** Told of a receiver before it receives anything. */
+  open(receiver: RTCRtpReceiver, mimeType: string, streamId: string): void;
+}
+
 const disconnectedMs = 1000;
 const restartMs = 5000;
 const lookMs = 100;
@@ -54,6 +64,7 @@ export class Media {
   readonly #observer: MediaObserver;
   readonly #iceServers: IceServer[];
   readonly #transportPolicy: RTCIceTransportPolicy;
+  readonly #frames: MediaFrames | null;
   readonly #loadDevice: (rtpCapabilities: RtpCapabilities) => Promise<types.Device>;
   #routerCapabilities: RtpCapabilities;
   #device: Promise<types.Device> | null = null;
@@ -69,6 +80,8 @@ export class Media {
     rtpCapabilities: RtpCapabilities;
     iceServers: IceServer[];
     transportPolicy: RTCIceTransportPolicy;
+    /** null where nothing but SRTP encrypts. */
+    frames?: MediaFrames | null;
     /** Tests put a device of their own here. */
     loadDevice?: (rtpCapabilities: RtpCapabilities) => Promise<types.Device>;
   }) {
@@ -78,6 +91,7 @@ export class Media {
     this.#routerCapabilities = deps.rtpCapabilities;
     this.#iceServers = deps.iceServers;
     this.#transportPolicy = deps.transportPolicy;
+    this.#frames = deps.frames ?? null;
     this.#loadDevice = deps.loadDevice ?? loadDevice;
   }
 
@@ -96,8 +110,11 @@ export class Media {
   async send(track: MediaStreamTrack, options: SendOptions): Promise<Sender> {
     const { transport } = await this.#leg('send');
     const { streamId, paused, ...producing } = options;
+    const frames = this.#frames;
+    const mimeType = frames && (options.codec ?? (await this.#firstCodec(track.kind))).mimeType;
     return transport.produce({
       ...producing,
+      ...(frames && mimeType ? { onRtpSender: (sender: RTCRtpSender) => frames.seal(sender, mimeType) } : {}),
       track,
       stopTracks: false,
       disableTrackOnPause: false,
@@ -109,7 +126,10 @@ export class Media {
   /** Starts receiving one track that the server offered. */
   async receive(offer: ConsumerOffer, streamId: string): Promise<Receiver> {
     const { transport } = await this.#leg('receive');
+    const frames = this.#frames;
+    const mimeType = offer.rtpParameters.codecs[0]?.mimeType ?? 'unknown';
     return transport.consume({
+      ...(frames ? { onRtpReceiver: (receiver: RTCRtpReceiver) => frames.open(receiver, mimeType, streamId) } : {}),
       id: offer.consumerId,
       producerId: offer.producerId,
       kind: offer.kind,
@@ -198,6 +218,7 @@ export class Media {
       ...transportOptions(offer),
       iceServers: this.#iceServers,
       iceTransportPolicy: this.#transportPolicy,
+      ...(this.#frames ? { additionalSettings: this.#frames.rtcConfiguration } : {}),
     };
     const transport = direction === 'send' ? device.createSendTransport(options) : device.createRecvTransport(options);
     const idle = { cancelTimer: ignore, cancelLook: ignore, restarting: false, reported: false };
@@ -216,6 +237,14 @@ export class Media {
     transport.on('connectionstatechange', (state) => this.#changed(direction, leg, state));
     this.#lookAgain(leg);
     return leg;
+  }
+
+  /** The codec that is sent where none is asked for. */
+  async #firstCodec(kind: string): Promise<types.RtpCodecCapability> {
+    const device = await this.device();
+    const first = device.sendRtpCapabilities.codecs?.find((codec) => codec.kind === kind);
+    if (!first) throw new OtError('OT_UNSUPPORTED_BROWSER', `This browser sends no ${kind} that others understand`);
+    return first;
   }
 
   #lookAgain(leg: Leg): void {

@@ -190,6 +190,8 @@ export class OutgoingStream implements LinkedStream {
     const published = this.#describe();
     const again = this.#stream?.streamId;
     if (again) this.#link.forgetLeg(again, 'send');
+    await this.#link.encryption?.ready();
+    signal.throwIfAborted();
     const [{ stream, muted }] = await Promise.all([
       this.#link.wire.request('publish', {
         ...(again ? { streamId: again } : {}),

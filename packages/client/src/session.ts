@@ -1,8 +1,17 @@
 /** OpenTok's `Session`: the public face of one connection to a session. */
-import type { Answer, ArchiveShape, EventData, EventName, RequestData, RequestName } from '@cloister/protocol';
+import type {
+  Answer,
+  ArchiveShape,
+  EventData,
+  EventName,
+  JoinAnswer,
+  RequestData,
+  RequestName,
+} from '@cloister/protocol';
 import type { Connection } from './connection.ts';
 import { Emitter } from './emitter.ts';
-import { asOtError, notOffered, OtError } from './errors.ts';
+import { checkSecret } from './encryption.ts';
+import { asOtError, OtError } from './errors.ts';
 import { type Event, makeEvent, type SecurityLeg, type SessionEvents } from './events.ts';
 import { reportException } from './exceptions.ts';
 import { homeUrl, join } from './home.ts';
@@ -20,6 +29,8 @@ export interface SessionOptions {
   /** No `connectionCreated` and `connectionDestroyed` events. */
   connectionEventsSuppressed?: boolean;
   iceConfig?: IceConfig;
+  /** What all participants of an end-to-end encrypted session know, and nobody else: 8 to 256 characters. */
+  encryptionSecret?: string;
   /** Always so here: one connection for all subscribers. */
   singlePeerConnection?: boolean;
   /** Always so here: a session goes on when its media server is replaced. */
@@ -68,6 +79,7 @@ export class Session extends Emitter<SessionEvents> {
   readonly #publishers = new Set<Publisher>();
   readonly #subscribers = new Set<Subscriber>();
   #iceConfig: IceConfig | undefined;
+  #encryptionSecret: string | undefined;
   #link: Link | null = null;
   #connecting = false;
   #leaving = false;
@@ -81,6 +93,8 @@ export class Session extends Emitter<SessionEvents> {
     this.sessionId = sessionId;
     this.#options = options;
     this.#iceConfig = options.iceConfig;
+    if (options.encryptionSecret !== undefined) checkSecret(options.encryptionSecret);
+    this.#encryptionSecret = options.encryptionSecret;
     this.connect = Object.assign(
       (token: string, callback?: Callback) => {
         settle(this.#connect(token), callback);
@@ -134,6 +148,7 @@ export class Session extends Emitter<SessionEvents> {
       });
       link = new Link({
         joined,
+        ...this.#secretFor(joined),
         iceServers: iceServersOf(this.#iceConfig, joined.iceServers),
         transportPolicy: transportPolicyOf(this.#iceConfig),
         observer: {
@@ -367,8 +382,30 @@ export class Session extends Emitter<SessionEvents> {
     if (link) await link.media.setIceServers(iceServersOf(iceConfig, link.offeredIceServers));
   }
 
-  async setEncryptionSecret(_secret: string): Promise<void> {
-    throw notOffered('Session.setEncryptionSecret', 'end-to-end encryption of frames is not part of this version');
+  /**
+   * Sets the secret of an end-to-end encrypted session, before or after connecting. A change of it in a live session is told to the
+   * others at once; who does not set the same within some seconds is neither understood any more, nor understands.
+   */
+  async setEncryptionSecret(secret: string): Promise<void> {
+    checkSecret(secret);
+    const link = this.#link;
+    if (link && !link.encryption) throw notEncrypted();
+    await link?.encryption?.change(secret);
+    this.#encryptionSecret = secret;
+  }
+
+  /** Frames are encrypted exactly where the session asks for it: an application that gave a secret must not go on without. */
+  #secretFor({ e2ee }: JoinAnswer): { secret?: { sessionId: string; encryptionSecret: string } } {
+    const encryptionSecret = this.#encryptionSecret;
+    if (!e2ee && encryptionSecret !== undefined) throw notEncrypted();
+    if (!e2ee) return {};
+    if (encryptionSecret === undefined) {
+      throw new OtError(
+        'OT_ENCRYPTION_SECRET_MISSING',
+        'This session is end-to-end encrypted; give OT.initSession its encryptionSecret',
+      );
+    }
+    return { secret: { sessionId: this.sessionId, encryptionSecret } };
   }
 
   /** Not OpenTok's: every leg of this client with the SRTP suite that the server and this browser saw. */
@@ -500,6 +537,13 @@ function settle(work: Promise<unknown>, callback: Callback | undefined): void {
       if (callback) callback(error);
       else log.error(error.message);
     },
+  );
+}
+
+function notEncrypted(): OtError {
+  return new OtError(
+    'OT_INVALID_PARAMETER',
+    'There is an encryptionSecret, but this session is not end-to-end encrypted; create it with e2ee, or leave the secret out',
   );
 }
 

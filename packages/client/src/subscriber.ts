@@ -53,6 +53,8 @@ export class Subscriber extends Emitter<SubscriberEvents> {
   #shown: boolean;
   /** Whether this browser can decode the picture as the publisher sends it. */
   #decodable = true;
+  /** Whether this client has the encryption secret of the publisher. */
+  #understood = true;
   #connected = false;
   #blocked = false;
   #sizes: ResizeObserver | null = null;
@@ -207,6 +209,7 @@ export class Subscriber extends Emitter<SubscriberEvents> {
         log.error('The stream could not be received again', error);
         this.remove('networkDisconnected');
       },
+      understood: (understood) => this.#nowUnderstood(understood),
       event: (name, data) => this.#event(name, data),
     });
     // Video elements that others have listeners for exist before the first track does.
@@ -270,7 +273,7 @@ export class Subscriber extends Emitter<SubscriberEvents> {
     if (kind === 'video' && this.#network !== 'good') this.#qualityChanged('on');
     if (kind === 'video' && !this.#decodable) {
       this.#decodable = true;
-      this.#view.showUndecodable(false);
+      this.#view.showWhyDark(null);
       this.#showOrHide('codecChanged');
       if (this.#shown) this.#view.awaitPicture();
     }
@@ -307,6 +310,16 @@ export class Subscriber extends Emitter<SubscriberEvents> {
     this.dispatch(makeEvent('connected', this));
   }
 
+  /** What was shown last must not stay, as if the publisher stood still. */
+  #nowUnderstood(understood: boolean): void {
+    if (this.#understood === understood) return;
+    this.#understood = understood;
+    this.#view.showPicture(this.#shown && understood);
+    this.#view.showWhyDark(understood ? null : 'This participant has another encryption secret');
+    if (this.#shown && understood) this.#view.awaitPicture();
+    this.dispatch(makeEvent(understood ? 'encryptionSecretMatch' : 'encryptionSecretMismatch', this));
+  }
+
   #event<Name extends EventName>(name: Name, data: EventData<Name>): void {
     const told = { name, data } as { [Each in EventName]: { name: Each; data: EventData<Each> } }[EventName];
     if (told.name === 'codecNotSupported') {
@@ -314,7 +327,7 @@ export class Subscriber extends Emitter<SubscriberEvents> {
         `This browser cannot decode ${told.data.mimeType}: the sound comes alone until the publisher changes it`,
       );
       this.#decodable = false;
-      this.#view.showUndecodable(true);
+      this.#view.showWhyDark('This browser cannot decode the picture');
       this.#showOrHide('codecNotSupported');
     }
     if (told.name === 'subscriptionQuality') this.#qualityChanged(told.data.video);
@@ -342,7 +355,7 @@ export class Subscriber extends Emitter<SubscriberEvents> {
     const shown = (this.stream?.hasVideo ?? false) && this.#wanted.video && this.#network !== 'off' && this.#decodable;
     if (shown === this.#shown) return;
     this.#shown = shown;
-    this.#view.showPicture(shown);
+    this.#view.showPicture(shown && this.#understood);
     this.dispatch(makeEvent(shown ? 'videoEnabled' : 'videoDisabled', this, { reason }));
   }
 

@@ -131,12 +131,12 @@ export class VideoView {
     disabled.textContent = state === 'off' ? 'Poor network: sound only' : 'Poor network';
   }
 
-  /** The browser cannot decode the picture: said in words, instead of a black tile. */
-  showUndecodable(undecodable: boolean): void {
+  /** Why there is no picture though one is sent, in words instead of a black tile; null when there is one again. */
+  showWhyDark(why: string | null): void {
     const disabled = this.#parts?.disabled;
     if (!disabled) return;
-    disabled.classList.toggle('OT_active', undecodable);
-    disabled.textContent = undecodable ? 'This browser cannot decode the picture' : '';
+    disabled.classList.toggle('OT_active', why !== null);
+    disabled.textContent = why ?? '';
   }
 
   showBlocked(blocked: boolean): void {

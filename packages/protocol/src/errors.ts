@@ -393,6 +393,14 @@ const table = {
     fault: 'platform',
     client: 'OT_CONNECTION_LIMIT_EXCEEDED',
   },
+  FrameKeyMissing: {
+    status: 403,
+    opentok: 403,
+    message: 'This session is end-to-end encrypted, and this client has told of no key for its frames',
+    help: 'Give OT.initSession the encryptionSecret of the session, with a client SDK of this version.',
+    fault: 'caller',
+    client: 'OT_ENCRYPTION_SECRET_MISSING',
+  },
   RelayedMediaNotBuilt: {
     status: 501,
     opentok: 501,

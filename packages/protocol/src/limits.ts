@@ -84,6 +84,24 @@ const table = {
     why: 'SSRCs under one key of a sender: its tracks and layers, subscribed to more than once, within frameReplayWindow',
   },
   frameKeysKept: { value: 4, why: 'keys of one sender whose frames may still be under way' },
+  framesFailedInARow: {
+    value: 25,
+    why: 'frames of one track in a row that do not open before its subscriber is told: half a second of sound',
+  },
+  encryptionSecretCharsLeast: { value: 8, why: "OpenTok's bound" },
+  encryptionSecretChars: { value: 256, why: "OpenTok's bound" },
+  encryptionSecretIterations: {
+    value: 600_000,
+    why: 'PBKDF2 with SHA-256 for a secret that people choose; a quarter of a second in a browser, as long for each guess',
+  },
+  frameKeyLeadSeconds: {
+    value: 2,
+    why: 'a key of a new secret is told this long before it seals: the others stretch their secret meanwhile',
+  },
+  frameKeyGraceSeconds: {
+    value: 10,
+    why: 'after a change of the secret, those who still have the old one are understood this long, and no longer',
+  },
 
   // Rates: a bucket that holds `burst` and refills by `perSecond`
   restPerProjectPerSecond: { value: 2500, why: 'one project cannot take the whole node' },

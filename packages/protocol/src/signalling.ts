@@ -9,7 +9,7 @@
  */
 import { z } from 'zod';
 import { limits } from './limits.ts';
-import { mediaPolicy } from './security.ts';
+import { frameLayer, mediaPolicy } from './security.ts';
 import { suites } from './suites.ts';
 
 /** Raised when a frame changes in a way that an older client cannot read. */
@@ -62,6 +62,20 @@ export type StreamShape = z.infer<typeof streamShape>;
 /** A recording of the session. */
 export const archiveShape = z.object({ archiveId: id, name: z.string().max(limits.archiveTextChars) });
 export type ArchiveShape = z.infer<typeof archiveShape>;
+
+/**
+ * What a client tells of the key of its frames in an end-to-end encrypted session: enough for those who have the secret,
+ * nothing for anybody else.
+ */
+export const frameKeyShape = z.object({
+  /** Its id in the frames (RFC 9605, section 4.3); each of a connection's is above the one before. */
+  keyId: z.number().int().nonnegative(),
+  /** 128 random bits, new for each key, in base64url. */
+  nonce: z.string().regex(/^[\w-]{22}$/),
+  /** 256 bits that only who has the secret can make, in base64url. */
+  proof: z.string().regex(/^[\w-]{43}$/),
+});
+export type FrameKeyShape = z.infer<typeof frameKeyShape>;
 
 export const iceServer = z.object({
   urls: z.array(z.string()).min(1),
@@ -162,6 +176,8 @@ export const joinAnswer = z.object({
   iceServers: z.array(iceServer),
   mediaPolicy,
   mediaMode: z.enum(['routed', 'relayed']),
+  /** End-to-end encrypted: nobody publishes or subscribes before it has told of its frame key. */
+  e2ee: z.boolean(),
   /** Epoch of the session's home; every later frame of the server carries the current one. */
   epoch: z.number().int().positive(),
 });
@@ -182,6 +198,8 @@ export const requests = {
     data: z.object({ transportId: id, suite, dtlsVersion: z.string().max(32).nullable() }),
     answer: z.object({}),
   },
+  /** The key of this client's frames, and each later one before it seals with it. In end-to-end encrypted sessions only. */
+  announceFrameKey: { data: frameKeyShape, answer: z.object({}) },
   /**
    * Announces a stream; others learn of it when its first leg is allowed. With `streamId`, publishes a stream of this
    * connection again after `mediaReset`.
@@ -308,6 +326,8 @@ const errorBody = z.object({
 export const events = {
   connectionCreated: z.object({ connection: connectionShape }),
   connectionDestroyed: z.object({ connectionId: id, reason: disconnectReason }),
+  /** The key of the frames that a connection sends, told before its first stream and before each change. */
+  frameKeyAnnounced: z.object({ connectionId: id, key: frameKeyShape }),
   streamCreated: z.object({ stream: streamShape }),
   streamDestroyed: z.object({ streamId: id, reason: streamEndReason }),
   streamUpdated: z.object({
@@ -329,6 +349,8 @@ export const events = {
     direction,
     state: z.enum(['allowed', 'refused']),
     suiteSeenByServer: suite,
+    /** Frame encryption inside SRTP. */
+    frameLayer: frameLayer.nullable(),
     error: errorBody.nullable(),
   }),
   /** A publisher added a track to a stream that this client subscribes to. */
@@ -406,6 +428,8 @@ export const serverFrame = z.discriminatedUnion('type', [
     /** Everybody and everything that is in the session already. */
     connections: z.array(connectionShape),
     streams: z.array(streamShape),
+    /** Keys of those who may publish, in an end-to-end encrypted session. */
+    frameKeys: z.array(events.frameKeyAnnounced),
     forceMuted: z.boolean(),
     /** Recordings that are under way. */
     archives: z.array(archiveShape),

@@ -95,6 +95,7 @@ interface OpeningKey {
   readonly windows: Map<number, ReplayWindow>;
   /** The highest counter of all SSRCs: they share it, so that what is a window behind it is old in each. */
   newest: number;
+  stopped: boolean;
 }
 
 /** Opens what one sender sent. */
@@ -102,16 +103,25 @@ export class FrameOpener {
   readonly #keys = new Map<bigint, OpeningKey>();
 
   /**
-   * A key whose frames are opened from now on; the latest few are kept, for frames that are still under way.
+   * A key whose frames are opened from now on; the latest few are kept, for frames that are still under way. One that was stopped
+   * goes on as it is.
    * @throws RangeError for an id that there is: what was opened with it would open again
    */
   add(key: FrameKey): void {
-    if (this.#keys.has(key.keyId)) throw new RangeError(`there is a key ${key.keyId}`);
-    this.#keys.set(key.keyId, { key, windows: new Map(), newest: -1 });
+    const kept = this.#keys.get(key.keyId);
+    if (kept && !kept.stopped) throw new RangeError(`there is a key ${key.keyId}`);
+    if (kept) kept.stopped = false;
+    else this.#keys.set(key.keyId, { key, windows: new Map(), newest: -1, stopped: false });
     for (const oldest of this.#keys.keys()) {
       if (this.#keys.size <= limits.frameKeysKept) break;
       this.#keys.delete(oldest);
     }
+  }
+
+  /** Frames of this key do not open, until it is added again. What it opened stays known. */
+  stop(keyId: bigint): void {
+    const kept = this.#keys.get(keyId);
+    if (kept) kept.stopped = true;
   }
 
   /**
@@ -124,7 +134,7 @@ export class FrameOpener {
       const { metadata, rest } = layout.take(sealedFrame);
       const header = decodeHeader(rest);
       const kept = this.#keys.get(header.keyId);
-      if (!kept) throw new FrameDropped('no key', `there is no key ${header.keyId} for a frame`);
+      if (!kept || kept.stopped) throw new FrameDropped('no key', `there is no key ${header.keyId} for a frame`);
       if (header.counter >= limits.framesPerKey)
         throw new FrameDropped('broken', `${header.counter} is no counter of a key`);
       const counter = Number(header.counter);

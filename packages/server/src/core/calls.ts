@@ -78,6 +78,7 @@ export class Calls {
       iceServers: this.#site.iceServers(),
       mediaPolicy: session.policy,
       mediaMode: session.mediaMode,
+      e2ee: session.e2ee,
       epoch: this.#live.get(session.id)?.epoch ?? this.#nextEpoch(),
     };
   }
@@ -132,6 +133,7 @@ export class Calls {
         streams: new Map(),
         subscriptions: new Map(),
         legs: new Map(),
+        frameKey: null,
         closed: false,
       };
       home.enter(self);

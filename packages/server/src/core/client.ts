@@ -3,6 +3,7 @@ import type {
   Answer,
   ArchiveShape,
   ConnectionShape,
+  EventData,
   ParsedRequest,
   RequestName,
   RtpCapabilities,
@@ -11,6 +12,7 @@ import type {
 import type { Ids } from '../lib/index.ts';
 import { type Connection, connectionShape } from './connection.ts';
 import type { Actor } from './event.ts';
+import { announceFrameKey, toldKey } from './frame-key.ts';
 import { forceDisconnect, forceMuteAll, forceMuteStream, forceUnpublish } from './moderation.ts';
 import { produce, publish, unpublish, updateStream } from './publishing.ts';
 import { requireCapability } from './role.ts';
@@ -31,6 +33,7 @@ export interface Welcome {
   readonly mediaPolicy: Connection['home']['session']['policy'];
   readonly connections: ConnectionShape[];
   readonly streams: StreamShape[];
+  readonly frameKeys: EventData<'frameKeyAnnounced'>[];
   readonly forceMuted: boolean;
   readonly archives: ArchiveShape[];
 }
@@ -70,6 +73,7 @@ function welcomeOf(connection: Connection): Welcome {
     mediaPolicy: home.session.policy,
     connections: [...home.connections.values()].filter((other) => other !== connection).map(connectionShape),
     streams: [...home.streams.values()].filter((stream) => stream.announced).map(streamShape),
+    frameKeys: [...home.connections.values()].flatMap((other) => (other === connection ? [] : (toldKey(other) ?? []))),
     forceMuted: home.mute.active,
     archives: home.watcher?.archives() ?? [],
   };
@@ -90,6 +94,7 @@ function actionsOf(connection: Connection, ids: Ids): Actions {
     connectTransport: (data) => connectTransport(connection, data),
     restartIce: (data) => restartIce(connection, data),
     reportSuite: (data) => reportSuite(connection, data),
+    announceFrameKey: (data) => announceFrameKey(connection, data),
     publish: begins((data) => publish(connection, data, ids)),
     produce: (data) => produce(connection, data),
     updateStream: (data) => updateStream(connection, data),

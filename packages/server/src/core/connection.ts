@@ -6,6 +6,7 @@ import type {
   ErrorBody,
   EventData,
   EventName,
+  FrameKeyShape,
   RtpCapabilities,
   Suite,
 } from '@cloister/protocol';
@@ -58,6 +59,8 @@ export interface Connection {
   readonly subscriptions: Map<string, { readonly rtpCapabilities: RtpCapabilities }>;
   /** Open legs, by `direction:streamId`. */
   readonly legs: Map<string, LegEntry>;
+  /** What it last told of the key of its frames; null before, and where frames are not encrypted. */
+  frameKey: FrameKeyShape | null;
   closed: boolean;
 }
 

@@ -6,6 +6,7 @@
 import { type Direction, keyBits, type Leg, type MediaPolicy, PlatformError, type Suite } from '@cloister/protocol';
 import type { Connection, TransportState } from './connection.ts';
 import type { Actor } from './event.ts';
+import { frameLayerOf } from './frame-key.ts';
 
 export interface LegEntry {
   readonly id: string;
@@ -62,7 +63,7 @@ export function openLeg(connection: Connection, transport: TransportState, strea
       dtlsVersion: transport.dtlsVersion,
       zone: connection.home.session.zone,
       state: refusal ? 'refused' : 'allowed',
-      frameLayer: null,
+      frameLayer: frameLayerOf(connection),
       connectedAt: connection.home.now,
       closedAt: refusal ? connection.home.now : null,
     },
@@ -119,6 +120,7 @@ function tell(connection: Connection, leg: Leg, refusal: PlatformError | null): 
     direction: leg.direction,
     state: refusal ? 'refused' : 'allowed',
     suiteSeenByServer: leg.suiteSeenByServer ?? 'unknown',
+    frameLayer: leg.frameLayer,
     error: refusal ? refusal.toBody() : null,
   });
 }

@@ -2,6 +2,7 @@
 import { type Answer, limits, type ParsedRequest, PlatformError } from '@cloister/protocol';
 import type { Ids } from '../lib/index.ts';
 import type { Connection } from './connection.ts';
+import { requireFrameKey } from './frame-key.ts';
 import { judge } from './leg.ts';
 import { requireCapability } from './role.ts';
 import { type Stream, streamShape } from './stream.ts';
@@ -15,6 +16,7 @@ export async function publish(
 ): Promise<Answer<'publish'>> {
   requireCapability(connection.role, 'publish', 'publish');
   peerOf(connection);
+  requireFrameKey(connection);
   const muted = connection.home.mute.active;
   if (wish.streamId !== undefined) return { stream: streamShape(ownStream(connection, wish.streamId)), muted: false };
   const { home } = connection;

@@ -1,6 +1,7 @@
 /** Subscribing: consumers are made paused, and run once the client is ready and the leg is recorded and allowed. */
 import { type Answer, limits, type ParsedRequest, PlatformError } from '@cloister/protocol';
 import type { Connection } from './connection.ts';
+import { requireFrameKey } from './frame-key.ts';
 import { closeLegs } from './leg.ts';
 import { requireCapability } from './role.ts';
 import { peerOf, settleLeg } from './transport.ts';
@@ -12,6 +13,7 @@ export async function subscribe(
 ): Promise<Answer<'subscribe'>> {
   requireCapability(connection.role, 'subscribe', 'subscribe');
   const peer = peerOf(connection);
+  requireFrameKey(connection);
   const stream = connection.home.streams.get(wish.streamId);
   if (!stream?.announced) throw new PlatformError('StreamNotFound', { streamId: wish.streamId });
   if (connection.subscriptions.has(wish.streamId))
