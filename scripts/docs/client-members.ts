@@ -11,9 +11,6 @@ const noCaptions = absent('The server makes no captions. Asking for them fails w
 const noFilters = absent(
   'Fails with `OT_NOT_SUPPORTED`. Put a track of your own through `audioSource` or `videoSource` instead.',
 );
-const noEncryption = absent(
-  'End-to-end encryption of frames is not part of this version. Fails with `OT_NOT_SUPPORTED`.',
-);
 const notMeasured = absent('Nothing here measures it.');
 
 /**
@@ -26,13 +23,12 @@ export const fates: Readonly<Record<string, Fate>> = {
   ),
   'OT.getSupportedCodecs': differs('What the browser can do; the platform carries VP8, VP9 and H.264.'),
   'OT.hasMediaProcessorSupport': differs('Always false: see `setVideoMediaProcessorConnector`.'),
-  'OT.hasEndToEndEncryptionSupport': differs('Always false in this version.'),
   'OT.registerScreenSharingExtension': absent(
     'Browsers share their screen without an extension. Throws `OT_NOT_SUPPORTED`.',
   ),
   'OT.reportIssue': absent('Reports are not collected. Fails with `OT_REPORT_ISSUE_FAILED`.'),
   'OT.initSession': differs(
-    '`encryptionSecret` and `ipWhitelist` throw `OT_NOT_SUPPORTED`. `singlePeerConnection` and `sessionMigration` are always so. `apiUrl` is ours: the address of the platform.',
+    '`ipWhitelist` throws `OT_NOT_SUPPORTED`. An `encryptionSecret` for a session that is not end-to-end encrypted makes `connect` fail. `singlePeerConnection` and `sessionMigration` are always so. `apiUrl` is ours: the address of the platform.',
   ),
   'OT.MediaProcessorConnector': noFilters,
   'OT.BackgroundBlurFilter': noFilters,
@@ -45,7 +41,6 @@ export const fates: Readonly<Record<string, Fate>> = {
   'OT.CpuPerformanceState': notMeasured,
   'OT.QualityScore': notMeasured,
   'Session event cpuPerformanceChanged': absent('The browser is not asked for its load, so the event does not come.'),
-  'Session.setEncryptionSecret': noEncryption,
   'Session.signal': differs(
     '`data` may be up to 8 kB and `type` up to 128 bytes; more fails with `OT_INVALID_PARAMETER`.',
   ),
@@ -68,8 +63,6 @@ export const fates: Readonly<Record<string, Fate>> = {
   'Publisher.getTargetScalabilityMode': differs('Always undefined.'),
   'Publisher.getStats': differs('One entry, without `subscriberId` and `connectionId`: a routed stream is sent once.'),
   'Subscriber event captionReceived': noCaptions,
-  'Subscriber event encryptionSecretMismatch': noEncryption,
-  'Subscriber event encryptionSecretMatch': noEncryption,
   'Subscriber event qualityScoreChanged': absent('Not measured, so the event does not come.'),
   'Subscriber event videoQualityChanged': absent(
     'Not measured, so the event does not come; `getStats` has the numbers.',

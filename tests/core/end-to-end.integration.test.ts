@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { camera, settled, type TestClient, type TestPlatform, testPlatform } from './platform.ts';
+import { camera, type TestClient, type TestPlatform, testPlatform } from './platform.ts';
 
 const key = { keyId: 0, nonce: 'n'.repeat(22), proof: 'p'.repeat(43) };
 

@@ -76,6 +76,8 @@ const SUBSCRIBER_EVENTS = [
   'connected',
   'destroyed',
   'disconnected',
+  'encryptionSecretMatch',
+  'encryptionSecretMismatch',
   'videoDimensionsChanged',
   'videoDisabled',
   'videoDisableWarning',
@@ -238,6 +240,14 @@ function mediaOf(target: string): MediaStream {
 
 function nextFrame(video: HTMLVideoElement): Promise<void> {
   return new Promise((resolve) => video.requestVideoFrameCallback(() => resolve()));
+}
+
+/** The colour of a target as it is seen now, with or without a picture. */
+function glance(target: string): readonly [number, number, number] {
+  const drawing = new OffscreenCanvas(160, 120).getContext('2d');
+  if (!drawing) throw new Error('no canvas');
+  drawing.drawImage(videoOf(target), 0, 0, 160, 120);
+  return measure(drawing.getImageData(0, 0, 160, 120).data).colour;
 }
 
 /** Looks at some frames of a picture, each at its coming. */
@@ -526,7 +536,9 @@ const rig = {
   publish,
   subscribe,
   waitFor,
+  glance,
   look,
+  mediaOf,
   listen,
   heard,
   stopListening,

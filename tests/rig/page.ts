@@ -83,9 +83,11 @@ export class Participant {
   /**
    * Opens the page in a browser. Chromium drops what it loads when an interface of the machine appears, which tests with
    * network namespaces make happen; a person would load the page again.
+   * @param script run before any of the page's own
    */
-  static async open(browser: TestBrowser, site: Site): Promise<Participant> {
+  static async open(browser: TestBrowser, site: Site, script?: string): Promise<Participant> {
     const page = await browser.newPage();
+    if (script) await page.evaluateOnNewDocument(script);
     for (let loads = 0; loads < LOADS; loads += 1) {
       await page.goto(site.origin);
       if (await page.evaluate(() => 'rig' in window && 'OT' in window)) return new Participant(page);
@@ -167,6 +169,11 @@ export class Participant {
   look(target: string, frames = 15): Promise<Look> {
     const seen = this.page.evaluate((what, count) => window.rig.look(what, count), target, frames);
     return within(WAIT_MS, `${frames} frames of ${target}`, seen);
+  }
+
+  /** The colour of `publisher` or of a subscribed stream as it is seen now, also where there is no picture. */
+  glance(target: string): Promise<readonly [number, number, number]> {
+    return this.page.evaluate((what) => window.rig.glance(what), target);
   }
 
   /** Listens until a sound has begun `onsets` times. */

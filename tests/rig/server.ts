@@ -17,7 +17,8 @@ import { Feed, within } from './wait.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const PROGRAM = [path.join(root, 'packages/server/src/cli/main.ts'), 'serve'];
-const MEDIA_PORTS = 40;
+/** So many ports a platform needs for media. */
+export const MEDIA_PORTS = 40;
 const START_MS = 90_000;
 const STOP_MS = 30_000;
 

@@ -14,6 +14,7 @@ const welcome = {
   mediaPolicy: 'prefer-aes256',
   connections: [],
   streams: [],
+  frameKeys: [],
   forceMuted: false,
   archives: [{ archiveId: 'running', name: 'Before' }],
   heartbeatSeconds: 5,

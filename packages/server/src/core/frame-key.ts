@@ -16,7 +16,9 @@ export async function announceFrameKey(
   if (!connection.home.session.e2ee)
     throw new PlatformError('WrongState', { why: 'this session is not end-to-end encrypted' });
   if (connection.frameKey && key.keyId <= connection.frameKey.keyId)
-    throw new PlatformError('WrongState', { why: `the frame key ${key.keyId} is not above ${connection.frameKey.keyId}` });
+    throw new PlatformError('WrongState', {
+      why: `the frame key ${key.keyId} is not above ${connection.frameKey.keyId}`,
+    });
   connection.frameKey = key;
   const told = toldKey(connection);
   if (told) connection.home.broadcast('frameKeyAnnounced', told, connection);
