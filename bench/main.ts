@@ -25,6 +25,7 @@ const FIGURES = {
   forwarding: { title: 'Forwarding', seconds: 720 },
   suites: { title: 'The price of the suites', seconds: 120 },
   memory: { title: 'Memory', seconds: 420 },
+  e2ee: { title: 'Encrypting frames', seconds: 900 },
   'archive-compose': { title: 'Composing and encoding recordings', seconds: 900 },
   'archive-core': { title: 'Recordings on one core', seconds: 900 },
   'archive-seal': { title: 'Sealing and opening archives', seconds: 600 },

@@ -19,6 +19,8 @@ export interface BrowserOptions {
   /** Holds back the timers of pages in the background, as browsers do for people, and soon as far as it ever goes (Chromium). */
   readonly throttled?: boolean;
   readonly args?: readonly string[];
+  /** Settings of Firefox, beside those that every test has. */
+  readonly prefs?: Readonly<Record<string, boolean | number | string>>;
 }
 
 /** Makes the window of a page so large that the page itself has this size. For browsers that share a tab. */
@@ -118,7 +120,7 @@ export async function launchBrowser(name: BrowserName, options: BrowserOptions =
     userDataDir: tempFolder(name),
     args: launchArgs(name, options),
     env: { ...process.env, MOZ_DISABLE_CONTENT_SANDBOX: '1', HOME: tempFolder(`${name}-home`) },
-    ...(name === 'firefox' ? { extraPrefsFirefox: FIREFOX_PREFS } : {}),
+    ...(name === 'firefox' ? { extraPrefsFirefox: { ...FIREFOX_PREFS, ...options.prefs } } : {}),
     // What is shared has the size of its window, not of a pretended one.
     ...(options.sharedTab ? { defaultViewport: null } : {}),
     // Puppeteer switches throttling off by itself.

@@ -4,18 +4,21 @@
  * A page's script, to be run before the SDK is loaded.
  *
  * `record`: `window.frameSpy` has the bytes of frames before and after they were sealed. Frames of one track are in their order.
+ * `time`: it has how long each frame took in milliseconds, and how many bytes it grew by.
  * `count`: it has an entry for each frame that went no further, with nothing in it.
  * `blind`: frames go through as they are, so that a receiver shows what it makes of sealed ones.
  */
-export function frameSpy(how: 'record' | 'count' | 'blind'): string {
+export function frameSpy(how: 'record' | 'time' | 'count' | 'blind'): string {
   return `(${inPage})(${JSON.stringify(how)}, ${JSON.stringify(`(${inWorker})`)});`;
 }
 
-/** One frame on its way out. */
+/** One frame; what was not asked for is empty. */
 export interface SpiedFrame {
   /** In base64. */
   readonly before: string;
   readonly after: string;
+  readonly ms: number;
+  readonly added: number;
 }
 
 declare global {
@@ -53,15 +56,20 @@ function inWorker(how: string): void {
         super({
           async transform(frame, controller) {
             const before = how === 'record' ? text(frame.data) : '';
+            const { byteLength } = frame.data;
+            const began = performance.now();
             let went = false;
             await transformer?.transform?.(frame, {
               enqueue(made: Frame) {
                 went = true;
-                if (how === 'record') channel.postMessage({ before, after: text(made.data) });
+                const ms = performance.now() - began;
+                const added = made.data.byteLength - byteLength;
+                if (how === 'record') channel.postMessage({ before, after: text(made.data), ms, added });
+                if (how === 'time') channel.postMessage({ before, after: '', ms, added });
                 controller.enqueue(made);
               },
             } as TransformStreamDefaultController<Frame>);
-            if (how === 'count' && !went) channel.postMessage({ before: '', after: '' });
+            if (how === 'count' && !went) channel.postMessage({ before: '', after: '', ms: 0, added: 0 });
           },
         });
     }
