@@ -43,12 +43,12 @@ export class Customer {
     this.sdk = new Sdk(credentials.apiKey, credentials.apiSecret, credentials.url);
   }
 
-  /** Makes a routed session; → its id. */
-  async session(): Promise<string> {
+  /** Makes a session; → its id. */
+  async session(mediaMode: 'routed' | 'relayed' = 'routed'): Promise<string> {
     const create = promisify(this.sdk.createSession.bind(this.sdk)) as (options: {
-      mediaMode: 'routed';
+      mediaMode: 'routed' | 'relayed';
     }) => Promise<{ sessionId: string }>;
-    return (await create({ mediaMode: 'routed' })).sessionId;
+    return (await create({ mediaMode })).sessionId;
   }
 
   /** What a page needs to join. */

@@ -10,6 +10,7 @@ import { errorFromBody, OtError } from './errors.ts';
 import type { SecurityLeg } from './events.ts';
 import { log } from './log.ts';
 import { Media } from './media.ts';
+import { Mesh } from './relayed/mesh.ts';
 import { Stream } from './stream.ts';
 import { type CloseReason, type Socket, type Welcome, Wire } from './wire.ts';
 
@@ -33,10 +34,13 @@ export interface LinkObserver {
   closed(reason: CloseReason, error: OtError | null): void;
 }
 
+type Between = EventData<'leg'>['between'];
+
 interface LegState {
   state: 'allowed' | 'refused';
-  suite: Suite;
+  suite: Suite | null;
   error: OtError | null;
+  between?: Between;
 }
 
 export class Link {
@@ -55,6 +59,7 @@ export class Link {
   readonly #reported = new Map<Direction, Suite>();
   #welcome: Welcome | null = null;
   #media: Media | null = null;
+  #mesh: Mesh | null = null;
   #closed: OtError | null = null;
   readonly #stopListening: () => void;
 
@@ -78,6 +83,7 @@ export class Link {
         down: () => deps.observer.down(),
         up: () => {
           void this.#media?.repair();
+          this.#mesh?.repair();
           deps.observer.up();
         },
         closed: (reason, error) => this.#ended(reason, error),
@@ -86,6 +92,7 @@ export class Link {
     const stopNetwork = onNetworkChange(() => {
       this.wire.nudge();
       this.#media?.restartIce();
+      this.#mesh?.restartIce();
     });
     // A page that is closed leaves at once, instead of after the time in which it could have come back.
     const leave = () => this.close();
@@ -105,7 +112,18 @@ export class Link {
       throw error;
     }
     const welcome = this.#welcome;
-    this.#media = new Media({
+    if (this.#joined.mediaMode === 'relayed') {
+      const { servers, transportPolicy } = this.#iceConfig;
+      const ownId = welcome.connection.connectionId;
+      this.#mesh = new Mesh({ wire: this.wire, clock: this.clock, ownId, iceServers: servers, transportPolicy });
+    } else this.#media = this.#makeMedia(welcome);
+    for (const shape of [welcome.connection, ...welcome.connections]) this.#met(shape);
+    for (const shape of welcome.streams) this.addStream(shape);
+    return welcome;
+  }
+
+  #makeMedia(welcome: Welcome): Media {
+    const media = new Media({
       wire: this.wire,
       clock: this.clock,
       rtpCapabilities: welcome.rtpCapabilities,
@@ -120,19 +138,28 @@ export class Link {
     });
     // Asking the browser what it can blocks the page for a while, so the application is told first that it is connected;
     // whoever publishes or subscribes later need not wait for it.
-    const media = this.#media;
     this.clock.after(0, () => {
       if (!this.#closed) media.device().catch((error: unknown) => log.warn('This browser has no usable WebRTC', error));
     });
-    for (const shape of [welcome.connection, ...welcome.connections]) this.#met(shape);
-    for (const shape of welcome.streams) this.addStream(shape);
-    return welcome;
+    return media;
   }
 
   get media(): Media {
     if (!this.#media || this.#closed)
       throw this.#closed ?? new OtError('OT_NOT_CONNECTED', 'The session is not connected');
     return this.#media;
+  }
+
+  /** The pairs of a relayed session; null in a routed one. */
+  get mesh(): Mesh | null {
+    if (this.#closed) throw this.#closed;
+    return this.#mesh;
+  }
+
+  /** Other ICE servers, for connections that run and those to come. */
+  async setIceServers(iceServers: JoinAnswer['iceServers']): Promise<void> {
+    this.#mesh?.setIceServers(iceServers);
+    await this.#media?.setIceServers(iceServers);
   }
 
   /** The platform's own ICE servers. */
@@ -229,6 +256,7 @@ export class Link {
     else if (told.name === 'streamUpdated') this.#updated(told.data);
     else if (told.name === 'leg') this.#legEvent(told.data);
     else if (told.name === 'mediaReset') this.#reset(told.data);
+    this.#mesh?.event(name, data);
     if ('streamId' in told.data) {
       const { streamId } = told.data;
       for (const stream of [...this.outgoing, ...this.incoming]) {
@@ -248,10 +276,12 @@ export class Link {
     } else stream[changed] = newValue === true;
   }
 
-  #legEvent({ streamId, direction, state, suiteSeenByServer, error }: EventData<'leg'>): void {
-    const name = key(streamId, direction);
+  #legEvent({ streamId, direction, state, suiteSeenByServer, error, between }: EventData<'leg'>): void {
+    // Of an own stream in a relayed session there is a leg to each subscriber.
+    const others = between && between.subscriberId !== this.self.connectionId ? ` ${between.subscriberId}` : '';
+    const name = key(streamId, direction) + others;
     const refusal = error ? errorFromBody(error, 'OT_MEDIA_SUITE_REFUSED') : null;
-    const leg: LegState = { state, suite: suiteSeenByServer, error: refusal };
+    const leg: LegState = { state, suite: suiteSeenByServer, error: refusal, ...(between ? { between } : {}) };
     this.#legs.set(name, leg);
     for (const settle of [...(this.#legWaiters.get(name) ?? [])]) settle(leg);
     this.#observer.legChanged(this.#securityLeg(name));
@@ -266,13 +296,30 @@ export class Link {
 
   #securityLeg(name: string): SecurityLeg {
     const [direction, streamId] = name.split(' ') as [Direction, string];
-    const { state, suite } = this.#legs.get(name) as LegState;
+    const { state, suite, between } = this.#legs.get(name) as LegState;
+    const common = { streamId, direction, state, suiteSeenByServer: suite };
+    if (between) return { ...common, ...this.#betweenClients(between) };
     return {
-      streamId,
-      direction,
-      state,
-      suiteSeenByServer: suite,
+      ...common,
+      connectionId: this.self.connectionId,
+      observedBy: 'server',
+      peerConnectionId: null,
       suiteReportedByClient: this.#reported.get(direction) ?? null,
+      suiteReportedByPeer: null,
+    };
+  }
+
+  /** What this browser said is taken from it, not from what the server says that it was told. */
+  #betweenClients(between: NonNullable<Between>) {
+    const { subscriberId, publisherId, suiteReportedBySubscriber, suiteReportedByPublisher } = between;
+    const subscribes = subscriberId === this.self.connectionId;
+    const own = this.#mesh?.suiteWith(subscribes ? publisherId : subscriberId);
+    return {
+      connectionId: subscriberId,
+      observedBy: 'clients' as const,
+      peerConnectionId: publisherId,
+      suiteReportedByClient: (subscribes ? own : null) ?? suiteReportedBySubscriber,
+      suiteReportedByPeer: (subscribes ? null : own) ?? suiteReportedByPublisher,
     };
   }
 
@@ -291,6 +338,7 @@ export class Link {
     this.#closed = error ?? new OtError('OT_DISCONNECTED', `The session was disconnected (${reason})`);
     this.#stopListening();
     this.#media?.close();
+    this.#mesh?.close();
     const refused: LegState = { state: 'refused', suite: 'unknown', error: this.#closed };
     for (const waiters of this.#legWaiters.values()) for (const settle of [...waiters]) settle(refused);
     this.#observer.closed(reason, error);

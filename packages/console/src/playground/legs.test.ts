@@ -65,6 +65,10 @@ test('for own open legs this browser’s word to the page goes before the server
     state: 'allowed' as const,
     suiteSeenByServer: 'AEAD_AES_256_GCM' as const,
     suiteReportedByClient: 'AES_CM_128_HMAC_SHA1_80' as const,
+    connectionId: 'me',
+    observedBy: 'server' as const,
+    peerConnectionId: null,
+    suiteReportedByPeer: null,
   };
   const [row] = legRows(record, [said], directory);
   assert.equal(row?.suiteReportedByClient, 'AES_CM_128_HMAC_SHA1_80');

@@ -6,6 +6,7 @@ import type {
   ErrorBody,
   EventData,
   EventName,
+  PeerWanted,
   RtpCapabilities,
   Suite,
 } from '@cloister/protocol';
@@ -38,6 +39,12 @@ export interface TransportState {
   legs: number;
 }
 
+export interface Subscription {
+  readonly rtpCapabilities: RtpCapabilities;
+  /** In a relayed session: what its publisher sends. */
+  readonly wanted?: PeerWanted;
+}
+
 export interface Connection {
   readonly id: string;
   readonly createdAt: number;
@@ -55,7 +62,7 @@ export interface Connection {
   /** Streams that it publishes, announced or not. */
   readonly streams: Map<string, Stream>;
   /** Streams that it subscribes to. */
-  readonly subscriptions: Map<string, { readonly rtpCapabilities: RtpCapabilities }>;
+  readonly subscriptions: Map<string, Subscription>;
   /** Open legs, by `direction:streamId`. */
   readonly legs: Map<string, LegEntry>;
   closed: boolean;
