@@ -9,7 +9,13 @@ import { suites } from './suites.ts';
 const mid = z.string().max(32);
 
 /** Which track of which stream an m-section of the sender's description carries. */
-export const peerTrack = z.object({ mid, streamId: z.string().min(1).max(128), kind: z.enum(['audio', 'video']) });
+export const peerTrack = z.object({
+  mid,
+  streamId: z.string().min(1).max(128),
+  kind: z.enum(['audio', 'video']),
+  /** Of sound: its receiver decodes two channels, which it has to say itself (RFC 7587, section 6.1). */
+  stereo: z.boolean().optional(),
+});
 export type PeerTrack = z.infer<typeof peerTrack>;
 
 /**

@@ -1,4 +1,4 @@
-/** One stream on its way in from its publisher: asked for, its tracks received, and received again when their pair is built anew. */
+/** One stream on its way in from its publisher: asked for, its tracks received, and again when their pair is built anew. */
 import type { EventData, EventName, MediaKind } from '@cloister/protocol';
 import { limits } from '@cloister/protocol/limits';
 import { asOtError, OtError } from '../errors.ts';
@@ -9,6 +9,8 @@ import type { Stream } from '../stream.ts';
 import type { Mesh, Sink } from './mesh.ts';
 import type { PeerReceiver } from './peer.ts';
 
+const startMs = 15_000;
+
 export class RelayedIncoming implements LinkedStream, Incoming, Sink {
   readonly streamId: string;
   readonly connectionId: string;
@@ -17,10 +19,12 @@ export class RelayedIncoming implements LinkedStream, Incoming, Sink {
   readonly #wanted: () => Wanted;
   readonly #observer: IncomingObserver;
   readonly #receivers = new Map<MediaKind, PeerReceiver>();
-  #work = new AbortController();
-  /** Resolved by the first track of a connection. */
-  #arrived = Promise.withResolvers<void>();
   #asked: Promise<unknown> = Promise.resolve();
+  /** Settled when its media comes for the first time, or cannot; null from then on. */
+  #starting: PromiseWithResolvers<void> | null = Promise.withResolvers();
+  /** Whether an end has reported the leg of its connection. */
+  #secured = false;
+  #connected = false;
   #cancelPatience: (() => void) | null = null;
   #ended = false;
 
@@ -42,12 +46,15 @@ export class RelayedIncoming implements LinkedStream, Incoming, Sink {
     this.#link.incoming.add(this);
     // The publisher may be faster than the answer.
     this.#mesh.expect(this);
+    const started = this.#starting?.promise;
+    started?.catch(() => undefined);
     try {
       const { audio, video, preferred } = this.#wanted();
       const wish = { streamId: this.streamId, rtpCapabilities: {}, audio, video, ...(preferred ? { preferred } : {}) };
       this.#asked = this.#link.wire.request('subscribe', wish);
       await this.#asked;
-      await this.#connected(this.#work.signal);
+      this.#await(startMs, 'The connection with the publisher was not made in time; check that UDP leads to it');
+      await started;
     } catch (error) {
       if (this.#ended) throw new OtError('OT_STREAM_DESTROYED', 'The subscription was ended before it stood');
       this.stop();
@@ -59,12 +66,13 @@ export class RelayedIncoming implements LinkedStream, Incoming, Sink {
   stop(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#work.abort();
+    this.#starting?.reject(new OtError('OT_STREAM_DESTROYED', 'The subscription was ended before it stood'));
     this.#cancelPatience?.();
     this.#link.incoming.delete(this);
     this.#receivers.clear();
     this.#mesh.forget(this);
     if (this.#link.closedBy || !this.#link.streams.has(this.streamId)) return;
+    // Where the server refused it there is nothing to end.
     this.#asked
       .then(() => this.#link.wire.request('unsubscribe', { streamId: this.streamId }))
       .catch((error: unknown) => log.debug('The subscription was gone already', error));
@@ -77,23 +85,25 @@ export class RelayedIncoming implements LinkedStream, Incoming, Sink {
   }
 
   event<Name extends EventName>(name: Name, data: EventData<Name>): void {
-    if (!this.#ended) this.#observer.event(name, data);
+    if (this.#ended) return;
+    if (name === 'leg') {
+      const { between, state } = data as EventData<'leg'>;
+      if (between?.publisherId !== this.connectionId || state !== 'allowed') return;
+      this.#secured = true;
+      this.#settle();
+    }
+    this.#observer.event(name, data);
   }
 
   /** The connection over which it came is gone; its publisher sends it again over the next. */
   rebuild(): void {
     if (this.#ended) return;
-    this.#work.abort();
-    const work = new AbortController();
-    this.#work = work;
     this.#receivers.clear();
-    this.#arrived = Promise.withResolvers();
-    this.#link.forgetLeg(this.streamId, 'receive');
+    this.#secured = false;
+    if (!this.#connected) return;
+    this.#connected = false;
     this.#observer.disconnected();
-    this.#cancelPatience ??= this.#link.clock.after(limits.resumeSeconds * 1000, () =>
-      this.failed(new OtError('OT_ICE_WORKFLOW_FAILED', 'The connection with the publisher did not come back in time')),
-    );
-    this.#connected(work.signal).catch((error: unknown) => log.debug('The stream is not back yet', error));
+    this.#await(limits.resumeSeconds * 1000, 'The connection with the publisher did not come back in time');
   }
 
   // -------------------------------------------------------------------------------------------------------- for the mesh
@@ -102,7 +112,7 @@ export class RelayedIncoming implements LinkedStream, Incoming, Sink {
     if (this.#ended) return;
     this.#receivers.set(kind, receiver);
     this.#observer.track(kind, receiver.track);
-    this.#arrived.resolve();
+    this.#settle();
   }
 
   lost(): void {
@@ -111,18 +121,27 @@ export class RelayedIncoming implements LinkedStream, Incoming, Sink {
 
   failed(error: OtError): void {
     if (this.#ended) return;
-    this.#arrived.reject(error);
     this.#cancelPatience?.();
-    this.#observer.failed(error);
+    // Whoever waits for `start` learns of it there.
+    if (this.#starting) this.#starting.reject(error);
+    else this.#observer.failed(error);
   }
 
-  async #connected(signal: AbortSignal): Promise<void> {
-    const arrived = this.#arrived.promise;
-    arrived.catch(() => undefined);
-    await Promise.all([this.#link.legAllowed(this.streamId, 'receive', signal), arrived]);
-    if (this.#ended || signal.aborted) return;
+  /** It stands once a track is there and its connection is up, by the word of one end. */
+  #settle(): void {
+    if (this.#connected || !this.#secured || this.#receivers.size === 0) return;
+    this.#connected = true;
     this.#cancelPatience?.();
-    this.#cancelPatience = null;
+    this.#starting?.resolve();
+    this.#starting = null;
     this.#observer.connected();
+  }
+
+  #await(ms: number, sentence: string): void {
+    if (this.#connected) return;
+    this.#cancelPatience?.();
+    this.#cancelPatience = this.#link.clock.after(ms, () =>
+      this.failed(new OtError('OT_ICE_WORKFLOW_FAILED', sentence)),
+    );
   }
 }

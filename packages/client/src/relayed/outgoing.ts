@@ -174,13 +174,18 @@ export class RelayedOutgoing implements LinkedStream, Outgoing, Source {
     const published = this.#describe();
     const streamId = this.streamId as string;
     if (kind === 'audio') {
-      const { audioTrack, audioOn, audioBitrate } = published;
+      const { audioTrack, audioOn, audioBitrate, dtx, stereo } = published;
       if (!audioTrack) return;
       const encoding = {
         active: audioOn && delivery.wanted.audio,
         ...(audioBitrate ? { maxBitrate: audioBitrate } : {}),
       };
-      const sender = delivery.peer.send(audioTrack, { streamId, encoding, mimeTypes: ['audio/opus'] });
+      const sender = delivery.peer.send(audioTrack, {
+        streamId,
+        encoding,
+        mimeTypes: ['audio/opus'],
+        opus: { dtx, stereo },
+      });
       delivery.audio = new AudioSending(sender, encoding.active);
     } else if (published.videoTrack) {
       const source = sourceOf(published);

@@ -11,18 +11,24 @@ import type { Clock } from '../clock.ts';
 import { asOtError, OtError } from '../errors.ts';
 import { log } from '../log.ts';
 import { transportSecurity } from '../media.ts';
+import { fingerprintOf, type OpusWish, withOpusWishes, withoutStrayCodecs } from './description.ts';
 
 /** One track on its way to the other end. */
 export class PeerSender {
   readonly kind: MediaKind;
   readonly streamId: string;
+  readonly opus: OpusWish | null;
   readonly transceiver: RTCRtpTransceiver;
+  readonly #stop: () => void;
   #closed = false;
 
-  constructor(transceiver: RTCRtpTransceiver, streamId: string, kind: MediaKind) {
+  /** @param stop takes it out of its connection, if that is still there */
+  constructor(transceiver: RTCRtpTransceiver, kind: MediaKind, options: SendOptions, stop: () => void) {
     this.transceiver = transceiver;
-    this.streamId = streamId;
     this.kind = kind;
+    this.streamId = options.streamId;
+    this.opus = options.opus ?? null;
+    this.#stop = stop;
   }
 
   get closed(): boolean {
@@ -45,7 +51,7 @@ export class PeerSender {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.transceiver.stop();
+    this.#stop();
   }
 }
 
@@ -72,6 +78,7 @@ export interface SendOptions {
   readonly encoding: RTCRtpEncodingParameters;
   /** Names of codecs such as `video/VP8`, most wanted first; no other is offered. */
   readonly mimeTypes: readonly string[];
+  readonly opus?: OpusWish;
 }
 
 /** Called in order, never after `close`. */
@@ -101,7 +108,7 @@ export interface PeerOptions {
   readonly connect?: (configuration: RTCConfiguration) => RTCPeerConnection;
 }
 
-/** A fingerprint of a certificate as its description has it: `sha-256 AB:CD:…` (RFC 8122, section 5); null until it is known. */
+/** Fingerprints of certificates, as descriptions have them; null until they are known. */
 export interface Fingerprints {
   readonly own: string | null;
   readonly theirs: string | null;
@@ -119,6 +126,8 @@ export class Peer {
   readonly #senders = new Set<PeerSender>();
   /** By `mid`. */
   readonly #received = new Map<string, PeerReceiver>();
+  /** Of tracks that come in two channels, by `mid`. */
+  #stereo: ReadonlySet<string> = new Set();
   /** Messages are read one after the other. */
   #reading: Promise<void> = Promise.resolve();
   #makingOffer = false;
@@ -152,15 +161,19 @@ export class Peer {
   /** Certificates of both ends, by their descriptions: what DTLS (RFC 5763) is held against. */
   get fingerprints(): Fingerprints {
     const { localDescription, remoteDescription } = this.#connection;
-    return { own: fingerprintOf(localDescription), theirs: fingerprintOf(remoteDescription) };
+    return { own: fingerprintOf(localDescription?.sdp ?? ''), theirs: fingerprintOf(remoteDescription?.sdp ?? '') };
   }
 
   /** Starts sending a track. This is the one place where a sender is made, before its first description. */
-  send(track: MediaStreamTrack, { streamId, encoding, mimeTypes }: SendOptions): PeerSender {
+  send(track: MediaStreamTrack, options: SendOptions): PeerSender {
     const kind = track.kind as MediaKind;
-    const transceiver = this.#connection.addTransceiver(track, { direction: 'sendonly', sendEncodings: [encoding] });
-    transceiver.setCodecPreferences?.(codecsOf(kind, mimeTypes));
-    const sender = new PeerSender(transceiver, streamId, kind);
+    const sendEncodings = [options.encoding];
+    const transceiver = this.#connection.addTransceiver(track, { direction: 'sendonly', sendEncodings });
+    transceiver.setCodecPreferences?.(codecsOf(kind, options.mimeTypes));
+    const sender = new PeerSender(transceiver, kind, options, () => {
+      this.#senders.delete(sender);
+      if (!this.#closed) transceiver.stop();
+    });
     this.#senders.add(sender);
     return sender;
   }
@@ -211,9 +224,11 @@ export class Peer {
     if (this.#closed) return;
     this.#makingOffer = true;
     try {
-      await this.#connection.setLocalDescription();
+      await this.#setLocal(() => this.#connection.createOffer());
       this.#sayDescription();
     } catch (error) {
+      // An offer of the other end came first; what this end has to say follows when that is settled.
+      if (this.#connection.signalingState === 'have-remote-offer') return;
       this.#fail('This browser could not describe what it sends', error);
     } finally {
       this.#makingOffer = false;
@@ -230,10 +245,11 @@ export class Peer {
       return;
     }
     try {
-      await connection.setRemoteDescription({ type, sdp });
+      this.#stereo = new Set(tracks.flatMap(({ mid, stereo }) => (stereo ? [mid] : [])));
+      await connection.setRemoteDescription({ type, sdp: withOpusWishes(sdp, this.#opusWishes()) });
       this.#takeTracks(tracks);
       if (type === 'offer') {
-        await connection.setLocalDescription();
+        await this.#setLocal(() => connection.createAnswer());
         this.#sayDescription();
       }
     } catch (error) {
@@ -243,14 +259,35 @@ export class Peer {
     if (this.connected) void this.#report().catch((error: unknown) => log.warn('No suite is known', error));
   }
 
+  /** As the browser has it; only that two channels are decoded must be written into it. */
+  async #setLocal(create: () => Promise<RTCSessionDescriptionInit>): Promise<void> {
+    if (this.#stereo.size === 0) return this.#connection.setLocalDescription();
+    const { type, sdp = '' } = await create();
+    const wishes = new Map([...this.#stereo].map((mid) => [mid, { stereo: true }]));
+    await this.#connection.setLocalDescription({
+      type,
+      sdp: withOpusWishes(sdp, wishes),
+    } as RTCLocalSessionDescriptionInit);
+  }
+
+  /** Of own senders, for what the other end says of them. */
+  #opusWishes(): Map<string, OpusWish> {
+    return new Map(
+      [...this.#senders].flatMap(({ opus, transceiver: { mid } }): [string, OpusWish][] =>
+        opus && mid !== null ? [[mid, opus]] : [],
+      ),
+    );
+  }
+
   #sayDescription(): void {
     const { localDescription } = this.#connection;
     if (!localDescription || this.#closed) return;
     const type = localDescription.type === 'offer' ? 'offer' : 'answer';
-    const tracks = [...this.#senders].flatMap(({ closed, streamId, kind, transceiver: { mid } }): PeerTrack[] =>
-      mid === null || closed ? [] : [{ mid, streamId, kind }],
+    const tracks = [...this.#senders].flatMap(({ streamId, kind, opus, transceiver: { mid } }): PeerTrack[] =>
+      mid === null ? [] : [{ mid, streamId, kind, ...(opus?.stereo ? { stereo: true } : {}) }],
     );
-    const message = { kind: 'description', build: this.build, type, sdp: localDescription.sdp, tracks } as const;
+    const sdp = withoutStrayCodecs(localDescription.sdp);
+    const message = { kind: 'description', build: this.build, type, sdp, tracks } as const;
     if (message.sdp.length > limits.peerDescriptionChars || tracks.length > limits.peerTracks) {
       this.#fail(
         `What two clients send each other is described in ${limits.peerDescriptionChars} characters and ${limits.peerTracks} tracks at most; publish fewer streams`,
@@ -330,10 +367,6 @@ export class Peer {
       await new Promise<void>((resolve) => void this.#options.clock.after(statsTryMs, resolve));
     }
   }
-}
-
-function fingerprintOf(description: RTCSessionDescription | null): string | null {
-  return description?.sdp.match(/^a=fingerprint:(.+)$/m)?.[1]?.trim() ?? null;
 }
 
 /** Codecs of these names as this browser has them, in this order, then what repairs their losses. */
