@@ -154,13 +154,6 @@ describe('a live session', () => {
     assert.equal(second.data('signal')[2]?.from, null);
   });
 
-  it('refuses to publish in a relayed session, and says so', async () => {
-    const client = await platform.enter(await platform.session({ mediaMode: 'relayed' }));
-    await assert.rejects(platform.publish(client), { code: 'RelayedMediaNotBuilt' });
-    await client.client.actions.signal({ data: 'still works' });
-    assert.equal(client.data('signal').length, 1);
-  });
-
   it('refuses every DTLS role but client', async () => {
     const client = await platform.enter(await platform.session());
     const { transportId } = await client.client.actions.openTransport({ direction: 'send' });

@@ -22,13 +22,19 @@ export function startCall(customer: Customer, ...participants: Participant[]): P
   return startCallOf(customer, participants, {});
 }
 
+/** The same in a relayed session. */
+export function startRelayedCall(customer: Customer, ...participants: Participant[]): Promise<Call> {
+  return startCallOf(customer, participants, {}, 'relayed');
+}
+
 /** The same, with what each publishes. */
 export async function startCallOf(
   customer: Customer,
   participants: readonly Participant[],
   published: PublisherProperties,
+  mediaMode: 'routed' | 'relayed' = 'routed',
 ): Promise<Call> {
-  const sessionId = await customer.session();
+  const sessionId = await customer.session({ mediaMode });
   await Promise.all(participants.map((each) => each.join(customer.ticket(sessionId))));
   const streams = await Promise.all(participants.map((each) => each.publish(published)));
   for (const [index, each] of participants.entries()) {

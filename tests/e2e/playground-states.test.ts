@@ -1,12 +1,10 @@
 /** What the playground says when something is missing, refused, cut or not there. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import type { HTTPRequest, Page } from 'puppeteer-core';
 import { launchBrowser, type TestBrowser } from '../rig/browser.ts';
 import { CuttableLine } from '../rig/cut.ts';
 import { Visitor } from '../rig/playground.ts';
-import { Customer } from '../rig/sdk.ts';
 import { type Server, startServer } from '../rig/server.ts';
 
 let server: Server;
@@ -72,18 +70,6 @@ test('a network that is cut is said until it is back, and the call goes on', asy
   await visitor.says('Still here');
   await visitor.close();
   line.close();
-});
-
-test('a relayed session is joined, and its refusal of media is explained', async () => {
-  const { sdk } = new Customer(server.credentials);
-  const create = promisify(sdk.createSession.bind(sdk)) as (how: { mediaMode: 'relayed' }) => Promise<{
-    sessionId: string;
-  }>;
-  const { sessionId } = await create({ mediaMode: 'relayed' });
-  const visitor = await Visitor.open(browser, `${server.url}/playground?session=${encodeURIComponent(sessionId)}`);
-  await visitor.join('Ana');
-  await visitor.says('This session is relayed, so your picture and sound are not sent');
-  await visitor.close();
 });
 
 test('a session that does not exist is refused on the join page', async () => {

@@ -16,7 +16,10 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/
 export interface ShownLeg {
   readonly way: string;
   readonly stream: string;
+  /** '' in a leg between two browsers. */
   readonly server: string;
+  /** What the sending browser says, in such a leg; otherwise ''. */
+  readonly sender: string;
   readonly browser: string;
   readonly verdict: string;
 }
@@ -166,6 +169,7 @@ export class Visitor {
         way: text(leg, '.leg-way'),
         stream: text(leg, '.leg-stream'),
         server: text(leg, 'dd[data-end="server"]'),
+        sender: text(leg, 'dd[data-end="sender"]'),
         browser: text(leg, 'dd[data-end="browser"]'),
         verdict: text(leg, '.leg-verdict'),
       }));

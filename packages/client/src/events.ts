@@ -87,14 +87,26 @@ export interface SessionEvents {
   'cloister:speakers': Event<'cloister:speakers', Session> & { levels: { streamId: string; level: number }[] };
 }
 
-/** One leg of this client: a stream on its way to or from the server, and its encryption as each end saw it. */
+/**
+ * One leg of this client: a stream on its way to or from the server, or in a relayed session from its publisher to one
+ * subscriber, and its encryption as each end saw it.
+ */
 export interface SecurityLeg {
   readonly streamId: string;
   readonly direction: Direction;
   readonly state: 'allowed' | 'refused';
-  readonly suiteSeenByServer: Suite;
-  /** What this browser's getStats said; null until it said something. */
+  /** Whose leg it is: this client's, or where it publishes in a relayed session, its subscriber's. */
+  readonly connectionId: string;
+  /** Whose word it is: the server's, or that of the two clients between whom it runs. */
+  readonly observedBy: 'server' | 'clients';
+  /** In a relayed session, the publisher at the other end; otherwise null. */
+  readonly peerConnectionId: string | null;
+  /** null in a relayed session, where the server sees nothing. */
+  readonly suiteSeenByServer: Suite | null;
+  /** What getStats of the browser whose leg it is said; null until it said something. */
   readonly suiteReportedByClient: Suite | null;
+  /** What that of `peerConnectionId` said. */
+  readonly suiteReportedByPeer: Suite | null;
   /** Frame encryption inside SRTP; null where there is none. */
   readonly frameLayer: FrameLayer | null;
 }

@@ -38,7 +38,15 @@ export interface IncomingObserver {
   event<Name extends EventName>(name: Name, data: EventData<Name>): void;
 }
 
-export class IncomingStream implements LinkedStream {
+/** What a subscriber does with a stream, wherever that comes from. */
+export interface Incoming {
+  receiver(kind: MediaKind): Pick<Receiver, 'rtpReceiver' | 'getStats'> | null;
+  start(): Promise<void>;
+  stop(): void;
+  update(change: { audio?: boolean; video?: boolean; preferred?: Preferred | null }): Promise<void>;
+}
+
+export class IncomingStream implements LinkedStream, Incoming {
   readonly streamId: string;
   readonly #link: Link;
   readonly #wanted: () => Wanted;

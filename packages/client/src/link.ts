@@ -11,6 +11,7 @@ import { errorFromBody, OtError } from './errors.ts';
 import type { SecurityLeg } from './events.ts';
 import { log } from './log.ts';
 import { Media } from './media.ts';
+import { Mesh } from './relayed/mesh.ts';
 import { Stream } from './stream.ts';
 import { type CloseReason, type Socket, type Welcome, Wire } from './wire.ts';
 
@@ -36,11 +37,14 @@ export interface LinkObserver {
   closed(reason: CloseReason, error: OtError | null): void;
 }
 
+type Between = EventData<'leg'>['between'];
+
 interface LegState {
   state: 'allowed' | 'refused';
-  suite: Suite;
+  suite: Suite | null;
   frameLayer: FrameLayer | null;
   error: OtError | null;
+  between?: Between;
 }
 
 export class Link {
@@ -61,6 +65,7 @@ export class Link {
   readonly #reported = new Map<Direction, Suite>();
   #welcome: Welcome | null = null;
   #media: Media | null = null;
+  #mesh: Mesh | null = null;
   #closed: OtError | null = null;
   readonly #stopListening: () => void;
 
@@ -86,6 +91,7 @@ export class Link {
         down: () => deps.observer.down(),
         up: () => {
           void this.#media?.repair();
+          this.#mesh?.repair();
           deps.observer.up();
         },
         closed: (reason, error) => this.#ended(reason, error),
@@ -95,6 +101,7 @@ export class Link {
     const stopNetwork = onNetworkChange(() => {
       this.wire.nudge();
       this.#media?.restartIce();
+      this.#mesh?.restartIce();
     });
     // A page that is closed leaves at once, instead of after the time in which it could have come back.
     const leave = () => this.close();
@@ -114,7 +121,20 @@ export class Link {
       throw error;
     }
     const welcome = this.#welcome;
-    this.#media = new Media({
+    if (this.#joined.mediaMode === 'relayed') {
+      const { servers, transportPolicy } = this.#iceConfig;
+      const ownId = welcome.connection.connectionId;
+      this.#mesh = new Mesh({ wire: this.wire, clock: this.clock, ownId, iceServers: servers, transportPolicy });
+    } else this.#media = this.#makeMedia(welcome);
+    for (const shape of [welcome.connection, ...welcome.connections]) this.#met(shape);
+    for (const shape of welcome.streams) this.addStream(shape);
+    for (const told of welcome.frameKeys) this.encryption?.heard(told);
+    this.encryption?.ready().catch((error: unknown) => log.warn('The server did not take the key of frames', error));
+    return welcome;
+  }
+
+  #makeMedia(welcome: Welcome): Media {
+    const media = new Media({
       wire: this.wire,
       clock: this.clock,
       rtpCapabilities: welcome.rtpCapabilities,
@@ -130,21 +150,28 @@ export class Link {
     });
     // Asking the browser what it can blocks the page for a while, so the application is told first that it is connected;
     // whoever publishes or subscribes later need not wait for it.
-    const media = this.#media;
     this.clock.after(0, () => {
       if (!this.#closed) media.device().catch((error: unknown) => log.warn('This browser has no usable WebRTC', error));
     });
-    for (const shape of [welcome.connection, ...welcome.connections]) this.#met(shape);
-    for (const shape of welcome.streams) this.addStream(shape);
-    for (const told of welcome.frameKeys) this.encryption?.heard(told);
-    this.encryption?.ready().catch((error: unknown) => log.warn('The server did not take the key of frames', error));
-    return welcome;
+    return media;
   }
 
   get media(): Media {
     if (!this.#media || this.#closed)
       throw this.#closed ?? new OtError('OT_NOT_CONNECTED', 'The session is not connected');
     return this.#media;
+  }
+
+  /** The pairs of a relayed session; null in a routed one. */
+  get mesh(): Mesh | null {
+    if (this.#closed) throw this.#closed;
+    return this.#mesh;
+  }
+
+  /** Other ICE servers, for connections that run and those to come. */
+  async setIceServers(iceServers: JoinAnswer['iceServers']): Promise<void> {
+    this.#mesh?.setIceServers(iceServers);
+    await this.#media?.setIceServers(iceServers);
   }
 
   /** The platform's own ICE servers. */
@@ -260,6 +287,7 @@ export class Link {
     else if (told.name === 'frameKeyAnnounced') this.encryption?.heard(told.data);
     else if (told.name === 'leg') this.#legEvent(told.data);
     else if (told.name === 'mediaReset') this.#reset(told.data);
+    this.#mesh?.event(name, data);
     if ('streamId' in told.data) {
       const { streamId } = told.data;
       for (const stream of [...this.outgoing, ...this.incoming]) {
@@ -282,10 +310,18 @@ export class Link {
     } else stream[changed] = newValue === true;
   }
 
-  #legEvent({ streamId, direction, state, suiteSeenByServer, frameLayer, error }: EventData<'leg'>): void {
-    const name = key(streamId, direction);
+  #legEvent({ streamId, direction, state, suiteSeenByServer, frameLayer, error, between }: EventData<'leg'>): void {
+    // Of an own stream in a relayed session there is a leg to each subscriber.
+    const others = between && between.subscriberId !== this.self.connectionId ? ` ${between.subscriberId}` : '';
+    const name = key(streamId, direction) + others;
     const refusal = error ? errorFromBody(error, 'OT_MEDIA_SUITE_REFUSED') : null;
-    const leg: LegState = { state, suite: suiteSeenByServer, frameLayer, error: refusal };
+    const leg: LegState = {
+      state,
+      suite: suiteSeenByServer,
+      frameLayer,
+      error: refusal,
+      ...(between ? { between } : {}),
+    };
     this.#legs.set(name, leg);
     for (const settle of [...(this.#legWaiters.get(name) ?? [])]) settle(leg);
     this.#observer.legChanged(this.#securityLeg(name));
@@ -300,14 +336,30 @@ export class Link {
 
   #securityLeg(name: string): SecurityLeg {
     const [direction, streamId] = name.split(' ') as [Direction, string];
-    const { state, suite, frameLayer } = this.#legs.get(name) as LegState;
+    const { state, suite, frameLayer, between } = this.#legs.get(name) as LegState;
+    const common = { streamId, direction, state, suiteSeenByServer: suite, frameLayer };
+    if (between) return { ...common, ...this.#betweenClients(between) };
     return {
-      streamId,
-      direction,
-      state,
-      suiteSeenByServer: suite,
+      ...common,
+      connectionId: this.self.connectionId,
+      observedBy: 'server',
+      peerConnectionId: null,
       suiteReportedByClient: this.#reported.get(direction) ?? null,
-      frameLayer,
+      suiteReportedByPeer: null,
+    };
+  }
+
+  /** What this browser said is taken from it, not from what the server says that it was told. */
+  #betweenClients(between: NonNullable<Between>) {
+    const { subscriberId, publisherId, suiteReportedBySubscriber, suiteReportedByPublisher } = between;
+    const subscribes = subscriberId === this.self.connectionId;
+    const own = this.#mesh?.suiteWith(subscribes ? publisherId : subscriberId);
+    return {
+      connectionId: subscriberId,
+      observedBy: 'clients' as const,
+      peerConnectionId: publisherId,
+      suiteReportedByClient: (subscribes ? own : null) ?? suiteReportedBySubscriber,
+      suiteReportedByPeer: (subscribes ? null : own) ?? suiteReportedByPublisher,
     };
   }
 
@@ -327,6 +379,7 @@ export class Link {
     this.#stopListening();
     this.#media?.close();
     this.encryption?.close();
+    this.#mesh?.close();
     const refused: LegState = { state: 'refused', suite: 'unknown', frameLayer: null, error: this.#closed };
     for (const waiters of this.#legWaiters.values()) for (const settle of [...waiters]) settle(refused);
     this.#observer.closed(reason, error);

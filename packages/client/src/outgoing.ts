@@ -50,10 +50,36 @@ export interface OutgoingObserver {
   failed(error: OtError): void;
 }
 
+/** The browser's reports on what is sent to one receiver. */
+export interface SentReports {
+  /** Whose browser receives it; null: the server, which passes it on. */
+  readonly connectionId: string | null;
+  readonly audio: RTCStatsReport | null;
+  readonly video: RTCStatsReport | null;
+  /** Of the whole connection with that receiver. */
+  readonly whole: RTCStatsReport | null;
+}
+
+/** What a publisher does with its stream, wherever that goes. */
+export interface Outgoing {
+  readonly videoSending: Pick<VideoSending, 'plan'> | null;
+  start(): Promise<Stream>;
+  stop(reason?: 'mediaStopped'): void;
+  update(change: {
+    hasAudio?: boolean;
+    hasVideo?: boolean;
+    videoDimensions?: Dimensions;
+    reason?: 'publishVideo' | 'quality';
+  }): void;
+  wish(change: Partial<PictureWishes>): void;
+  replace(kind: 'audio' | 'video', track: MediaStreamTrack): Promise<void>;
+  reports(): Promise<SentReports[]>;
+}
+
 /** A publisher sends everything until the server says what is wanted. */
 const everything = { audio: true, video: true, spatialMax: noWishes.spatialMax };
 
-export class OutgoingStream implements LinkedStream {
+export class OutgoingStream implements LinkedStream, Outgoing {
   readonly #link: Link;
   readonly #describe: () => Published;
   readonly #observer: OutgoingObserver;
@@ -154,6 +180,16 @@ export class OutgoingStream implements LinkedStream {
     const sending = kind === 'audio' ? this.#audio : this.#video;
     if (sending) await sending.producer.replaceTrack({ track });
     else if (this.streamId) await (kind === 'audio' ? this.#sendAudio() : this.#sendVideo());
+  }
+
+  /** One entry, since a routed stream goes to the server once. */
+  async reports(): Promise<SentReports[]> {
+    const [audio = null, video = null, whole] = await Promise.all([
+      this.#audio?.producer.getStats(),
+      this.#video?.producer.getStats(),
+      this.#link.media.stats('send'),
+    ]);
+    return [{ connectionId: null, audio, video, whole }];
   }
 
   event<Name extends EventName>(name: Name, data: EventData<Name>): void {

@@ -8,7 +8,7 @@ import { asOtError, notOffered, OtError } from './errors.ts';
 import { type AudioInputDevice, type Dimensions, makeEvent, type PublisherEvents } from './events.ts';
 import type { Link } from './link.ts';
 import { log } from './log.ts';
-import { OutgoingStream, type Published } from './outgoing.ts';
+import { type Outgoing, OutgoingStream, type Published, type SentReports } from './outgoing.ts';
 import { PublisherFallback } from './publisher-fallback.ts';
 import { type PublisherProperties, refuseAbsent, type VideoContentHint } from './publisher-properties.ts';
 import type { Session } from './session.ts';
@@ -17,6 +17,7 @@ import { type PublisherRtcStatsReportArr, type PublisherStatsArr, publisherStats
 import type { Stream } from './stream.ts';
 import { type PublisherStyle, publisherStyle, styleChange } from './style.ts';
 import { VideoView } from './video-view.ts';
+import { wayOut } from './ways.ts';
 
 type Callback = (error?: OtError) => void;
 
@@ -42,14 +43,15 @@ export class Publisher extends Emitter<PublisherEvents> {
   readonly #properties: PublisherProperties;
   readonly #source: LocalSource;
   readonly #view: VideoView;
-  readonly #rates = new Rates();
+  /** By who receives. */
+  readonly #rates = new Map<string | null, Rates>();
   #style: PublisherStyle;
   #audioOn: boolean;
   #videoOn: boolean;
   #dimensions: Dimensions = { width: 640, height: 480 };
   #wishes = noWishes;
   #preset: VideoBitratePreset = 'default';
-  #outgoing: OutgoingStream | null = null;
+  #outgoing: Outgoing | null = null;
   #fallback: PublisherFallback | null = null;
   #stopMeter: (() => void) | null = null;
   #destroyed = false;
@@ -235,13 +237,16 @@ export class Publisher extends Emitter<PublisherEvents> {
     this.#view.setStyle(this.#style);
   }
 
-  /** Numbers of what is sent: one entry, since a routed stream goes to the server once. */
+  /** Numbers of what is sent: one entry in a routed session, one for each subscriber in a relayed one. */
   async getStats(callback?: (error?: OtError, stats?: PublisherStatsArr) => void): Promise<PublisherStatsArr> {
     try {
-      const [audio, video] = await this.#reports();
-      const stats = publisherStats({ audio, video }, this.#rates, Date.now());
-      callback?.(undefined, [{ stats }]);
-      return [{ stats }];
+      const numbers = (await this.#reports()).map(({ connectionId, audio, video }) => {
+        const rates = this.#rates.get(connectionId) ?? new Rates();
+        this.#rates.set(connectionId, rates);
+        return { ...receiverOf(connectionId), stats: publisherStats({ audio, video }, rates, Date.now()) };
+      });
+      callback?.(undefined, numbers);
+      return numbers;
     } catch (thrown) {
       const error = asOtError(thrown, 'OT_NOT_CONNECTED');
       if (!callback) throw error;
@@ -252,11 +257,11 @@ export class Publisher extends Emitter<PublisherEvents> {
 
   /** The browser's own reports of what is sent. */
   async getRtcStatsReport(): Promise<PublisherRtcStatsReportArr> {
-    this.#sendings();
-    const link = this.#link;
-    const rtcStatsReport = (await link?.media.stats('send')) ?? null;
-    if (!rtcStatsReport) throw new OtError('OT_NOT_CONNECTED', 'This publisher sends nothing yet');
-    return [{ rtcStatsReport }];
+    const reports = (await this.#reports()).flatMap(({ connectionId, whole }) =>
+      whole ? [{ ...receiverOf(connectionId), rtcStatsReport: whole }] : [],
+    );
+    if (reports.length === 0) throw new OtError('OT_NOT_CONNECTED', 'This publisher sends nothing yet');
+    return reports;
   }
 
   // ------------------------------------------------------------------------------------- what this SDK does not offer
@@ -299,13 +304,11 @@ export class Publisher extends Emitter<PublisherEvents> {
 
   // ------------------------------------------------------------------------------------------------ for `Session` only
 
-  #link: Link | null = null;
-
   /** Publishes over a link; resolves when the server lets the stream through. @internal */
   async attach(session: Session, link: Link): Promise<Stream> {
     if (this.#outgoing)
       throw new OtError('OT_STREAM_CREATE_FAILED', 'This publisher is published already; unpublish it first');
-    const outgoing = new OutgoingStream(link, () => this.#describe(), {
+    const outgoing = wayOut(link, () => this.#describe(), {
       muteForced: () => this.muteForced(),
       ended: (reason) => this.#streamEnded(reason),
       failed: (error) => {
@@ -315,8 +318,6 @@ export class Publisher extends Emitter<PublisherEvents> {
       },
     });
     this.#outgoing = outgoing;
-    // The transport is built while the user is still asked for the camera.
-    link.media.ready('send').catch((error: unknown) => log.warn('The transport for sending is not ready', error));
     try {
       await this.#ready;
       outgoing.wish(this.#wishes);
@@ -325,9 +326,8 @@ export class Publisher extends Emitter<PublisherEvents> {
         throw new OtError('OT_STREAM_DESTROYED', 'The publisher was unpublished meanwhile');
       this.stream = stream;
       this.session = session;
-      this.#link = link;
       // Off unless it is asked for.
-      if (this.#properties.audioFallback?.publisher === true) {
+      if (this.#properties.audioFallback?.publisher === true && outgoing instanceof OutgoingStream) {
         const tell = (on: boolean) => this.#tell('hasVideo', on, 'quality');
         this.#fallback = new PublisherFallback(this, link, outgoing, () => this.#videoOn, tell);
       }
@@ -557,7 +557,6 @@ export class Publisher extends Emitter<PublisherEvents> {
     this.#fallback?.stop();
     this.#fallback = null;
     this.#outgoing = null;
-    this.#link = null;
     if (!stream) return;
     this.stream = undefined;
     this.session = undefined;
@@ -581,16 +580,13 @@ export class Publisher extends Emitter<PublisherEvents> {
 
   // ------------------------------------------------------------------------------------------------ numbers and quality
 
-  #sendings(): OutgoingStream {
+  async #reports(): Promise<SentReports[]> {
     if (!this.#outgoing || !this.stream) throw new OtError('OT_NOT_CONNECTED', 'This publisher is not published');
-    return this.#outgoing;
+    return this.#outgoing.reports();
   }
+}
 
-  async #reports(): Promise<[RTCStatsReport | null, RTCStatsReport | null]> {
-    const outgoing = this.#sendings();
-    return Promise.all([
-      outgoing.audioSending?.producer.getStats() ?? null,
-      outgoing.videoSending?.producer.getStats() ?? null,
-    ]);
-  }
+/** Of an entry of the statistics: OpenTok leaves both out where a stream is routed. */
+function receiverOf(connectionId: string | null): { connectionId?: string } {
+  return connectionId === null ? {} : { connectionId };
 }

@@ -7,6 +7,9 @@ import { type LayerPlan, noWishes, type PictureSource, type PictureWishes, planL
 import { log } from './log.ts';
 import type { Sender } from './media.ts';
 
+/** What is told of an encoder: of a producer, or of a track on its way to another client. */
+export type Told = Pick<Sender, 'rtpSender' | 'closed'>;
+
 /** Hands the newest state to an encoder, never two at a time. */
 class Applier {
   #running = false;
@@ -34,13 +37,15 @@ class Applier {
 }
 
 /** Sound: sent, or not. */
-export class AudioSending {
-  readonly producer: Sender;
-  #sending = true;
+export class AudioSending<Sent extends Told = Sender> {
+  readonly producer: Sent;
+  #sending: boolean;
   readonly #applier = new Applier(() => this.#apply());
 
-  constructor(producer: Sender) {
+  /** @param sending whether its encoding is active so far */
+  constructor(producer: Sent, sending = true) {
     this.producer = producer;
+    this.#sending = sending;
   }
 
   set sending(value: boolean) {
@@ -59,14 +64,14 @@ export class AudioSending {
 }
 
 /** A picture: its layers follow wishes that change while it is sent. */
-export class VideoSending {
-  readonly producer: Sender;
+export class VideoSending<Sent extends Told = Sender> {
+  readonly producer: Sent;
   readonly #source: PictureSource;
   #wishes: PictureWishes;
   #dimensions: PictureSource['dimensions'];
   readonly #applier = new Applier(() => this.#apply());
 
-  constructor(producer: Sender, source: PictureSource, wishes: PictureWishes = noWishes) {
+  constructor(producer: Sent, source: PictureSource, wishes: PictureWishes = noWishes) {
     this.producer = producer;
     this.#source = source;
     this.#wishes = wishes;

@@ -379,7 +379,7 @@ export class Session extends Emitter<SessionEvents> {
   async setIceConfig(iceConfig: IceConfig): Promise<void> {
     this.#iceConfig = iceConfig;
     const link = this.#link;
-    if (link) await link.media.setIceServers(iceServersOf(iceConfig, link.offeredIceServers));
+    if (link) await link.setIceServers(iceServersOf(iceConfig, link.offeredIceServers));
   }
 
   /**
@@ -408,7 +408,7 @@ export class Session extends Emitter<SessionEvents> {
     return { secret: { sessionId: this.sessionId, encryptionSecret } };
   }
 
-  /** Not OpenTok's: every leg of this client with the SRTP suite that the server and this browser saw. */
+  /** Not OpenTok's: every leg of this client with the SRTP suite that each end of it saw. */
   security(): SecurityLeg[] {
     return this.#link?.security() ?? [];
   }

@@ -5,13 +5,14 @@ import { playsSound } from './devices.ts';
 import { Emitter } from './emitter.ts';
 import { asOtError, notOffered, OtError } from './errors.ts';
 import { type Dimensions, makeEvent, type SubscriberEvents } from './events.ts';
-import { IncomingStream, type Preferred } from './incoming.ts';
+import type { Incoming, IncomingObserver, Preferred } from './incoming.ts';
 import type { Link } from './link.ts';
 import { log } from './log.ts';
 import { mergeReports, Rates, type SubscriberStats, subscriberStats } from './stats.ts';
 import type { Stream } from './stream.ts';
 import { type SubscriberStyle, styleChange, subscriberStyle } from './style.ts';
 import { VideoView, type WidgetProperties } from './video-view.ts';
+import { wayIn } from './ways.ts';
 
 export type SubscriberProperties = WidgetProperties & {
   audioVolume?: number;
@@ -46,7 +47,7 @@ export class Subscriber extends Emitter<SubscriberEvents> {
   readonly #stopMeter: () => void;
   readonly #silence: () => void;
   #style: SubscriberStyle;
-  #incoming: IncomingStream | null = null;
+  #incoming: Incoming | null = null;
   #wanted: { audio: boolean; video: boolean };
   #preferred: Preferred | null;
   #network: 'good' | 'warning' | 'off' = 'good';
@@ -197,7 +198,8 @@ export class Subscriber extends Emitter<SubscriberEvents> {
     const { stream } = this;
     if (!stream) throw new OtError('OT_STREAM_DESTROYED', 'The subscriber was destroyed');
     refuseAbsent(this.#properties);
-    this.#incoming = new IncomingStream(link, stream, () => ({ ...this.#wanted, preferred: this.#preferred }), {
+    const wanted = () => ({ ...this.#wanted, preferred: this.#preferred });
+    const observer: IncomingObserver = {
       track: (kind, track) => this.#take(kind, track),
       connected: () => this.#nowConnected(),
       disconnected: () => {
@@ -211,7 +213,8 @@ export class Subscriber extends Emitter<SubscriberEvents> {
       },
       understood: (understood) => this.#nowUnderstood(understood),
       event: (name, data) => this.#event(name, data),
-    });
+    };
+    this.#incoming = wayIn(link, stream, wanted, observer);
     // Video elements that others have listeners for exist before the first track does.
     this.dispatch(makeEvent('videoElementCreated', this, { element: this.#view.video }));
     await this.#incoming.start();

@@ -51,6 +51,18 @@ const table = {
   streamsPerSession: { value: 1000, why: 'every connection is told of every stream' },
   subscriptionsPerConnection: { value: 200, why: 'decoders of one page' },
 
+  // Relayed sessions
+  peersPerConnection: {
+    value: 9,
+    why: 'clients with whom one exchanges media in a relayed session, so ten in a mesh: each is a picture encoded and sent once more, 12 Mbit/s upwards in all at 1280x720',
+  },
+  peerDescriptionChars: {
+    value: 64 * 1024,
+    why: 'a description of a pair with two streams either way has 20 kB, and candidates come beside it',
+  },
+  peerTracks: { value: 32, why: 'tracks of streamsPerConnection streams, of sound and picture each' },
+  peerCandidateChars: { value: 512, why: 'a candidate has some 150 characters' },
+
   // Signals
   signalTypeBytes: { value: 128, why: 'OpenTok: type of a signal' },
   signalDataBytes: { value: 8192, why: 'OpenTok: data of a signal' },

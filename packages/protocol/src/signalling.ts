@@ -9,6 +9,7 @@
  */
 import { z } from 'zod';
 import { limits } from './limits.ts';
+import { peerMessage, peerReport, peerWanted } from './peers.ts';
 import { frameLayer, mediaPolicy } from './security.ts';
 import { suites } from './suites.ts';
 
@@ -281,6 +282,10 @@ export const requests = {
     answer: z.object({}),
   },
   unsubscribe: { data: z.object({ streamId: id }), answer: z.object({}) },
+  /** In a relayed session, to the client at the other end of a pair: passed on as the event of the same name. */
+  peerMessage: { data: z.object({ connectionId: id, message: peerMessage }), answer: z.object({}) },
+  /** What the browser's getStats says of the connection with that client; recorded beside what the other end says. */
+  reportPeerSuite: { data: z.object({ connectionId: id, ...peerReport.shape }), answer: z.object({}) },
   signal: {
     data: z.object({ type: z.string().optional(), data: z.string().optional(), to: signalTarget }),
     answer: z.object({}),
@@ -343,16 +348,35 @@ export const events = {
   muteForced: z.object({ active: z.boolean(), streamIds: z.array(id) }),
   archiveStarted: z.object({ archive: archiveShape }),
   archiveStopped: z.object({ archive: archiveShape }),
-  /** What became of a leg of this client: publish and subscribe resolve or fail on it. */
+  /**
+   * What became of a leg of this client: publish and subscribe resolve or fail on it. A leg between two clients is told to
+   * both, and again when the second of them has reported its suite.
+   */
   leg: z.object({
     streamId: id,
     direction,
     state: z.enum(['allowed', 'refused']),
-    suiteSeenByServer: suite,
+    /** null in a leg between clients. */
+    suiteSeenByServer: suite.nullable(),
     /** Frame encryption inside SRTP. */
     frameLayer: frameLayer.nullable(),
     error: errorBody.nullable(),
+    /** Of a leg between clients: who they are and what each said. */
+    between: z
+      .object({
+        subscriberId: id,
+        publisherId: id,
+        suiteReportedBySubscriber: suite.nullable(),
+        suiteReportedByPublisher: suite.nullable(),
+      })
+      .optional(),
   }),
+  /** In a relayed session: another client subscribes to a stream of this one, or wants it otherwise than before. */
+  peerSubscribed: z.object({ streamId: id, connectionId: id, wanted: peerWanted }),
+  /** That client does not subscribe to it any more. Not told where its connection or the stream ends. */
+  peerUnsubscribed: z.object({ streamId: id, connectionId: id }),
+  /** From the client at the other end of a pair. */
+  peerMessage: z.object({ connectionId: id, message: peerMessage }),
   /** A publisher added a track to a stream that this client subscribes to. */
   consumersAdded: z.object({ streamId: id, consumers: z.array(consumerOffer) }),
   /** The subscriber's picture goes or comes back by the server's bandwidth estimate; `warning` comes before. */

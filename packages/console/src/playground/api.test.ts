@@ -21,7 +21,7 @@ function apiWith(...answers: (Response | Error)[]) {
 
 test('a session is made routed', async () => {
   const { api, sent } = apiWith(Response.json({ sessionId: 'abc' }));
-  assert.equal(await api.createSession(), 'abc');
+  assert.equal(await api.createSession('routed'), 'abc');
   assert.equal(sent[0]?.path, '/cloister/v1/playground/sessions');
   assert.equal(sent[0]?.init.body, '{"mediaMode":"routed"}');
 });

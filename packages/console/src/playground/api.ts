@@ -1,6 +1,9 @@
 /** The server's playground routes: one function a route, every failure an error with a name. */
 import type { PlaygroundArchive, PlaygroundArchives, SecurityRecord } from '@cloister/protocol';
 
+/** Whether media goes over the server, or from browser to browser. */
+export type MediaMode = 'routed' | 'relayed';
+
 export type Role = 'subscriber' | 'publisher' | 'moderator';
 
 /** What the server asks for: nothing, the key and secret of an account, or the code that its terminal shows. */
@@ -41,8 +44,8 @@ export class ApiError extends Error {
 
 export interface Api {
   info(): Promise<PlaygroundInfo>;
-  /** Makes a routed session and gives its id. */
-  createSession(): Promise<string>;
+  /** Makes a session and gives its id. */
+  createSession(mediaMode: MediaMode): Promise<string>;
   createToken(sessionId: string, role: Role, name: string): Promise<Ticket>;
   security(sessionId: string): Promise<SecurityRecord>;
   archives(sessionId: string): Promise<PlaygroundArchives>;
@@ -75,8 +78,8 @@ export function createApi(fetch: Fetch): Api {
   const archive = (archiveId: string, what: string) => `playground/archives/${encodeURIComponent(archiveId)}/${what}`;
   return {
     info: () => call('GET', 'playground'),
-    createSession: async () =>
-      (await call<{ sessionId: string }>('POST', 'playground/sessions', { mediaMode: 'routed' })).sessionId,
+    createSession: async (mediaMode) =>
+      (await call<{ sessionId: string }>('POST', 'playground/sessions', { mediaMode })).sessionId,
     createToken: (sessionId, role, name) => call('POST', 'playground/tokens', { sessionId, role, name }),
     security: (sessionId) => call('GET', `playground/security?${new URLSearchParams({ sessionId })}`),
     archives: (sessionId) => call('GET', `playground/archives?${new URLSearchParams({ sessionId })}`),

@@ -48,14 +48,13 @@ test('a role that may not publish sends nothing', async () => {
   assert.deepEqual(call.state.get().may, { publish: false, mute: false, disconnect: false, archive: false });
 });
 
-test('a relayed session is joined, its publishing refused and the reason said', async () => {
+test('what a session refuses to carry is said, and the call goes on without it', async () => {
   const { call, media } = await joined((fake) => {
-    const message = 'Publishing in a relayed session is not offered by this version';
-    fake.session.publishError = { name: 'OT_NOT_SUPPORTED', message };
+    fake.session.publishError = { name: 'OT_CONNECTION_LIMIT_EXCEEDED', message: 'The limit of 16 is reached' };
   });
   assert.equal(call.state.get().phase, 'connected');
   assert.equal(call.state.get().publishing, 'off');
-  assert.match(call.state.get().notice?.text ?? '', /relayed/);
+  assert.match(call.state.get().notice?.text ?? '', /limit of 16/);
   assert.equal(media.state.get().status, 'off');
 });
 

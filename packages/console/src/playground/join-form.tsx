@@ -6,7 +6,7 @@ import { Notice } from '../kit/notice.tsx';
 import { TextField } from '../kit/text-field.tsx';
 import { useStore } from '../kit/use-store.ts';
 import { addressWith, pastedSession, sessionIn } from './address.ts';
-import { ApiError, type Role } from './api.ts';
+import { ApiError, type MediaMode, type Role } from './api.ts';
 import { rememberedName, rememberName } from './remembered-name.ts';
 import type { Room } from './room.ts';
 import { SessionField } from './session-field.tsx';
@@ -30,6 +30,7 @@ export function JoinForm({ room, role, onRole, onLogInNeeded }: Props) {
   const [linked, setLinked] = useState(() => sessionIn(location.href));
   const [name, setName] = useState(rememberedName);
   const [failure, setFailure] = useState<Problem | null>(null);
+  const [mode, setMode] = useState<MediaMode>('routed');
   const [asking, setAsking] = useState(false);
   const busy = asking || call.phase === 'joining';
   const problem = busy ? null : (failure ?? call.problem);
@@ -42,7 +43,7 @@ export function JoinForm({ room, role, onRole, onLogInNeeded }: Props) {
     setFailure(null);
     try {
       rememberName(name);
-      const sessionId = linked ?? (pastedSession(String(pasted ?? '')) || (await room.api.createSession()));
+      const sessionId = linked ?? (pastedSession(String(pasted ?? '')) || (await room.api.createSession(mode)));
       const ticket = await room.api.createToken(sessionId, role, name.trim());
       history.replaceState(null, '', addressWith(location.href, sessionId));
       await room.call.join(ticket);
@@ -65,7 +66,7 @@ export function JoinForm({ room, role, onRole, onLogInNeeded }: Props) {
           {problem.text}
         </Notice>
       )}
-      <SessionField linked={linked} onForget={forget} />
+      <SessionField linked={linked} onForget={forget} onMode={setMode} />
       <TextField label="Your name" value={name} onChange={setName} isRequired maxLength={64} autoComplete="name" />
       <Choice label="Your role" value={role} options={roles} onChange={onRole} />
       <Button tone="primary" type="submit" busy={busy}>

@@ -22,15 +22,28 @@ export function LegCard({ row }: { row: LegRow }) {
         </span>
       </p>
       <dl className="ends">
-        <dt>
-          <Icon name="server" size={16} /> Server
-        </dt>
-        <dd data-end="server">{row.suiteSeenByServer ?? 'takes no part'}</dd>
+        {row.sender ? (
+          <>
+            <dt>
+              <Icon name="browser" size={16} /> {row.sender.browser}, sending
+            </dt>
+            <dd data-end="sender">{row.sender.suite ?? 'not reported yet'}</dd>
+          </>
+        ) : (
+          <>
+            <dt>
+              <Icon name="server" size={16} /> Server
+            </dt>
+            <dd data-end="server">{row.suiteSeenByServer}</dd>
+          </>
+        )}
         <dt>
           <Icon name="browser" size={16} /> {row.browser}
+          {row.sender && ', receiving'}
         </dt>
         <dd data-end="browser">{row.suiteReportedByClient ?? 'not reported yet'}</dd>
       </dl>
+      {row.sender && <p className="leg-between">Between the two browsers; the server takes no part.</p>}
       <p className="leg-verdict">
         <Icon name={verdict.icon} size={16} />
         {verdict.text}

@@ -66,6 +66,10 @@ test('for own open legs this browser’s word to the page goes before the server
     suiteSeenByServer: 'AEAD_AES_256_GCM' as const,
     suiteReportedByClient: 'AES_CM_128_HMAC_SHA1_80' as const,
     frameLayer: null,
+    connectionId: 'me',
+    observedBy: 'server' as const,
+    peerConnectionId: null,
+    suiteReportedByPeer: null,
   };
   const [row] = legRows(record, [said], directory);
   assert.equal(row?.suiteReportedByClient, 'AES_CM_128_HMAC_SHA1_80');
@@ -81,6 +85,49 @@ test('verdicts: agree, differ, waiting, refused; two unknowns are no agreement',
     leg({ suiteSeenByServer: 'unknown', suiteReportedByClient: 'unknown' }),
   ].map((each) => rowsOf(each)[0]?.verdict);
   assert.deepEqual(verdicts, ['agree', 'differ', 'waiting', 'refused', 'differ']);
+});
+
+test('a leg between two browsers has their names, their two words and the shorter key, and nothing of the server', () => {
+  const between = leg({
+    connectionId: 'me',
+    direction: 'receive',
+    observedBy: 'clients',
+    peerConnectionId: 'ben',
+    suiteSeenByServer: null,
+    suiteReportedByClient: 'AEAD_AES_128_GCM',
+    suiteReportedByPeer: 'AEAD_AES_128_GCM',
+  });
+  const [row] = rowsOf(between);
+  assert.equal(row?.way, 'Ben → you');
+  assert.equal(row?.stream, 'Ben’s screen');
+  assert.equal(row?.direction, 'receive');
+  assert.deepEqual(row?.sender, { browser: 'Their browser', suite: 'AEAD_AES_128_GCM' });
+  assert.deepEqual([row?.verdict, row?.bits, row?.own], ['agree', 128, true]);
+  const sent = rowsOf({ ...between, connectionId: 'ben', peerConnectionId: 'me', streamId: 'mine' })[0];
+  assert.deepEqual([sent?.way, sent?.direction, sent?.own], ['You → Ben', 'send', true]);
+  const verdicts = [
+    { ...between, suiteReportedByPeer: null },
+    { ...between, suiteReportedByPeer: 'AES_CM_128_HMAC_SHA1_80' as const },
+    { ...between, state: 'refused' as const, suiteReportedByPeer: null, suiteReportedByClient: null },
+  ].map((each) => rowsOf(each)[0]?.verdict);
+  assert.deepEqual(verdicts, ['waiting', 'differ', 'refused']);
+  assert.equal(summaryOf(rowsOf(between)).standing, 'weak');
+});
+
+test('of a leg that it sends over, this browser’s word to the page goes before the server’s account of it', () => {
+  const between = leg({
+    direction: 'receive',
+    observedBy: 'clients',
+    peerConnectionId: 'me',
+    streamId: 'mine',
+    suiteSeenByServer: null,
+    suiteReportedByPeer: 'AEAD_AES_128_GCM',
+    suiteReportedByClient: 'AEAD_AES_128_GCM',
+  });
+  const said = { ...between, suiteReportedByPeer: 'AES_CM_128_HMAC_SHA1_80' as const };
+  const [row] = legRows({ policy: 'prefer-aes256', legs: [between] }, [said], directory);
+  assert.equal(row?.sender?.suite, 'AES_CM_128_HMAC_SHA1_80');
+  assert.equal(row?.verdict, 'differ');
 });
 
 test('the summary speaks of open legs, the worst first', () => {

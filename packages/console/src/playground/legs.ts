@@ -1,6 +1,6 @@
 /**
- * The security record in words. A leg is one stream on its way between one browser and the server, and both ends say
- * which suite they negotiated; the page shows both and whether they agree.
+ * The security record in words. A leg is one stream on its way between one browser and the server, or in a relayed session
+ * between two browsers; both ends say which suite they negotiated, and the page shows both and whether they agree.
  */
 import type { SecurityLeg } from '@cloister/client';
 import type { Leg, SecurityRecord } from '@cloister/protocol';
@@ -22,15 +22,18 @@ export interface LegRow {
   readonly key: string;
   /** The stream, such as `Ana’s camera`. */
   readonly stream: string;
-  /** The way, such as `Ana → server` or `server → you`. */
+  /** The way, such as `Ana → server`, `server → you` or `Ana → you`. */
   readonly way: string;
-  /** Whose browser is at the far end. */
+  /** Whose browser it is, or whose gets the stream. */
   readonly browser: 'Your browser' | 'Their browser';
+  /** As this page sees it, where it takes part. */
   readonly direction: Leg['direction'];
   readonly suiteSeenByServer: string | null;
   readonly suiteReportedByClient: string | null;
+  /** In a relayed session, the browser that sends the stream; null where the server is the other end. */
+  readonly sender: { readonly browser: 'Your browser' | 'Their browser'; readonly suite: string | null } | null;
   readonly verdict: Verdict;
-  /** Bits of the key that counts: the server's; 0 is unknown. */
+  /** Bits of the key that counts: the server's, or between browsers the shorter of what they say; 0 is unknown. */
   readonly bits: 256 | 128 | 0;
   readonly own: boolean;
   readonly open: boolean;
@@ -43,42 +46,78 @@ const LEFT = 'someone who left';
  * told the page, not what the server says that it was told.
  */
 export function legRows(record: SecurityRecord, ownLegs: readonly SecurityLeg[], directory: Directory): LegRow[] {
-  const own = new Map(ownLegs.map((leg) => [`${leg.direction} ${leg.streamId}`, leg.suiteReportedByClient]));
+  const keyOf = (leg: SecurityLeg | Leg) => `${leg.connectionId} ${leg.direction} ${leg.streamId}`;
+  const told = new Map(ownLegs.map((leg) => [keyOf(leg), leg]));
   const rows = record.legs.map((leg) => {
-    const isOwn = leg.connectionId === directory.ownConnectionId;
-    const heard = isOwn && leg.closedAt === null ? own.get(`${leg.direction} ${leg.streamId}`) : undefined;
-    return rowOf(leg, heard ?? leg.suiteReportedByClient, isOwn, directory);
+    const heard = leg.closedAt === null ? told.get(keyOf(leg)) : undefined;
+    const own = directory.ownConnectionId;
+    const ofClient = leg.connectionId === own ? heard?.suiteReportedByClient : undefined;
+    const ofPeer = leg.peerConnectionId === own ? heard?.suiteReportedByPeer : undefined;
+    const suiteReportedByClient = ofClient ?? leg.suiteReportedByClient;
+    const suiteReportedByPeer = ofPeer ?? leg.suiteReportedByPeer;
+    const said = { ...leg, suiteReportedByClient, suiteReportedByPeer };
+    return leg.observedBy === 'clients' ? rowBetween(said, directory) : rowOf(said, directory);
   });
   return rows.sort((a, b) => Number(b.own) - Number(a.own) || compare(a.stream, b.stream) || compare(b.way, a.way));
 }
 
-function rowOf(leg: Leg, reported: string | null, own: boolean, directory: Directory): LegRow {
-  const person = directory.people.get(leg.connectionId);
-  const who = own ? 'you' : (person ?? LEFT);
+function rowOf(leg: Leg, directory: Directory): LegRow {
+  const own = leg.connectionId === directory.ownConnectionId;
+  const who = nameOf(leg.connectionId, directory);
+  return {
+    ...common(leg, directory),
+    way: leg.direction === 'send' ? `${capital(who)} → server` : `Server → ${who}`,
+    direction: leg.direction,
+    sender: null,
+    verdict: verdictOf(leg, leg.suiteSeenByServer, leg.suiteReportedByClient),
+    bits: keyBits(leg.suiteSeenByServer ?? 'unknown'),
+    own,
+  };
+}
+
+/** From one browser to another: nobody else has seen what the two agreed on. */
+function rowBetween(leg: Leg, directory: Directory): LegRow {
+  const { ownConnectionId: own } = directory;
+  const sends = leg.peerConnectionId === own;
+  const words = [leg.suiteReportedByClient, leg.suiteReportedByPeer];
+  const bits = words.flatMap((suite) => (suite === null ? [] : [keyBits(suite)]));
+  const [from, to] = [leg.peerConnectionId ?? '', leg.connectionId].map((id) => nameOf(id, directory));
+  return {
+    ...common(leg, directory),
+    way: `${capital(from ?? LEFT)} → ${to}`,
+    direction: sends ? 'send' : 'receive',
+    sender: { browser: sends ? 'Your browser' : 'Their browser', suite: leg.suiteReportedByPeer },
+    verdict: verdictOf(leg, leg.suiteReportedByPeer, leg.suiteReportedByClient),
+    bits: bits.length > 0 ? (Math.min(...bits) as LegRow['bits']) : 0,
+    own: sends || leg.connectionId === own,
+  };
+}
+
+function common(leg: Leg, directory: Directory) {
   return {
     key: `${leg.connectionId} ${leg.streamId} ${leg.direction} ${leg.connectedAt}`,
     stream: streamName(leg, directory),
-    way: leg.direction === 'send' ? `${capital(who)} → server` : `Server → ${who}`,
-    browser: own ? 'Your browser' : 'Their browser',
-    direction: leg.direction,
+    browser: leg.connectionId === directory.ownConnectionId ? ('Your browser' as const) : ('Their browser' as const),
     suiteSeenByServer: leg.suiteSeenByServer,
-    suiteReportedByClient: reported,
-    verdict: verdictOf(leg, reported),
-    bits: keyBits(leg.suiteSeenByServer ?? 'unknown'),
-    own,
+    suiteReportedByClient: leg.suiteReportedByClient,
     open: leg.closedAt === null,
   };
 }
 
-function verdictOf(leg: Leg, reported: string | null): Verdict {
+function nameOf(connectionId: string, { ownConnectionId, people }: Directory): string {
+  return connectionId === ownConnectionId ? 'you' : (people.get(connectionId) ?? LEFT);
+}
+
+function verdictOf(leg: Leg, one: string | null, other: string | null): Verdict {
   if (leg.state === 'refused') return 'refused';
-  if (reported === null) return 'waiting';
-  return reported === leg.suiteSeenByServer && reported !== 'unknown' ? 'agree' : 'differ';
+  if (one === null || other === null) return 'waiting';
+  return one === other && other !== 'unknown' ? 'agree' : 'differ';
 }
 
 function streamName(leg: Leg, { streams, people, ownConnectionId }: Directory): string {
   const stream = streams.get(leg.streamId);
-  const owner = stream?.connectionId ?? (leg.direction === 'send' ? leg.connectionId : undefined);
+  const sender = leg.peerConnectionId ?? (leg.direction === 'send' ? leg.connectionId : undefined);
+  const owner = stream?.connectionId ?? sender;
   const kind = stream?.kind ?? 'stream';
   if (owner === ownConnectionId && owner) return `Your ${kind}`;
   const name = owner ? people.get(owner) : undefined;

@@ -3,17 +3,35 @@ import { Button } from '../kit/button.tsx';
 import { Choice, type Option } from '../kit/choice.tsx';
 import { TextField } from '../kit/text-field.tsx';
 import { shortId } from './address.ts';
+import type { MediaMode } from './api.ts';
 
-type Way = 'new' | 'known';
+type Way = MediaMode | 'known';
 
 const ways: readonly Option<Way>[] = [
-  { value: 'new', name: 'A new one', text: 'Made when you join; the link is for others' },
+  { value: 'routed', name: 'A new one', text: 'Made when you join; the link is for others' },
+  {
+    value: 'relayed',
+    name: 'A new one, relayed',
+    text: 'Picture and sound go from browser to browser, for up to ten people',
+  },
   { value: 'known', name: 'One that exists', text: 'By its session id or its link' },
 ];
 
+interface Props {
+  /** The session of the link. */
+  linked: string | null;
+  onForget: () => void;
+  /** How a new one is to be made. */
+  onMode: (mode: MediaMode) => void;
+}
+
 /** The session of the link, or the choice between a new one and one that exists. */
-export function SessionField({ linked, onForget }: { linked: string | null; onForget: () => void }) {
-  const [way, setWay] = useState<Way>('new');
+export function SessionField({ linked, onForget, onMode }: Props) {
+  const [way, setWay] = useState<Way>('routed');
+  const choose = (chosen: Way) => {
+    setWay(chosen);
+    if (chosen !== 'known') onMode(chosen);
+  };
   if (linked) {
     return (
       <div className="linked">
@@ -31,7 +49,7 @@ export function SessionField({ linked, onForget }: { linked: string | null; onFo
   }
   return (
     <>
-      <Choice label="Session" value={way} options={ways} onChange={setWay} />
+      <Choice label="Session" value={way} options={ways} onChange={choose} />
       {way === 'known' && <TextField label="Session id or link" name="session" isRequired maxLength={2048} />}
     </>
   );

@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endWords, problemOf, relayedRefused } from './words.ts';
+import { endWords, problemOf } from './words.ts';
 
 test('a refused camera says how to allow it', () => {
   const { title, text } = problemOf({ name: 'OT_USER_MEDIA_ACCESS_DENIED', message: 'no' });
   assert.match(title, /did not allow/);
   assert.match(text, /address bar/);
-});
-
-test('publishing in a relayed session is told apart from everything else that is not offered', () => {
-  const message = 'Publishing in a relayed session is not offered by this version. Create the session routed.';
-  assert.equal(problemOf({ name: 'OT_NOT_SUPPORTED', message }), relayedRefused);
-  assert.equal(problemOf({ name: 'OT_NOT_SUPPORTED', message: 'No captions' }, 'No').title, 'No');
 });
 
 test('too many tries are told apart from wrong ones, and say how to go on', () => {

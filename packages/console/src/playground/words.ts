@@ -80,15 +80,8 @@ const known: Readonly<Record<string, Problem>> = {
 /** A thrown error in the page's words; an unknown one keeps its own message. */
 export function problemOf(thrown: unknown, title = 'That did not work'): Problem {
   if (!isNamed(thrown)) return { title, text: 'Try again.' };
-  if (isRelayed(thrown)) return relayedRefused;
   return known[thrown.name] ?? { title, text: sentence(thrown.message) };
 }
-
-/** Publishing in a relayed session; the client names it like everything that is not offered. */
-export const relayedRefused: Problem = {
-  title: 'This session is relayed, so your picture and sound are not sent',
-  text: 'Relayed sessions cannot carry media in this version, and nothing is quietly routed instead. Start a new session to talk.',
-};
 
 /** A call is made with a project, and there is none that may be used. */
 export const projectless: Problem = {
@@ -98,10 +91,6 @@ export const projectless: Problem = {
 
 function isNamed(thrown: unknown): thrown is Named {
   return typeof thrown === 'object' && thrown !== null && 'name' in thrown && 'message' in thrown;
-}
-
-function isRelayed(error: Named): boolean {
-  return error.name === 'OT_NOT_SUPPORTED' && /relayed/i.test(error.message);
 }
 
 function sentence(message: string): string {

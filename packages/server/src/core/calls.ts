@@ -123,7 +123,7 @@ export class Calls {
         createdAt: this.#deps.clock.now(),
         data: admission.connectionData,
         role: admission.role,
-        capabilities: capabilitiesOf(admission.role),
+        capabilities: { ...capabilitiesOf(admission.role), ...(home.room ? {} : { forceMute: 0 as const }) },
         layoutClasses: admission.layoutClasses,
         secretId: admission.secretId,
         home,

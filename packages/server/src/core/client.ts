@@ -15,6 +15,7 @@ import type { Actor } from './event.ts';
 import { announceFrameKey, toldKey } from './frame-key.ts';
 import { forceDisconnect, forceMuteAll, forceMuteStream, forceUnpublish } from './moderation.ts';
 import { produce, publish, unpublish, updateStream } from './publishing.ts';
+import { reportPeerSuite, tellPeer } from './relayed.ts';
 import { requireCapability } from './role.ts';
 import { checkSignal, deliverSignal } from './signal.ts';
 import { streamShape } from './stream.ts';
@@ -99,10 +100,12 @@ function actionsOf(connection: Connection, ids: Ids): Actions {
     produce: (data) => produce(connection, data),
     updateStream: (data) => updateStream(connection, data),
     unpublish: (data) => unpublish(connection, data),
-    subscribe: begins((data) => subscribe(connection, data)),
+    subscribe: begins((data) => subscribe(connection, data, ids)),
     resumeSubscription: (data) => resumeSubscription(connection, data),
     updateSubscription: (data) => updateSubscription(connection, data),
     unsubscribe: (data) => unsubscribe(connection, data),
+    peerMessage: (data) => tellPeer(connection, data),
+    reportPeerSuite: (data) => reportPeerSuite(connection, data, ids),
     signal: begins(async ({ to, ...signal }) => {
       requireCapability(role, 'signal', 'send signals');
       checkSignal(signal, false);

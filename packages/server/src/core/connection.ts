@@ -7,6 +7,7 @@ import type {
   EventData,
   EventName,
   FrameKeyShape,
+  PeerWanted,
   RtpCapabilities,
   Suite,
 } from '@cloister/protocol';
@@ -39,6 +40,12 @@ export interface TransportState {
   legs: number;
 }
 
+export interface Subscription {
+  readonly rtpCapabilities: RtpCapabilities;
+  /** In a relayed session: what its publisher sends. */
+  readonly wanted?: PeerWanted;
+}
+
 export interface Connection {
   readonly id: string;
   readonly createdAt: number;
@@ -56,7 +63,7 @@ export interface Connection {
   /** Streams that it publishes, announced or not. */
   readonly streams: Map<string, Stream>;
   /** Streams that it subscribes to. */
-  readonly subscriptions: Map<string, { readonly rtpCapabilities: RtpCapabilities }>;
+  readonly subscriptions: Map<string, Subscription>;
   /** Open legs, by `direction:streamId`. */
   readonly legs: Map<string, LegEntry>;
   /** What it last told of the key of its frames; null before, and where frames are not encrypted. */

@@ -19,22 +19,27 @@ export function forceUnpublish(home: Home, streamId: string, actor: Actor): void
 
 /**
  * Mutes one stream: at the server at once, so that no packet of its sound is forwarded, then at its client.
- * @throws PlatformError `StreamNotFound`
+ * @throws PlatformError `StreamNotFound`; `SessionRelayed`, where no sound comes here
  */
 export async function forceMuteStream(home: Home, streamId: string, actor: Actor): Promise<void> {
   const stream = announced(home, streamId);
+  requireMutable(home);
   await silence(stream);
   stream.connection.link.send('muteForced', { active: home.mute.active, streamIds: [streamId] });
   home.record(actor, { type: 'stream.muted', streamId });
 }
 
-/** Mutes all streams but the excluded, and those that are published while it lasts; `active: false` ends that state. */
+/**
+ * Mutes all streams but the excluded, and those that are published while it lasts; `active: false` ends that state.
+ * @throws PlatformError `SessionRelayed`
+ */
 export async function forceMuteAll(
   home: Home,
   active: boolean,
   excludedStreamIds: readonly string[],
   actor: Actor,
 ): Promise<void> {
+  requireMutable(home);
   home.mute.active = active;
   const muted = active ? [...home.streams.values()].filter((stream) => !excludedStreamIds.includes(stream.id)) : [];
   await Promise.all(muted.map(silence));
@@ -43,6 +48,10 @@ export async function forceMuteAll(
     connection.link.send('muteForced', { active, streamIds });
   }
   home.record(actor, { type: 'session.muted', active, excludedStreamIds });
+}
+
+function requireMutable(home: Home): void {
+  if (!home.room) throw new PlatformError('SessionRelayed', { what: 'mute by the server' });
 }
 
 async function silence(stream: Stream): Promise<void> {

@@ -1,4 +1,4 @@
-/** Publishing: a stream is announced to the others once its first leg is recorded and allowed. */
+/** Publishing: a stream is announced to the others once its first leg is recorded and allowed; a relayed one at once. */
 import { type Answer, limits, type ParsedRequest, PlatformError } from '@cloister/protocol';
 import type { Ids } from '../lib/index.ts';
 import type { Connection } from './connection.ts';
@@ -15,7 +15,6 @@ export async function publish(
   ids: Ids,
 ): Promise<Answer<'publish'>> {
   requireCapability(connection.role, 'publish', 'publish');
-  peerOf(connection);
   requireFrameKey(connection);
   const muted = connection.home.mute.active;
   if (wish.streamId !== undefined) return { stream: streamShape(ownStream(connection, wish.streamId)), muted: false };
@@ -45,6 +44,8 @@ export async function publish(
   };
   home.streams.set(stream.id, stream);
   connection.streams.set(stream.id, stream);
+  // No leg of it comes here: each begins with a subscriber.
+  if (!connection.peer) home.announce(stream);
   return { stream: streamShape(stream), muted };
 }
 

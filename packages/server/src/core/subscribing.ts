@@ -1,8 +1,10 @@
 /** Subscribing: consumers are made paused, and run once the client is ready and the leg is recorded and allowed. */
 import { type Answer, limits, type ParsedRequest, PlatformError } from '@cloister/protocol';
+import type { Ids } from '../lib/index.ts';
 import type { Connection } from './connection.ts';
 import { requireFrameKey } from './frame-key.ts';
 import { closeLegs } from './leg.ts';
+import { changeWanted, subscribeToPeer, unsubscribeFromPeer } from './relayed.ts';
 import { requireCapability } from './role.ts';
 import { peerOf, settleLeg } from './transport.ts';
 
@@ -10,9 +12,9 @@ import { peerOf, settleLeg } from './transport.ts';
 export async function subscribe(
   connection: Connection,
   wish: ParsedRequest<'subscribe'>,
+  ids: Ids,
 ): Promise<Answer<'subscribe'>> {
   requireCapability(connection.role, 'subscribe', 'subscribe');
-  const peer = peerOf(connection);
   requireFrameKey(connection);
   const stream = connection.home.streams.get(wish.streamId);
   if (!stream?.announced) throw new PlatformError('StreamNotFound', { streamId: wish.streamId });
@@ -23,6 +25,12 @@ export async function subscribe(
       limit: 'subscriptionsPerConnection',
       value: limits.subscriptionsPerConnection,
     });
+  }
+  const { peer } = connection;
+  if (!peer) {
+    const { audio, video, preferred = null } = wish;
+    subscribeToPeer(connection, stream, { audio, video, preferred }, ids);
+    return { consumers: [] };
   }
   const own = { rtpCapabilities: wish.rtpCapabilities };
   connection.subscriptions.set(wish.streamId, own);
@@ -56,7 +64,8 @@ export async function updateSubscription(
   { streamId, ...wish }: ParsedRequest<'updateSubscription'>,
 ): Promise<Answer<'updateSubscription'>> {
   requireSubscription(connection, streamId);
-  await peerOf(connection).updateSubscription(streamId, wish);
+  if (connection.peer) await connection.peer.updateSubscription(streamId, wish);
+  else changeWanted(connection, streamId, wish);
   return {};
 }
 
@@ -65,9 +74,13 @@ export async function unsubscribe(
   connection: Connection,
   { streamId }: { streamId: string },
 ): Promise<Answer<'unsubscribe'>> {
+  if (!connection.peer) {
+    unsubscribeFromPeer(connection, streamId);
+    return {};
+  }
   connection.subscriptions.delete(streamId);
   closeLegs(connection, streamId, 'receive');
-  connection.peer?.closeSubscription(streamId);
+  connection.peer.closeSubscription(streamId);
   return {};
 }
 

@@ -4,13 +4,13 @@ import type { Connection, TransportState } from './connection.ts';
 import { closeLegs, noteReport, openLeg } from './leg.ts';
 import type { MediaPeer, PeerObserver } from './media-plane.ts';
 
-/** The peer of a connection. @throws PlatformError `RelayedMediaNotBuilt` in a relayed session. */
+/** The peer of a connection. @throws PlatformError `SessionRelayed`, where media does not come here. */
 export function peerOf(connection: Connection): MediaPeer {
-  if (!connection.peer) throw new PlatformError('RelayedMediaNotBuilt');
+  if (!connection.peer) throw new PlatformError('SessionRelayed', { what: 'transport to the server' });
   return connection.peer;
 }
 
-/** @throws PlatformError `RelayedMediaNotBuilt`; `PermissionDenied` for a direction that the role may not use. */
+/** @throws PlatformError `SessionRelayed`; `PermissionDenied` for a direction that the role may not use. */
 export async function openTransport(
   connection: Connection,
   { direction }: { direction: Direction },

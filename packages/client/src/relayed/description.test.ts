@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fingerprintOf, withOpusWishes, withoutStrayCodecs } from './description.ts';
+
+const lines = (...all: string[]) => all.map((line) => `${line}\r\n`).join('');
+const head = ['v=0', 'a=fingerprint:sha-256 AB:CD'];
+const video = ['m=video 9 UDP/TLS/RTP/SAVPF 120 124', 'a=mid:0', 'a=rtpmap:120 VP8/90000', 'a=rtcp-fb:120 nack'];
+const audio = ['m=audio 9 UDP/TLS/RTP/SAVPF 109', 'a=mid:1', 'a=rtpmap:109 opus/48000/2'];
+
+test('what is said of payload types that an m-section does not have is left out, section by section', () => {
+  const stray = ['a=rtcp-fb:99 nack pli', 'a=fmtp:109 x=1'];
+  assert.equal(withoutStrayCodecs(lines(...head, ...video, ...stray, ...audio)), lines(...head, ...video, ...audio));
+  assert.equal(withoutStrayCodecs(lines(...head, ...audio)), lines(...head, ...audio));
+  assert.equal(withoutStrayCodecs('nonsense'), 'nonsense');
+});
+
+test('wishes for Opus take the place of what is said of them, at the tracks that they are for', () => {
+  const given = lines(...head, ...audio, 'a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1');
+  assert.equal(
+    withOpusWishes(given, new Map([['1', { dtx: true, stereo: false }]])),
+    lines(...head, ...audio, 'a=fmtp:109 maxplaybackrate=48000;useinbandfec=1;usedtx=1;stereo=0'),
+  );
+  assert.equal(withOpusWishes(given, new Map([['0', { stereo: false }]])), given);
+  const bare = lines(...head, ...video, ...audio);
+  const wished = withOpusWishes(
+    bare,
+    new Map([
+      ['0', { stereo: true }],
+      ['1', { stereo: true }],
+    ]),
+  );
+  assert.equal(wished, lines(...head, ...video, ...audio, 'a=fmtp:109 stereo=1'));
+});
+
+test('a description has a fingerprint, or none', () => {
+  assert.equal(fingerprintOf(lines(...head, ...video)), 'sha-256 AB:CD');
+  assert.equal(fingerprintOf(lines('v=0')), null);
+});

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { EventData, EventName, MediaKind, PeerMessage, RequestName } from '@cloister/protocol';
+import { TestClock } from '../clock.fixture.ts';
+import { FakeConnection } from './connection.fixture.ts';
+import { Mesh, type Sink, type Source } from './mesh.ts';
+import type { Peer } from './peer.ts';
+
+Object.assign(globalThis, { RTCRtpReceiver: { getCapabilities: () => ({ codecs: [] }) } });
+
+const wanted = { audio: true, video: true, preferred: null };
+
+/** All that was begun is done. */
+const passed = async () => {
+  for (let turns = 0; turns < 12; turns += 1) await new Promise(setImmediate);
+};
+
+/** The server, as far as it passes things on; a word to somebody may be held back. */
+class Room {
+  readonly clients = new Map<string, Client>();
+  readonly refused: string[] = [];
+
+  pass(from: string, to: string, message: PeerMessage): void {
+    const receiver = this.clients.get(to);
+    if (receiver) receiver.hears('peerMessage', { connectionId: from, message });
+    else this.refused.push(to);
+  }
+}
+
+class Client {
+  readonly id: string;
+  readonly clock = new TestClock();
+  readonly connections: FakeConnection[] = [];
+  readonly said: { to: string; message: PeerMessage }[] = [];
+  readonly reported: string[] = [];
+  readonly told: string[] = [];
+  readonly mesh: Mesh;
+
+  constructor(room: Room, id: string) {
+    this.id = id;
+    room.clients.set(id, this);
+    const request = async (name: RequestName, data: object) => {
+      const { connectionId, message, build } = data as { connectionId: string; message: PeerMessage; build: number };
+      if (name === 'reportPeerSuite') this.reported.push(`${connectionId} ${build}`);
+      else {
+        this.said.push({ to: connectionId, message });
+        room.pass(id, connectionId, message);
+      }
+      return {};
+    };
+    this.mesh = new Mesh({
+      wire: { request: request as never },
+      clock: this.clock,
+      ownId: id,
+      iceServers: [],
+      transportPolicy: 'all',
+      connect: () => {
+        const connection = new FakeConnection();
+        this.connections.push(connection);
+        return connection as unknown as RTCPeerConnection;
+      },
+    });
+  }
+
+  get newest(): FakeConnection {
+    return this.connections.at(-1) as FakeConnection;
+  }
+
+  hears<Name extends EventName>(name: Name, data: EventData<Name>): void {
+    this.mesh.event(name, data);
+  }
+
+  source(streamId: string): Source {
+    return {
+      streamId,
+      sendTo: (connectionId: string, peer: Peer) => {
+        this.told.push(`send ${streamId} to ${connectionId} ${peer.build}`);
+        peer.send({ kind: 'audio' } as MediaStreamTrack, { streamId, encoding: {}, mimeTypes: [] });
+      },
+      dropped: () => {},
+    };
+  }
+
+  sink(streamId: string, connectionId: string): Sink {
+    return {
+      streamId,
+      connectionId,
+      received: (kind: MediaKind) => void this.told.push(`received ${streamId} ${kind}`),
+      lost: () => void this.told.push(`lost ${streamId}`),
+      failed: ({ name }) => void this.told.push(`failed ${streamId} ${name}`),
+    };
+  }
+}
+
+/** Ana publishes `a` to Ben, who publishes `b` to nobody yet. */
+async function pair() {
+  const room = new Room();
+  const [ana, ben] = [new Client(room, 'ana'), new Client(room, 'ben')];
+  ana.mesh.publish(ana.source('a'));
+  ben.mesh.publish(ben.source('b'));
+  const sink = ben.sink('a', 'ana');
+  ben.mesh.expect(sink);
+  ana.hears('peerSubscribed', { streamId: 'a', connectionId: 'ben', wanted });
+  await passed();
+  return { room, ana, ben, sink };
+}
+
+test('a pair has one connection for both directions, and it is closed when nobody needs it', async () => {
+  const { ana, ben, sink } = await pair();
+  ana.mesh.expect(ana.sink('b', 'ben'));
+  ben.hears('peerSubscribed', { streamId: 'b', connectionId: 'ana', wanted });
+  await passed();
+  assert.deepEqual([ana.connections.length, ben.connections.length], [1, 1]);
+  assert.deepEqual(ana.told, ['send a to ben 1', 'received b audio']);
+  assert.deepEqual(ben.told, ['received a audio', 'send b to ana 1']);
+  ben.mesh.forget(sink);
+  ana.hears('peerUnsubscribed', { streamId: 'a', connectionId: 'ben' });
+  assert.equal(ben.newest.signalingState, 'stable');
+  ben.hears('peerUnsubscribed', { streamId: 'b', connectionId: 'ana' });
+  assert.equal(ben.newest.signalingState, 'closed');
+});
+
+test('who subscribed before the stream was taken in gets it as soon as it is', async () => {
+  const room = new Room();
+  const [ana, ben] = [new Client(room, 'ana'), new Client(room, 'ben')];
+  ben.mesh.expect(ben.sink('a', 'ana'));
+  ana.hears('peerSubscribed', { streamId: 'a', connectionId: 'ben', wanted });
+  ana.mesh.publish(ana.source('a'));
+  await passed();
+  assert.deepEqual(ben.told, ['received a audio']);
+});
+
+test('each end reports the suite of the connection that it has', async () => {
+  const { ana, ben } = await pair();
+  ana.newest.become('connected');
+  ben.newest.become('connected');
+  await passed();
+  assert.deepEqual([ana.reported, ben.reported], [['ben 1'], ['ana 1']]);
+  assert.equal(ana.mesh.suiteWith('ben'), 'AEAD_AES_128_GCM');
+  assert.equal(ana.mesh.suiteWith('nobody'), null);
+});
+
+test('a connection that stays broken is built anew at both ends, and what went over it goes over the next', async () => {
+  const { ana, ben } = await pair();
+  ana.newest.become('failed');
+  ana.newest.become('failed');
+  await passed();
+  assert.deepEqual(ana.told, ['send a to ben 1', 'send a to ben 2']);
+  assert.deepEqual(ben.told, ['received a audio', 'lost a', 'received a audio']);
+  assert.deepEqual([ana.connections.length, ben.connections.length], [2, 2]);
+  assert.equal(ana.connections[0]?.signalingState, 'closed');
+});
+
+test('both ends may find a connection broken at the same time, and the receiver alone too', async () => {
+  const { ana, ben } = await pair();
+  for (const { newest } of [ana, ben]) {
+    newest.become('failed');
+    newest.become('failed');
+  }
+  await passed();
+  assert.equal(ben.told.at(-1), 'received a audio');
+  assert.equal(ana.mesh.peer('ben')?.build, ben.mesh.peer('ana')?.build);
+  ben.newest.become('failed');
+  ben.newest.become('failed');
+  await passed();
+  assert.equal(ben.told.at(-1), 'received a audio');
+  assert.equal(ana.mesh.peer('ben')?.build, ben.mesh.peer('ana')?.build);
+});
+
+test('a word of a connection that is gone is not heard, before and after there is another', async () => {
+  const { ana, ben, sink } = await pair();
+  const old = ana.said.map(({ message }) => message);
+  ben.mesh.forget(sink);
+  for (const message of old) ben.hears('peerMessage', { connectionId: 'ana', message });
+  ana.hears('peerUnsubscribed', { streamId: 'a', connectionId: 'ben' });
+  ben.mesh.expect(ben.sink('a', 'ana'));
+  for (const message of old) ben.hears('peerMessage', { connectionId: 'ana', message });
+  assert.equal(ben.connections.length, 1);
+  ana.hears('peerSubscribed', { streamId: 'a', connectionId: 'ben', wanted });
+  await passed();
+  for (const message of old) ben.hears('peerMessage', { connectionId: 'ana', message });
+  await passed();
+  assert.equal(ben.told.at(-1), 'received a audio');
+  assert.equal(ben.mesh.peer('ana')?.build, 2);
+});
+
+test('messages of those with whom there is no pair are left out', async () => {
+  const { room, ben } = await pair();
+  const message: PeerMessage = { kind: 'description', build: 9, type: 'offer', sdp: '[]', tracks: [] };
+  room.pass('stranger', 'ben', message);
+  await passed();
+  assert.equal(ben.connections.length, 1);
+});
+
+test('a stream that a third client claims is not taken from it', async () => {
+  const { room, ben } = await pair();
+  ben.mesh.expect(ben.sink('c', 'cem'));
+  const cem = new Client(room, 'cem');
+  // Names its own track as Ana's stream.
+  cem.mesh.publish(cem.source('a'));
+  cem.hears('peerSubscribed', { streamId: 'a', connectionId: 'ben', wanted });
+  await passed();
+  assert.deepEqual(ben.told, ['received a audio']);
+});
+
+test('a description that is not understood ends that pair alone', async () => {
+  const { room, ben } = await pair();
+  ben.mesh.expect(ben.sink('c', 'cem'));
+  const message: PeerMessage = { kind: 'description', build: 1, type: 'offer', sdp: 'rubbish', tracks: [] };
+  room.pass('cem', 'ben', message);
+  await passed();
+  assert.deepEqual(ben.told.slice(1), ['failed c OT_CREATE_PEER_CONNECTION_FAILED']);
+  assert.equal(ben.mesh.peer('cem'), null);
+  assert.equal(ben.connections[0]?.signalingState, 'stable');
+});
+
+test('who leaves takes the pair along, and nothing is sent to it any more', async () => {
+  const { ana } = await pair();
+  ana.hears('connectionDestroyed', { connectionId: 'ben', reason: 'clientDisconnected' });
+  assert.equal(ana.newest.signalingState, 'closed');
+  assert.equal(ana.mesh.peer('ben'), null);
+});
+
+test('on another network every pair looks for a way, after a cut of the wire those that have none', async () => {
+  const { ana, ben } = await pair();
+  ana.newest.become('connected');
+  ben.newest.become('connecting');
+  ana.mesh.repair();
+  ben.mesh.repair();
+  assert.deepEqual([ana.newest.restarts, ben.newest.restarts], [0, 1]);
+  ana.mesh.restartIce();
+  assert.equal(ana.newest.restarts, 1);
+});

@@ -1,0 +1,287 @@
+/**
+ * All pairs of one client in a relayed session. A pair has a connection as long as one of the two subscribes to a stream of
+ * the other; it carries the tracks of both directions, and is built anew when it stays broken.
+ */
+import type { EventData, EventName, MediaKind, PeerMessage, PeerWanted } from '@cloister/protocol';
+import type { Suite } from '@cloister/protocol/suites';
+import type { Clock } from '../clock.ts';
+import type { OtError } from '../errors.ts';
+import { log } from '../log.ts';
+import type { Wire } from '../wire.ts';
+import { Peer, type PeerOptions, type PeerReceiver } from './peer.ts';
+
+/** An own stream. */
+export interface Source {
+  readonly streamId: string | null;
+  /** Sends it to a subscriber, or otherwise than before. */
+  sendTo(connectionId: string, peer: Peer, wanted: PeerWanted): void;
+  /** Nothing of it is sent there any more: the subscriber has left, or its connection is gone. */
+  dropped(connectionId: string): void;
+}
+
+/** A stream that is subscribed to. */
+export interface Sink {
+  readonly streamId: string;
+  /** Of its publisher. */
+  readonly connectionId: string;
+  received(kind: MediaKind, receiver: PeerReceiver): void;
+  /** The connection over which it came is gone; another is being built. */
+  lost(): void;
+  failed(error: OtError): void;
+}
+
+interface Pair {
+  readonly connectionId: string;
+  peer: Peer;
+  suite: Suite | null;
+  /** Connections in a row that did not come up. */
+  failures: number;
+}
+
+const patienceMs = 10_000;
+const longestPatienceMs = 60_000;
+
+export class Mesh {
+  readonly #wire: Pick<Wire, 'request'>;
+  readonly #clock: Clock;
+  readonly #ownId: string;
+  readonly #configuration: { iceServers: RTCIceServer[]; iceTransportPolicy: RTCIceTransportPolicy };
+  readonly #connect: PeerOptions['connect'];
+  /** By the connection at the other end. */
+  readonly #pairs = new Map<string, Pair>();
+  /** How many connections a pair had that is not there now. */
+  readonly #builds = new Map<string, number>();
+  readonly #sources = new Map<string, Source>();
+  readonly #sinks = new Map<string, Sink>();
+  /** By own stream, then by subscriber. */
+  readonly #subscribers = new Map<string, Map<string, PeerWanted>>();
+
+  constructor(deps: {
+    wire: Pick<Wire, 'request'>;
+    clock: Clock;
+    ownId: string;
+    iceServers: RTCIceServer[];
+    transportPolicy: RTCIceTransportPolicy;
+    connect?: PeerOptions['connect'];
+  }) {
+    this.#wire = deps.wire;
+    this.#clock = deps.clock;
+    this.#ownId = deps.ownId;
+    this.#configuration = { iceServers: deps.iceServers, iceTransportPolicy: deps.transportPolicy };
+    this.#connect = deps.connect;
+  }
+
+  /** What this browser says of the connection with another client; null while there is none. */
+  suiteWith(connectionId: string): Suite | null {
+    return this.#pairs.get(connectionId)?.suite ?? null;
+  }
+
+  /** The connection with another client; null while there is none. */
+  peer(connectionId: string): Peer | null {
+    return this.#pairs.get(connectionId)?.peer ?? null;
+  }
+
+  /** Takes an own stream in, whose id is known: it is sent to all who subscribe to it. */
+  publish(source: Source): void {
+    const streamId = source.streamId as string;
+    this.#sources.set(streamId, source);
+    for (const [connectionId, wanted] of this.#subscribers.get(streamId) ?? [])
+      this.#send(source, connectionId, wanted);
+  }
+
+  /** Ends an own stream. */
+  withdraw(streamId: string): void {
+    this.#sources.delete(streamId);
+    const subscribers = [...(this.#subscribers.get(streamId)?.keys() ?? [])];
+    this.#subscribers.delete(streamId);
+    for (const connectionId of subscribers) this.#closeUnused(connectionId);
+  }
+
+  /** Awaits the tracks of a stream. Of two that ask for the same, the first has it: the server refuses the second. */
+  expect(sink: Sink): void {
+    if (!this.#sinks.has(sink.streamId)) this.#sinks.set(sink.streamId, sink);
+  }
+
+  /** Ends it. */
+  forget(sink: Sink): void {
+    if (this.#sinks.get(sink.streamId) !== sink) return;
+    this.#sinks.delete(sink.streamId);
+    this.#closeUnused(sink.connectionId);
+  }
+
+  event<Name extends EventName>(name: Name, data: EventData<Name>): void {
+    const told = { name, data } as { [Each in EventName]: { name: Each; data: EventData<Each> } }[EventName];
+    if (told.name === 'peerSubscribed') this.#subscribed(told.data);
+    else if (told.name === 'peerUnsubscribed') this.#unsubscribed(told.data.streamId, told.data.connectionId);
+    else if (told.name === 'peerMessage') this.#read(told.data.connectionId, told.data.message);
+    else if (told.name === 'connectionDestroyed') this.#left(told.data.connectionId);
+  }
+
+  /** New network: every pair looks for a way again. */
+  restartIce(): void {
+    for (const { peer } of this.#pairs.values()) peer.restart();
+  }
+
+  /** After the wire came back: those that are not connected. What they had to say meanwhile was not heard. */
+  repair(): void {
+    for (const { peer } of this.#pairs.values()) if (!peer.connected) peer.restart();
+  }
+
+  setIceServers(iceServers: RTCIceServer[]): void {
+    this.#configuration.iceServers = iceServers;
+    for (const { peer } of this.#pairs.values()) peer.setIceServers(iceServers);
+  }
+
+  close(): void {
+    for (const { peer } of this.#pairs.values()) peer.close();
+    this.#pairs.clear();
+    this.#sinks.clear();
+    this.#sources.clear();
+    this.#subscribers.clear();
+  }
+
+  // -------------------------------------------------------------------------------------------------------------- events
+
+  #subscribed({ streamId, connectionId, wanted }: EventData<'peerSubscribed'>): void {
+    const subscribers = this.#subscribers.get(streamId) ?? new Map<string, PeerWanted>();
+    this.#subscribers.set(streamId, subscribers.set(connectionId, wanted));
+    const source = this.#sources.get(streamId);
+    if (source) this.#send(source, connectionId, wanted);
+  }
+
+  #unsubscribed(streamId: string, connectionId: string): void {
+    if (!this.#subscribers.get(streamId)?.delete(connectionId)) return;
+    this.#closeUnused(connectionId);
+    this.#sources.get(streamId)?.dropped(connectionId);
+  }
+
+  #left(connectionId: string): void {
+    for (const [streamId, subscribers] of this.#subscribers) {
+      if (subscribers.delete(connectionId)) this.#sources.get(streamId)?.dropped(connectionId);
+    }
+    this.#drop(connectionId);
+    this.#builds.delete(connectionId);
+  }
+
+  #read(connectionId: string, message: PeerMessage): void {
+    if (!this.#used(connectionId)) {
+      log.debug(`A message of ${connectionId} is left out: neither subscribes to the other any more`);
+      return;
+    }
+    const { build } = message;
+    const pair = this.#pairs.get(connectionId);
+    if (pair ? build < pair.peer.build : build <= (this.#builds.get(connectionId) ?? 0)) return;
+    if (!pair) this.#make(connectionId, build);
+    else if (build > pair.peer.build) this.#renew(pair, build);
+    this.#pairs.get(connectionId)?.peer.take(message);
+  }
+
+  // --------------------------------------------------------------------------------------------------------------- pairs
+
+  #send(source: Source, connectionId: string, wanted: PeerWanted): void {
+    const pair = this.#pairs.get(connectionId);
+    if (pair) source.sendTo(connectionId, pair.peer, wanted);
+    else this.#make(connectionId, (this.#builds.get(connectionId) ?? 0) + 1);
+  }
+
+  #make(connectionId: string, build: number): void {
+    const pair = { connectionId, suite: null, failures: 0 } as unknown as Pair;
+    pair.peer = this.#connectPeer(pair, build);
+    this.#pairs.set(connectionId, pair);
+    this.#sendAll(pair);
+  }
+
+  #connectPeer(pair: Pair, build: number): Peer {
+    const { connectionId } = pair;
+    const say = (message: PeerMessage) => this.#say(connectionId, message);
+    return new Peer({
+      // Both ends compare the same two ids, so they agree on who gives way without a word.
+      polite: this.#ownId < connectionId,
+      build,
+      configuration: this.#configuration,
+      patienceMs: Math.min(longestPatienceMs, patienceMs * 2 ** pair.failures),
+      clock: this.#clock,
+      ...(this.#connect ? { connect: this.#connect } : {}),
+      observer: {
+        say,
+        received: (streamId, kind, receiver) => {
+          const sink = this.#sinks.get(streamId);
+          if (sink?.connectionId === connectionId) sink.received(kind, receiver);
+        },
+        secured: ({ suite, dtlsVersion }) => {
+          pair.suite = suite;
+          pair.failures = 0;
+          this.#request(this.#wire.request('reportPeerSuite', { connectionId, build, suite, dtlsVersion }));
+        },
+        lost: () => {
+          pair.failures += 1;
+          this.#renew(pair, build + 1);
+          say({ kind: 'anew', build: build + 1 });
+        },
+        broken: (error) => this.#broken(connectionId, error),
+      },
+    });
+  }
+
+  /** Puts another connection in the place of the one that a pair has. */
+  #renew(pair: Pair, build: number): void {
+    const { connectionId } = pair;
+    pair.peer.close();
+    pair.suite = null;
+    for (const sink of this.#sinksOf(connectionId)) sink.lost();
+    pair.peer = this.#connectPeer(pair, build);
+    this.#sendAll(pair);
+  }
+
+  /** Sends over a new connection what the other end subscribes to. */
+  #sendAll({ connectionId, peer }: Pair): void {
+    for (const [streamId, subscribers] of this.#subscribers) {
+      const wanted = subscribers.get(connectionId);
+      const source = this.#sources.get(streamId);
+      if (!wanted || !source) continue;
+      source.dropped(connectionId);
+      source.sendTo(connectionId, peer, wanted);
+    }
+  }
+
+  /** One pair ends; the others do not notice. */
+  #broken(connectionId: string, error: OtError): void {
+    log.error(`The connection with ${connectionId} cannot be used`, error);
+    this.#drop(connectionId);
+    for (const sink of this.#sinksOf(connectionId)) sink.failed(error);
+    for (const [streamId, subscribers] of this.#subscribers) {
+      if (subscribers.has(connectionId)) this.#sources.get(streamId)?.dropped(connectionId);
+    }
+  }
+
+  #drop(connectionId: string): void {
+    const pair = this.#pairs.get(connectionId);
+    if (!pair) return;
+    this.#pairs.delete(connectionId);
+    this.#builds.set(connectionId, pair.peer.build);
+    pair.peer.close();
+  }
+
+  #sinksOf(connectionId: string): Sink[] {
+    return [...this.#sinks.values()].filter((sink) => sink.connectionId === connectionId);
+  }
+
+  /** Whether one of the two subscribes to a stream of the other. */
+  #used(connectionId: string): boolean {
+    if (this.#sinksOf(connectionId).length > 0) return true;
+    return [...this.#subscribers.values()].some((subscribers) => subscribers.has(connectionId));
+  }
+
+  #closeUnused(connectionId: string): void {
+    if (!this.#used(connectionId)) this.#drop(connectionId);
+  }
+
+  #say(connectionId: string, message: PeerMessage): void {
+    this.#request(this.#wire.request('peerMessage', { connectionId, message }));
+  }
+
+  /** What is refused is refused since the other end has left meanwhile, which its events tell. */
+  #request(asked: Promise<unknown>): void {
+    asked.catch((error: unknown) => log.debug('The other client is not there any more', error));
+  }
+}

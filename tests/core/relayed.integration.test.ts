@@ -1,0 +1,228 @@
+/** Relayed sessions: who may say what to whom through the server, and what is recorded of pairs that it does not see. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { limits, type PeerMessage, type Suite } from '@cloister/protocol';
+import { camera, type TestClient, type TestPlatform, testPlatform } from './platform.ts';
+
+const WEAK = 'AEAD_AES_128_GCM';
+const everything = { audio: true, video: true };
+const offer: PeerMessage = { kind: 'description', build: 1, type: 'offer', sdp: 'v=0', tracks: [] };
+
+describe('a relayed session', () => {
+  let platform: TestPlatform;
+  before(async () => {
+    platform = await testPlatform();
+  });
+  after(() => platform.close());
+
+  const publish = async (from: TestClient): Promise<string> =>
+    (await from.client.actions.publish(camera)).stream.streamId;
+  const subscribe = (to: string, by: TestClient) =>
+    by.client.actions.subscribe({ streamId: to, rtpCapabilities: {}, ...everything });
+  const say = (from: TestClient, to: TestClient, message: PeerMessage = offer) =>
+    from.client.actions.peerMessage({ connectionId: to.client.connectionId, message });
+  const report = (from: TestClient, to: TestClient, suite: Suite = WEAK, build = 1) =>
+    from.client.actions.reportPeerSuite({
+      connectionId: to.client.connectionId,
+      build,
+      suite,
+      dtlsVersion: 'DTLS 1.2',
+    });
+
+  /** Somebody who publishes, and somebody who subscribes to it. */
+  async function aPair() {
+    const session = await platform.session({ mediaMode: 'relayed' });
+    const publisher = await platform.enter(session, 'moderator');
+    const subscriber = await platform.enter(session);
+    const streamId = await publish(publisher);
+    await subscribe(streamId, subscriber);
+    return { session, publisher, subscriber, streamId };
+  }
+
+  it('announces a stream at once, and tells its publisher of each subscriber with what it wants', async () => {
+    const { publisher, subscriber, streamId } = await aPair();
+    const { connectionId } = subscriber.client;
+    assert.equal(subscriber.data('streamCreated').length, 1);
+    const { actions } = subscriber.client;
+    await actions.updateSubscription({ streamId, video: false, preferred: { width: 320 } });
+    await actions.unsubscribe({ streamId });
+    await actions.unsubscribe({ streamId });
+    const wanted = { ...everything, preferred: null };
+    assert.deepEqual(publisher.data('peerSubscribed'), [
+      { streamId, connectionId, wanted },
+      { streamId, connectionId, wanted: { audio: true, video: false, preferred: { width: 320 } } },
+    ]);
+    assert.deepEqual(publisher.data('peerUnsubscribed'), [{ streamId, connectionId }]);
+    await assert.rejects(actions.updateSubscription({ streamId, video: true }), { code: 'StreamNotFound' });
+  });
+
+  it('passes messages on both ways between the two ends of a pair', async () => {
+    const { publisher, subscriber } = await aPair();
+    await say(publisher, subscriber);
+    await say(subscriber, publisher, { kind: 'anew', build: 2 });
+    assert.deepEqual(subscriber.data('peerMessage'), [{ connectionId: publisher.client.connectionId, message: offer }]);
+    assert.deepEqual(publisher.data('peerMessage'), [
+      { connectionId: subscriber.client.connectionId, message: { kind: 'anew', build: 2 } },
+    ]);
+  });
+
+  it('passes nothing on between those who are no pair, or not any more, and not to those who are gone', async () => {
+    const { session, publisher, subscriber, streamId } = await aPair();
+    const stranger = await platform.enter(session);
+    const elsewhere = await aPair();
+    await assert.rejects(say(stranger, publisher), { code: 'PeerUnpaired' });
+    await assert.rejects(say(publisher, stranger), { code: 'PeerUnpaired' });
+    await assert.rejects(say(publisher, publisher), { code: 'PeerUnpaired' });
+    await assert.rejects(report(stranger, publisher), { code: 'PeerUnpaired' });
+    await assert.rejects(say(publisher, elsewhere.subscriber), { code: 'ConnectionNotFound' });
+    await subscriber.client.actions.unsubscribe({ streamId });
+    await assert.rejects(say(publisher, subscriber), { code: 'PeerUnpaired' });
+    subscriber.client.leave('clientDisconnected');
+    await assert.rejects(say(publisher, subscriber), { code: 'ConnectionNotFound' });
+    assert.deepEqual(stranger.data('peerMessage'), []);
+    assert.deepEqual(elsewhere.subscriber.data('peerMessage'), []);
+  });
+
+  it('passes nothing on in a routed session', async () => {
+    const session = await platform.session();
+    const [one, other] = [await platform.enter(session), await platform.enter(session)];
+    await assert.rejects(say(one, other), { code: 'SessionRouted' });
+    await assert.rejects(report(one, other), { code: 'SessionRouted' });
+  });
+
+  it('holds the limit of peers: at it, and one past it, at either end', async () => {
+    const session = await platform.session({ mediaMode: 'relayed' });
+    const publisher = await platform.enter(session);
+    const streams = [await publish(publisher), await publish(publisher)] as const;
+    for (let each = 0; each < limits.peersPerConnection; each += 1) {
+      const subscriber = await platform.enter(session);
+      await subscribe(streams[0], subscriber);
+      // Another stream of somebody with whom media is exchanged already costs no peer.
+      if (each === 0) await subscribe(streams[1], subscriber);
+    }
+    const late = await platform.enter(session);
+    await assert.rejects(subscribe(streams[0], late), { code: 'LimitReached', message: /peersPerConnection/ });
+    const own = await publish(late);
+    await assert.rejects(subscribe(own, publisher), { code: 'LimitReached' });
+    const another = await platform.enter(session);
+    await subscribe(own, another);
+  });
+
+  it('has no transport to the server, no mute by it, and no way from a client to itself', async () => {
+    const { session, publisher, subscriber, streamId } = await aPair();
+    const refused = { code: 'SessionRelayed' };
+    const { actions } = publisher.client;
+    assert.equal(publisher.client.welcome.capabilities.forceMute, 0);
+    await assert.rejects(actions.openTransport({ direction: 'send' }), refused);
+    await assert.rejects(subscribe(streamId, publisher), refused);
+    await assert.rejects(actions.forceMuteStream({ streamId }), refused);
+    await assert.rejects(actions.forceMuteAll({ active: true, excludedStreamIds: [] }), refused);
+    const { calls } = platform.core;
+    const system = { kind: 'system' } as const;
+    await assert.rejects(calls.forceMuteStream(system, platform.projectId, session.id, streamId), refused);
+    await assert.rejects(calls.forceMuteAll(system, platform.projectId, session.id, true, []), refused);
+    assert.deepEqual(subscriber.data('muteForced'), []);
+  });
+
+  it('is moderated, muted by its publisher, and signalled in as a routed one', async () => {
+    const { publisher, subscriber, streamId } = await aPair();
+    await publisher.client.actions.updateStream({ streamId, hasVideo: false });
+    await subscriber.client.actions.signal({ data: 'hello' });
+    assert.equal(subscriber.data('streamUpdated')[0]?.newValue, false);
+    assert.equal(publisher.data('signal').length, 1);
+    await publisher.client.actions.forceUnpublish({ streamId });
+    assert.deepEqual(subscriber.data('streamDestroyed'), [{ streamId, reason: 'forceUnpublished' }]);
+    await publisher.client.actions.forceDisconnect({ connectionId: subscriber.client.connectionId });
+    assert.equal(publisher.data('connectionDestroyed').length, 1);
+  });
+
+  it('records what each end says of a pair, compares the two, and closes the leg with its subscription', async () => {
+    const { session, publisher, subscriber, streamId } = await aPair();
+    await report(publisher, subscriber);
+    await report(publisher, subscriber);
+    const first = await platform.core.calls.security(platform.projectId, session.id);
+    assert.equal(first.legs.length, 1);
+    assert.equal(first.legs[0]?.agree, null);
+    await report(subscriber, publisher);
+    const { legs } = await platform.core.calls.security(platform.projectId, session.id);
+    const [leg] = legs;
+    assert.equal(legs.length, 1);
+    assert.deepEqual(leg, {
+      connectionId: subscriber.client.connectionId,
+      streamId,
+      direction: 'receive',
+      observedBy: 'clients',
+      peerConnectionId: publisher.client.connectionId,
+      suiteSeenByServer: null,
+      suiteReportedByClient: WEAK,
+      suiteReportedByPeer: WEAK,
+      agree: true,
+      dtlsVersion: 'DTLS 1.2',
+      zone: 'any',
+      state: 'allowed',
+      frameLayer: null,
+      connectedAt: leg?.connectedAt,
+      closedAt: null,
+    });
+    // Both are told, of each of the two words once.
+    assert.equal(publisher.data('leg').length, 2);
+    assert.deepEqual(publisher.data('leg'), subscriber.data('leg'));
+    await subscriber.client.actions.unsubscribe({ streamId });
+    const closed = await platform.core.calls.security(platform.projectId, session.id);
+    assert.notEqual(closed.legs[0]?.closedAt, null);
+  });
+
+  it('says so when the two ends disagree, and two who know nothing agree on nothing', async () => {
+    for (const words of [
+      [WEAK, 'AEAD_AES_256_GCM'],
+      ['unknown', 'unknown'],
+    ] as const) {
+      const { session, publisher, subscriber } = await aPair();
+      await report(publisher, subscriber, words[0]);
+      await report(subscriber, publisher, words[1]);
+      const { legs } = await platform.core.calls.security(platform.projectId, session.id);
+      assert.deepEqual(
+        legs.map(({ agree, state }) => [agree, state]),
+        [[false, 'allowed']],
+      );
+    }
+  });
+
+  it('has another leg for another connection of the same pair, and hears no word of an older one', async () => {
+    const { session, publisher, subscriber } = await aPair();
+    await report(publisher, subscriber, WEAK, 2);
+    await report(subscriber, publisher, 'AES_CM_128_HMAC_SHA1_80', 1);
+    await report(subscriber, publisher, 'AES_CM_128_HMAC_SHA1_80', 3);
+    const { legs } = await platform.core.calls.security(platform.projectId, session.id);
+    const rows = legs.map((leg) => [leg.suiteReportedByPeer, leg.suiteReportedByClient, leg.closedAt === null]);
+    assert.deepEqual(new Set(rows.map(String)), new Set([`${WEAK},,false`, ',AES_CM_128_HMAC_SHA1_80,true']));
+  });
+
+  it('has one leg for each stream of a pair, whoever publishes it', async () => {
+    const { session, publisher, subscriber } = await aPair();
+    await subscribe(await publish(publisher), subscriber);
+    await subscribe(await publish(subscriber), publisher);
+    await report(publisher, subscriber);
+    await report(subscriber, publisher);
+    const { legs } = await platform.core.calls.security(platform.projectId, session.id);
+    assert.equal(legs.filter((leg) => leg.agree).length, 3);
+    assert.equal(legs.filter((leg) => leg.connectionId === publisher.client.connectionId).length, 1);
+  });
+
+  it('is refused under require-aes256 before a word is passed on, and the refusal is in the record', async () => {
+    const { projectId, core } = platform;
+    await core.projects.setPolicy({ kind: 'system' }, projectId, 'require-aes256');
+    const session = await platform.session({ mediaMode: 'relayed' });
+    const publisher = await platform.enter(session);
+    const subscriber = await platform.enter(session);
+    const streamId = await publish(publisher);
+    await assert.rejects(subscribe(streamId, subscriber), { code: 'SuiteRefused' });
+    await assert.rejects(say(publisher, subscriber), { code: 'PeerUnpaired' });
+    assert.deepEqual(publisher.data('peerSubscribed'), []);
+    const { legs } = await core.calls.security(projectId, session.id);
+    assert.deepEqual(
+      legs.map(({ state, suiteReportedByClient, closedAt }) => [state, suiteReportedByClient, closedAt !== null]),
+      [['refused', null, true]],
+    );
+  });
+});

@@ -1,0 +1,226 @@
+/**
+ * Relayed sessions: Chromium and Firefox exchange media with each other, at an address that is not loopback, where browsers
+ * do not look for each other. Only the way to the server is on loopback, and can be cut.
+ */
+import { enterNetwork } from '../rig/network.ts';
+
+enterNetwork(import.meta.filename);
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { suiteOf } from '@cloister/protocol/suites';
+import { launchBrowser, type TestBrowser } from '../rig/browser.ts';
+import { type CapturedPacket, captureTraffic } from '../rig/capture.ts';
+import { CuttableLine } from '../rig/cut.ts';
+import { Participant, type Site, serveSite } from '../rig/page.ts';
+import { Customer } from '../rig/sdk.ts';
+import { type Server, startServer } from '../rig/server.ts';
+import { eventually } from '../rig/wait.ts';
+import { assertSeenAndHeard, type Call, startCallOf } from './calls.ts';
+
+/** What browsers agree on between them: none of them offers AES-256 first. */
+const BETWEEN_BROWSERS = ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'];
+/** Four people send three pictures each. */
+const small = { resolution: '320x240', frameRate: 15 } as const;
+const UDP = 17;
+
+let line: CuttableLine;
+let server: Server;
+let customer: Customer;
+let site: Site;
+let chromium: TestBrowser;
+let firefox: TestBrowser;
+/** Firefox shows no frames in a page that is not in front. */
+let otherFirefox: TestBrowser;
+/** Two Chromiums and a Firefox; another Firefox comes later. */
+let [alice, bob, fred, fay]: Participant[] = [];
+let call: Call;
+
+const people = () => [alice, bob, fred] as [Participant, Participant, Participant];
+
+before(async () => {
+  line = await CuttableLine.open();
+  server = await startServer({ through: line });
+  customer = new Customer(server.credentials);
+  site = await serveSite(server.url);
+  [chromium, firefox] = await Promise.all([launchBrowser('chromium'), launchBrowser('firefox')]);
+  const open = (browser: TestBrowser) => Participant.open(browser, site);
+  [alice, bob, fred] = await Promise.all([open(chromium), open(chromium), open(firefox)]);
+  call = await startCallOf(customer, people(), small, 'relayed');
+});
+
+after(async () => {
+  await Promise.all([chromium?.close(), firefox?.close(), otherFirefox?.close()]);
+  site?.close();
+  await server?.stop();
+});
+
+const streamOf = (index: number) => call.streams[index] as string;
+const kinds = ['chromium', 'chromium', 'firefox'] as const;
+
+test('two Chromiums and a Firefox see and hear each other', async () => {
+  const looks = people().map(async (participant, at) => {
+    for (const [of, source] of kinds.entries()) {
+      if (at !== of) await assertSeenAndHeard(participant, streamOf(of), source);
+    }
+  });
+  await Promise.all(looks);
+});
+
+test('one more comes, and the two Firefoxes see and hear each other too', async () => {
+  otherFirefox = await launchBrowser('firefox');
+  fay = await Participant.open(otherFirefox, site);
+  await fay.join(customer.ticket(call.sessionId));
+  const stream = await fay.publish(small);
+  await Promise.all(people().map((each) => each.subscribed(stream)));
+  await fay.subscribed(streamOf(2));
+  await Promise.all([
+    assertSeenAndHeard(fay, streamOf(2), 'firefox'),
+    assertSeenAndHeard(fred as Participant, stream, 'firefox'),
+    assertSeenAndHeard(alice as Participant, stream, 'firefox'),
+  ]);
+});
+
+test('statistics have an entry for each subscriber, and one connection serves a pair both ways', async () => {
+  const own = await (bob as Participant).page.evaluate(async () => {
+    const publisher = window.rig.publisher();
+    const [numbers, reports] = [await publisher.getStats(), await publisher.getRtcStatsReport()];
+    return {
+      numbers: numbers.map(({ connectionId, stats }) => ({ connectionId, packets: stats.video.packetsSent })),
+      reports: reports.map(({ connectionId, rtcStatsReport }) => [connectionId, rtcStatsReport.size > 0]),
+    };
+  });
+  const others = [alice, fred, fay].map((each) => (each as Participant).connectionId).sort();
+  assert.deepEqual(own.numbers.map(({ connectionId }) => connectionId).sort(), others);
+  assert.ok(
+    own.numbers.every(({ packets }) => packets > 0),
+    JSON.stringify(own),
+  );
+  assert.deepEqual(own.reports.map(([connectionId]) => connectionId).sort(), others);
+  const received = await (bob as Participant).page.evaluate((id) => window.rig.subscriber(id).getStats(), streamOf(0));
+  assert.ok(received.video.packetsReceived > 0 && received.audio.packetsReceived > 0, JSON.stringify(received));
+  assert.equal((await (bob as Participant).stats('transport')).length, 3);
+});
+
+test('the record has a leg for each stream at each subscriber, by the word of both browsers', async () => {
+  const { legs } = await eventually(
+    'twelve legs, each reported by both ends',
+    () => customer.security(call.sessionId),
+    (record) => record.legs.length === 12 && record.legs.every((leg) => leg.agree !== null),
+  );
+  for (const leg of legs) {
+    assert.equal(leg.observedBy, 'clients');
+    assert.equal(leg.suiteSeenByServer, null);
+    assert.equal(leg.agree, true, JSON.stringify(leg));
+    assert.ok(BETWEEN_BROWSERS.includes(String(leg.suiteReportedByClient)), JSON.stringify(leg));
+    assert.equal(leg.dtlsVersion?.startsWith('DTLS 1.'), true, JSON.stringify(leg));
+  }
+  const seen = (await (alice as Participant).stats('transport')).map((each) => suiteOf(String(each.srtpCipher)));
+  assert.ok(seen.every((suite) => BETWEEN_BROWSERS.includes(suite)));
+  const told = await (alice as Participant).page.evaluate(() =>
+    (window.rig.session() as unknown as { security(): { observedBy: string }[] }).security(),
+  );
+  assert.deepEqual(
+    told.map(({ observedBy }) => observedBy),
+    Array(6).fill('clients'),
+  );
+});
+
+/** Resolves when nothing of a track comes any more; others go on meanwhile, and are what time is told by. */
+async function comesNoMore(at: Participant, streamId: string, kind: 'audio' | 'video'): Promise<void> {
+  const packets = async () => Number((await at.inbound(streamId, kind)).packetsReceived);
+  await eventually(
+    `no packet of ${kind}`,
+    async () => {
+      const before = await packets();
+      await at.look(streamOf(2), 5);
+      return (await packets()) - before;
+    },
+    (more) => more === 0,
+  );
+}
+
+test('what is muted is not sent, and comes back', async () => {
+  const at = alice as Participant;
+  const since = await at.mark();
+  const publisher = (bob as Participant).page;
+  await publisher.evaluate(() => void window.rig.publisher().publishVideo(false).publishAudio(false));
+  await at.event(streamOf(1), 'videoDisabled', { since, reason: 'publishVideo' });
+  await comesNoMore(at, streamOf(1), 'video');
+  await comesNoMore(at, streamOf(1), 'audio');
+  await publisher.evaluate(() => void window.rig.publisher().publishVideo(true).publishAudio(true));
+  await at.event(streamOf(1), 'videoEnabled', { since });
+  await assertSeenAndHeard(at, streamOf(1), 'chromium');
+});
+
+test('what a subscriber does not want is not sent to it alone', async () => {
+  const at = alice as Participant;
+  await at.page.evaluate((id) => window.rig.subscriber(id).subscribeToVideo.promise(false), streamOf(1));
+  await comesNoMore(at, streamOf(1), 'video');
+  assert.ok((await (fred as Participant).look(streamOf(1))).moved > 0);
+  await at.page.evaluate((id) => window.rig.subscriber(id).subscribeToVideo.promise(true), streamOf(1));
+  assert.ok((await at.look(streamOf(1))).moved > 0);
+});
+
+test('no page complained', () => {
+  assert.deepEqual(
+    [chromium, firefox, otherFirefox].flatMap(({ errors }) => errors),
+    [],
+  );
+});
+
+test('a cut of the way to the server does not stop media, and what was asked meanwhile is done', async () => {
+  const [at, by] = people();
+  const since = await at.mark();
+  line.cut();
+  await at.event('session', 'sessionReconnecting', { since });
+  assert.ok((await at.look(streamOf(1))).moved > 0);
+  await by.page.evaluate(() => void window.rig.publisher().publishVideo(false));
+  line.mend();
+  await at.event('session', 'sessionReconnected', { since });
+  await at.event(streamOf(1), 'videoDisabled', { since, reason: 'publishVideo' });
+  await by.page.evaluate(() => void window.rig.publisher().publishVideo(true));
+  await at.event(streamOf(1), 'videoEnabled', { since });
+  assert.ok((await at.look(streamOf(1))).moved > 0);
+});
+
+test('who is sent away or unpublished is gone for all, and the rest go on', async () => {
+  const at = alice as Participant;
+  const { apiKey } = server.credentials;
+  const { connectionId } = fay as Participant;
+  await customer.rest(
+    'DELETE',
+    `/v2/project/${apiKey}/session/${call.sessionId}/connection/${connectionId}`,
+    'project',
+  );
+  await at.event('session', 'connectionDestroyed', { connection: connectionId, reason: 'forceDisconnected' });
+  await (bob as Participant).page.evaluate(() => window.rig.session().unpublish(window.rig.publisher()));
+  await at.event('session', 'streamDestroyed', { stream: streamOf(1) });
+  await at.event(streamOf(1), 'destroyed');
+  await assertSeenAndHeard(at, streamOf(2), 'firefox');
+  await assertSeenAndHeard(bob as Participant, streamOf(0), 'chromium');
+});
+
+const isMedia = ({ bytes, port }: CapturedPacket) => bytes[0]! >> 4 === 4 && bytes[9] === UDP && port !== 5353;
+
+test('under require-aes256 a pair is refused by name, with no connection and no packet between the two', async () => {
+  await Promise.all([...people(), fay as Participant].map((each) => each.close()));
+  await customer.setPolicy('require-aes256');
+  const sessionId = await customer.session({ mediaMode: 'relayed' });
+  const capture = await captureTraffic();
+  const [publisher, subscriber] = await Promise.all([
+    Participant.open(chromium, site),
+    Participant.open(firefox, site),
+  ]);
+  await Promise.all([publisher.join(customer.ticket(sessionId)), subscriber.join(customer.ticket(sessionId), null)]);
+  const stream = await publisher.publish(small);
+  await subscriber.event('session', 'streamCreated', { stream });
+  await assert.rejects(subscriber.subscribe(stream), /OT_MEDIA_SUITE_REFUSED: /);
+  for (const each of [publisher, subscriber]) assert.deepEqual(await each.stats('peer-connection'), []);
+  assert.deepEqual((await capture.stop()).filter(isMedia), []);
+  const { legs } = await customer.security(sessionId);
+  assert.deepEqual(
+    legs.map(({ state, observedBy }) => [state, observedBy]),
+    [['refused', 'clients']],
+  );
+});
