@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fingerprintOf, withOpusWishes, withoutStrayCodecs } from './description.ts';
+import { fingerprintOf, withOneIdEach, withOpusWishes, withoutStrayCodecs } from './description.ts';
 
 const lines = (...all: string[]) => all.map((line) => `${line}\r\n`).join('');
 const head = ['v=0', 'a=fingerprint:sha-256 AB:CD'];
@@ -30,6 +30,42 @@ test('wishes for Opus take the place of what is said of them, at the tracks that
     ]),
   );
   assert.equal(wished, lines(...head, ...video, ...audio, 'a=fmtp:109 stereo=1'));
+});
+
+test('a header extension has one id in all m-sections, that which was agreed on where there is one', () => {
+  const [level, mid, rotation] = [
+    'urn:ietf:params:rtp-hdrext:ssrc-audio-level',
+    'urn:ietf:params:rtp-hdrext:sdes:mid',
+    'urn:3gpp:video-orientation',
+  ];
+  const agreed = lines(...head, ...video, `a=extmap:3 ${mid}`, `a=extmap:6/recvonly ${rotation}`);
+  const colliding = lines(
+    ...head,
+    ...video,
+    `a=extmap:3 ${mid}`,
+    `a=extmap:6 ${rotation}`,
+    ...audio,
+    `a=extmap:6/sendonly ${level}`,
+    `a=extmap:4 ${mid}`,
+  );
+  assert.equal(
+    withOneIdEach(colliding, agreed),
+    lines(
+      ...head,
+      ...video,
+      `a=extmap:3 ${mid}`,
+      `a=extmap:6 ${rotation}`,
+      ...audio,
+      `a=extmap:1/sendonly ${level}`,
+      `a=extmap:3 ${mid}`,
+    ),
+  );
+  // What is in force counts also where a new section stands before it.
+  assert.equal(
+    withOneIdEach(lines(`a=extmap:6 ${level}`, `a=extmap:6 ${rotation}`), agreed),
+    lines(`a=extmap:1 ${level}`, `a=extmap:6 ${rotation}`),
+  );
+  assert.equal(withOneIdEach(agreed, ''), agreed);
 });
 
 test('a description has a fingerprint, or none', () => {

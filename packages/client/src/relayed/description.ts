@@ -41,6 +41,31 @@ export function withOpusWishes(sdp: string, wishes: ReadonlyMap<string, OpusWish
   return [head, ...wished].join('');
 }
 
+/**
+ * Gives each header extension (RFC 8285) one id in all m-sections, as those of a bundle must (RFC 8843, section 9.1.1). Chromium, which
+ * took the ids of another browser over for the sections that it has agreed on, may take one of them for another extension in a new one.
+ * @param agreed a description that is in force, whose ids stay; '' where there is none
+ */
+export function withOneIdEach(sdp: string, agreed: string): string {
+  const ids = new Map<string, number>();
+  const line = /^(a=extmap:)(\d+)((?:\/\S+)?) (\S+)/gm;
+  for (const [, , id, , uri] of agreed.matchAll(line)) ids.set(uri as string, Number(id));
+  const taken = new Set(ids.values());
+  const free = (wanted: number): number => {
+    if (!taken.has(wanted)) return wanted;
+    // 15 ends a list of them, and those above need the longer form.
+    for (let id = 1; id < 15; id += 1) if (!taken.has(id)) return id;
+    for (let id = 16; id < 256; id += 1) if (!taken.has(id)) return id;
+    throw new RangeError('a description has more header extensions than there are ids');
+  };
+  return sdp.replace(line, (_, start: string, given: string, direction: string, uri: string) => {
+    const id = ids.get(uri) ?? free(Number(given));
+    ids.set(uri, id);
+    taken.add(id);
+    return `${start}${id}${direction} ${uri}`;
+  });
+}
+
 /** Sets parameters of Opus in an m-section that has it. */
 function withOpusParameters(section: string, parameters: Readonly<Record<string, number>>): string {
   const type = /^a=rtpmap:(\d+) opus\//im.exec(section)?.[1];

@@ -11,7 +11,7 @@ import type { Clock } from '../clock.ts';
 import { asOtError, OtError } from '../errors.ts';
 import { log } from '../log.ts';
 import { transportSecurity } from '../media.ts';
-import { fingerprintOf, type OpusWish, withOpusWishes, withoutStrayCodecs } from './description.ts';
+import { fingerprintOf, type OpusWish, withOneIdEach, withOpusWishes, withoutStrayCodecs } from './description.ts';
 
 /** One track on its way to the other end. */
 export class PeerSender {
@@ -259,15 +259,21 @@ export class Peer {
     if (this.connected) void this.#report().catch((error: unknown) => log.warn('No suite is known', error));
   }
 
-  /** As the browser has it; only that two channels are decoded must be written into it. */
+  /** As the browser has it; only that two channels are decoded must be written into it, and what the browser itself refuses. */
   async #setLocal(create: () => Promise<RTCSessionDescriptionInit>): Promise<void> {
-    if (this.#stereo.size === 0) return this.#connection.setLocalDescription();
+    const connection = this.#connection;
+    if (this.#stereo.size === 0) {
+      try {
+        return await connection.setLocalDescription();
+      } catch (error) {
+        if (this.#closed) throw error;
+        log.debug('The browser refuses what it wrote itself', error);
+      }
+    }
     const { type, sdp = '' } = await create();
     const wishes = new Map([...this.#stereo].map((mid) => [mid, { stereo: true }]));
-    await this.#connection.setLocalDescription({
-      type,
-      sdp: withOpusWishes(sdp, wishes),
-    } as RTCLocalSessionDescriptionInit);
+    const written = withOneIdEach(withOpusWishes(sdp, wishes), connection.currentRemoteDescription?.sdp ?? '');
+    await connection.setLocalDescription({ type, sdp: written } as RTCLocalSessionDescriptionInit);
   }
 
   /** Of own senders, for what the other end says of them. */
