@@ -27,6 +27,8 @@ describe('a relayed session', () => {
       build,
       suite,
       dtlsVersion: 'DTLS 1.2',
+      frameLayer: null,
+      frames: { own: false, other: false },
     });
 
   /** Somebody who publishes, and somebody who subscribes to it. */

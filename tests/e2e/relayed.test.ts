@@ -114,6 +114,9 @@ test('the record has a leg for each stream at each subscriber, by the word of bo
     assert.equal(leg.agree, true, JSON.stringify(leg));
     assert.ok(BETWEEN_BROWSERS.includes(String(leg.suiteReportedByClient)), JSON.stringify(leg));
     assert.equal(leg.dtlsVersion?.startsWith('DTLS 1.'), true, JSON.stringify(leg));
+    // AES-128 between browsers, and AES-256 inside it.
+    assert.equal(leg.frameLayer, 'AES_256_GCM_SHA512_128');
+    assert.deepEqual([leg.framesSaidByClient, leg.framesSaidByPeer], Array(2).fill({ own: true, other: true }));
   }
   const seen = (await (alice as Participant).stats('transport')).map((each) => suiteOf(String(each.srtpCipher)));
   assert.ok(seen.every((suite) => BETWEEN_BROWSERS.includes(suite)));
@@ -124,6 +127,22 @@ test('the record has a leg for each stream at each subscriber, by the word of bo
     told.map(({ observedBy }) => observedBy),
     Array(6).fill('clients'),
   );
+});
+
+/** The security code that a participant sees with another. */
+function codeWith(at: Participant, other: Participant): Promise<string | null> {
+  return at.page.evaluate((id) => {
+    const session = window.rig.session() as unknown as { securityCode(connection: unknown): string | null };
+    return session.securityCode(window.rig.connection(id));
+  }, other.connectionId);
+}
+
+test('two ends see one security code, and each pair has its own', async () => {
+  const [a, b, f] = people();
+  const codes = await Promise.all([codeWith(a, b), codeWith(b, a), codeWith(a, f), codeWith(f, a)]);
+  assert.match(codes[0] as string, /^(\d{5} ){11}\d{5}$/);
+  assert.deepEqual([codes[0], codes[2]], [codes[1], codes[3]]);
+  assert.notEqual(codes[0], codes[2]);
 });
 
 /** Resolves when nothing of a track comes any more; others go on meanwhile, and are what time is told by. */
@@ -203,24 +222,77 @@ test('who is sent away or unpublished is gone for all, and the rest go on', asyn
 
 const isMedia = ({ bytes, port }: CapturedPacket) => bytes[0]! >> 4 === 4 && bytes[9] === UDP && port !== 5353;
 
-test('under require-aes256 a pair is refused by name, with no connection and no packet between the two', async () => {
-  await Promise.all([...people(), fay as Participant].map((each) => each.close()));
-  await customer.setPolicy('require-aes256');
+/** An older browser: it has no way to encrypt frames towards other clients. */
+const WITHOUT_FRAMES = 'delete window.RTCRtpScriptTransform;';
+
+/** Somebody who publishes, and an older browser that watches or not. */
+async function withOlder(subscribing: null | object) {
   const sessionId = await customer.session({ mediaMode: 'relayed' });
-  const capture = await captureTraffic();
   const [publisher, subscriber] = await Promise.all([
     Participant.open(chromium, site),
-    Participant.open(firefox, site),
+    Participant.open(firefox, site, WITHOUT_FRAMES),
   ]);
-  await Promise.all([publisher.join(customer.ticket(sessionId)), subscriber.join(customer.ticket(sessionId), null)]);
+  await Promise.all([
+    publisher.join(customer.ticket(sessionId)),
+    subscriber.join(customer.ticket(sessionId), subscribing),
+  ]);
   const stream = await publisher.publish(small);
-  await subscriber.event('session', 'streamCreated', { stream });
-  await assert.rejects(subscriber.subscribe(stream), /OT_MEDIA_SUITE_REFUSED: /);
-  for (const each of [publisher, subscriber]) assert.deepEqual(await each.stats('peer-connection'), []);
-  assert.deepEqual((await capture.stop()).filter(isMedia), []);
-  const { legs } = await customer.security(sessionId);
+  return {
+    sessionId,
+    publisher,
+    subscriber,
+    stream,
+    close: () => Promise.all([publisher, subscriber].map((each) => each.close())),
+  };
+}
+
+test('a client that cannot encrypt frames gets AES-128, and the record says who could not', async () => {
+  await Promise.all([...people(), fay as Participant].map((each) => each.close()));
+  const { sessionId, publisher, subscriber, stream, close } = await withOlder({});
+  await subscriber.subscribed(stream);
+  await assertSeenAndHeard(subscriber, stream, 'chromium');
+  const { legs } = await eventually(
+    'a leg that both ends reported',
+    () => customer.security(sessionId),
+    (record) => record.legs.some((leg) => leg.agree !== null),
+  );
+  const [leg] = legs;
+  assert.deepEqual([legs.length, leg?.frameLayer, leg?.agree], [1, null, true]);
   assert.deepEqual(
-    legs.map(({ state, observedBy }) => [state, observedBy]),
-    [['refused', 'clients']],
+    [leg?.framesSaidByClient, leg?.framesSaidByPeer],
+    [
+      { own: false, other: true },
+      { own: true, other: false },
+    ],
+  );
+  assert.equal(await codeWith(publisher, subscriber), null);
+  await close();
+});
+
+test('under require-aes256 two that can encrypt frames have AES-256; one that cannot is refused, and no packet goes between them', async () => {
+  await customer.setPolicy('require-aes256');
+  const sessionId = await customer.session({ mediaMode: 'relayed' });
+  const [sender, receiver] = await Promise.all([Participant.open(chromium, site), Participant.open(firefox, site)]);
+  await Promise.all([sender, receiver].map((each) => each.join(customer.ticket(sessionId))));
+  const sent = await sender.publish(small);
+  await receiver.subscribed(sent);
+  await assertSeenAndHeard(receiver, sent, 'chromium');
+  const strong = (await customer.security(sessionId)).legs;
+  assert.deepEqual(
+    strong.map(({ state, frameLayer }) => [state, frameLayer]),
+    [['allowed', 'AES_256_GCM_SHA512_128']],
+  );
+  await Promise.all([sender, receiver].map((each) => each.close()));
+
+  const capture = await captureTraffic();
+  const older = await withOlder(null);
+  await older.subscriber.event('session', 'streamCreated', { stream: older.stream });
+  await assert.rejects(older.subscriber.subscribe(older.stream), /OT_MEDIA_SUITE_REFUSED: /);
+  for (const each of [older.publisher, older.subscriber]) assert.deepEqual(await each.stats('peer-connection'), []);
+  assert.deepEqual((await capture.stop()).filter(isMedia), []);
+  const { legs } = await customer.security(older.sessionId);
+  assert.deepEqual(
+    legs.map(({ state, observedBy, frameLayer }) => [state, observedBy, frameLayer]),
+    [['refused', 'clients', null]],
   );
 });

@@ -2,16 +2,26 @@
  * One running connection to a session: its wire and media, who and what is in the session, and what became of the
  * legs of this client. `Session` is its public face; streams going out and coming in hang on it.
  */
-import type { Direction, EventData, EventName, FrameLayer, JoinAnswer, StreamShape } from '@cloister/protocol';
+import type {
+  Direction,
+  EventData,
+  EventName,
+  JoinAnswer,
+  FrameLayer as LayerName,
+  StreamShape,
+} from '@cloister/protocol';
 import type { Suite } from '@cloister/protocol/suites';
 import { browserClock, type Clock } from './clock.ts';
 import { Connection } from './connection.ts';
-import { Encryption } from './encryption.ts';
+import { checkSecret, Encryption } from './encryption.ts';
 import { errorFromBody, OtError } from './errors.ts';
 import type { SecurityLeg } from './events.ts';
+import { FrameLayer } from './frames/frame-layer.ts';
+import { SessionSecret } from './frames/secret.ts';
 import { log } from './log.ts';
 import { Media } from './media.ts';
 import { Mesh } from './relayed/mesh.ts';
+import type { SessionFrames } from './relayed/pair-frames.ts';
 import { Stream } from './stream.ts';
 import { type CloseReason, type Socket, type Welcome, Wire } from './wire.ts';
 
@@ -42,7 +52,7 @@ type Between = EventData<'leg'>['between'];
 interface LegState {
   state: 'allowed' | 'refused';
   suite: Suite | null;
-  frameLayer: FrameLayer | null;
+  frameLayer: LayerName | null;
   error: OtError | null;
   between?: Between;
 }
@@ -64,6 +74,10 @@ export class Link {
   readonly #legWaiters = new Map<string, Set<(leg: LegState) => void>>();
   readonly #reported = new Map<Direction, Suite>();
   #welcome: Welcome | null = null;
+  readonly #sessionId: string;
+  #pairSecret: string | undefined;
+  #pairLayer: FrameLayer | null = null;
+  #stretched: Promise<Uint8Array<ArrayBuffer> | null> = Promise.resolve(null);
   #media: Media | null = null;
   #mesh: Mesh | null = null;
   #closed: OtError | null = null;
@@ -74,8 +88,9 @@ export class Link {
     observer: LinkObserver;
     iceServers: JoinAnswer['iceServers'];
     transportPolicy: RTCIceTransportPolicy;
-    /** Of the application, for a session that is end-to-end encrypted. */
-    secret?: { sessionId: string; encryptionSecret: string };
+    sessionId: string;
+    /** Of the application, for a session whose frames are encrypted. */
+    encryptionSecret?: string;
     clock?: Clock;
   }) {
     this.#joined = deps.joined;
@@ -97,7 +112,9 @@ export class Link {
         closed: (reason, error) => this.#ended(reason, error),
       },
     });
-    this.encryption = deps.secret ? this.#encrypted(deps.secret) : null;
+    this.#sessionId = deps.sessionId;
+    this.encryption = deps.joined.e2ee ? this.#encrypted(deps.encryptionSecret) : null;
+    this.#pairSecret = deps.encryptionSecret;
     const stopNetwork = onNetworkChange(() => {
       this.wire.nudge();
       this.#media?.restartIce();
@@ -115,7 +132,7 @@ export class Link {
   /** Opens the wire and takes in who is there. */
   async open(): Promise<Welcome> {
     try {
-      this.#welcome = await this.wire.open(this.#joined.ticket);
+      this.#welcome = await this.wire.open(this.#joined.ticket, FrameLayer.supportedBetweenPeers);
     } catch (error) {
       this.#stopListening();
       throw error;
@@ -124,13 +141,57 @@ export class Link {
     if (this.#joined.mediaMode === 'relayed') {
       const { servers, transportPolicy } = this.#iceConfig;
       const ownId = welcome.connection.connectionId;
-      this.#mesh = new Mesh({ wire: this.wire, clock: this.clock, ownId, iceServers: servers, transportPolicy });
+      this.#mesh = new Mesh({
+        wire: this.wire,
+        clock: this.clock,
+        ownId,
+        iceServers: servers,
+        transportPolicy,
+        frames: this.#joined.frames ? this.#sessionFrames(ownId) : null,
+      });
     } else this.#media = this.#makeMedia(welcome);
     for (const shape of [welcome.connection, ...welcome.connections]) this.#met(shape);
     for (const shape of welcome.streams) this.addStream(shape);
     for (const told of welcome.frameKeys) this.encryption?.heard(told);
     this.encryption?.ready().catch((error: unknown) => log.warn('The server did not take the key of frames', error));
     return welcome;
+  }
+
+  /** What the pairs of a relayed session encrypt frames with. */
+  #sessionFrames(ownId: string): SessionFrames {
+    const layer = FrameLayer.supportedBetweenPeers ? new FrameLayer({ worn: () => this.#mesh?.agreeAgain() }) : null;
+    this.#pairLayer = layer;
+    this.#stretch();
+    return {
+      sessionId: this.#sessionId,
+      ownId,
+      layer,
+      required: this.#joined.mediaPolicy === 'require-aes256' || this.#pairSecret !== undefined,
+      secret: () => this.#stretched,
+    };
+  }
+
+  #stretch(): void {
+    const words = this.#pairSecret;
+    this.#stretched =
+      words === undefined
+        ? Promise.resolve(null)
+        : SessionSecret.stretch(words, this.#sessionId).then((secret) => secret.betweenPeers());
+    this.#stretched.catch(() => undefined);
+  }
+
+  /** Another secret of the application. @throws OtError `OT_INVALID_ENCRYPTION_SECRET`, or the server's refusal */
+  async changeSecret(encryptionSecret: string): Promise<void> {
+    if (this.encryption) return this.encryption.change(encryptionSecret);
+    this.#pairSecret = encryptionSecret;
+    this.#stretch();
+    await this.#stretched;
+    this.#mesh?.agreeAgain();
+  }
+
+  /** Whether the application's secret is mixed into the keys of frames. */
+  get usesSecret(): boolean {
+    return this.encryption !== null || (this.#joined.frames && this.#pairSecret !== undefined);
   }
 
   #makeMedia(welcome: Welcome): Media {
@@ -255,9 +316,10 @@ export class Link {
     this.wire.close();
   }
 
-  #encrypted({ sessionId, encryptionSecret }: { sessionId: string; encryptionSecret: string }): Encryption {
+  #encrypted(encryptionSecret: string | undefined): Encryption {
+    checkSecret(encryptionSecret);
     return new Encryption({
-      sessionId,
+      sessionId: this.#sessionId,
       connectionId: this.#joined.connectionId,
       secret: encryptionSecret,
       wire: this.wire,
@@ -380,6 +442,7 @@ export class Link {
     this.#media?.close();
     this.encryption?.close();
     this.#mesh?.close();
+    this.#pairLayer?.close();
     const refused: LegState = { state: 'refused', suite: 'unknown', frameLayer: null, error: this.#closed };
     for (const waiters of this.#legWaiters.values()) for (const settle of [...waiters]) settle(refused);
     this.#observer.closed(reason, error);

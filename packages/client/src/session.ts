@@ -146,9 +146,11 @@ export class Session extends Emitter<SessionEvents> {
         sessionId: this.sessionId,
         token,
       });
+      this.#checkSecretFor(joined);
       link = new Link({
         joined,
-        ...this.#secretFor(joined),
+        sessionId: this.sessionId,
+        encryptionSecret: this.#encryptionSecret,
         iceServers: iceServersOf(this.#iceConfig, joined.iceServers),
         transportPolicy: transportPolicyOf(this.#iceConfig),
         observer: {
@@ -389,23 +391,28 @@ export class Session extends Emitter<SessionEvents> {
   async setEncryptionSecret(secret: string): Promise<void> {
     checkSecret(secret);
     const link = this.#link;
-    if (link && !link.encryption) throw notEncrypted();
-    await link?.encryption?.change(secret);
+    if (link && !link.usesSecret) throw notEncrypted();
+    await link?.changeSecret(secret);
     this.#encryptionSecret = secret;
   }
 
-  /** Frames are encrypted exactly where the session asks for it: an application that gave a secret must not go on without. */
-  #secretFor({ e2ee }: JoinAnswer): { secret?: { sessionId: string; encryptionSecret: string } } {
-    const encryptionSecret = this.#encryptionSecret;
-    if (!e2ee && encryptionSecret !== undefined) throw notEncrypted();
-    if (!e2ee) return {};
-    if (encryptionSecret === undefined) {
-      throw new OtError(
-        'OT_ENCRYPTION_SECRET_MISSING',
-        'This session is end-to-end encrypted; give OT.initSession its encryptionSecret',
-      );
-    }
-    return { secret: { sessionId: this.sessionId, encryptionSecret } };
+  /**
+   * Not OpenTok's, and for relayed sessions: sixty digits that this client and another see alike where nobody between them swapped
+   * keys. Two people compare them by some other way. null where there is no connection with it, or frames are not encrypted.
+   */
+  securityCode(connection: Connection): string | null {
+    return this.#link?.mesh?.securityCodeWith(connection.connectionId) ?? null;
+  }
+
+  /** An application that gave a secret must not go on without, nor a session that asks for one. */
+  #checkSecretFor({ e2ee, frames }: JoinAnswer): void {
+    const given = this.#encryptionSecret !== undefined;
+    if (given && !e2ee && !frames) throw notEncrypted();
+    if (given || !e2ee) return;
+    throw new OtError(
+      'OT_ENCRYPTION_SECRET_MISSING',
+      'This session is end-to-end encrypted; give OT.initSession its encryptionSecret',
+    );
   }
 
   /** Not OpenTok's: every leg of this client with the SRTP suite that each end of it saw. */

@@ -114,7 +114,7 @@ async function failure(promise: Promise<unknown>): Promise<string> {
 test('the ticket is shown first, and the welcome is the answer', async () => {
   const rig = new Rig();
   await rig.open();
-  assert.deepEqual(rig.socket.sent[0], { type: 'hello', version: 1, ticket: 'ticket' });
+  assert.deepEqual(rig.socket.sent[0], { type: 'hello', version: 1, ticket: 'ticket', frames: false });
   assert.equal(rig.wire.up, true);
   assert.equal(rig.wire.epoch, 7);
 });

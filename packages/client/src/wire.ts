@@ -115,15 +115,18 @@ export class Wire {
     return this.#state === 'up';
   }
 
-  /** Opens the socket and shows the ticket, which is good for one use. Rejects with an `OtError`. */
-  open(ticket: string): Promise<Welcome> {
+  /**
+   * Opens the socket and shows the ticket, which is good for one use. Rejects with an `OtError`.
+   * @param frames whether this client can encrypt frames towards others
+   */
+  open(ticket: string, frames = false): Promise<Welcome> {
     this.#state = 'opening';
     return new Promise((resolve, reject) => {
       this.#opened = { resolve, reject };
       this.#cancelTry = this.#clock.after(limits.helloSeconds * 1000, () =>
         this.#end('refused', new OtError('OT_CONNECT_FAILED', 'The media node did not answer in time; connect again')),
       );
-      this.#attach({ type: 'hello', version: signallingVersion, ticket });
+      this.#attach({ type: 'hello', version: signallingVersion, ticket, frames });
     });
   }
 

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { limits } from './limits.ts';
+import { frameLayer, framesSaid } from './security.ts';
 import { suites } from './suites.ts';
 
 const mid = z.string().max(32);
@@ -43,6 +44,17 @@ export const peerMessage = z.discriminatedUnion('kind', [
     sdpMLineIndex: z.number().int().min(0).max(65_535).nullable(),
     usernameFragment: z.string().max(256).nullable(),
   }),
+  /** Of frame encryption: a fresh ECDH key, an uncompressed point of P-384 in base64url; null where its sender cannot encrypt frames. */
+  z.object({
+    kind: z.literal('frameKey'),
+    build,
+    publicKey: z
+      .string()
+      .regex(/^[\w-]{130}$/)
+      .nullable(),
+  }),
+  /** That its sender has the keys that both must have, in base64url. */
+  z.object({ kind: z.literal('frameProof'), build, proof: z.string().regex(/^[\w-]{43}$/) }),
   /** The connection stays broken: both build anew. */
   z.object({ kind: z.literal('anew'), build }),
 ]);
@@ -68,5 +80,8 @@ export const peerReport = z.object({
   build,
   suite: z.enum([...suites, 'unknown']),
   dtlsVersion: z.string().max(32).nullable(),
+  /** Frame encryption inside, as this end agreed on it. */
+  frameLayer: frameLayer.nullable(),
+  frames: framesSaid,
 });
 export type PeerReport = z.infer<typeof peerReport>;

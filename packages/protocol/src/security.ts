@@ -12,6 +12,10 @@ export type MediaPolicy = z.infer<typeof mediaPolicy>;
 export const frameLayer = z.enum(['AES_256_GCM_SHA512_128']);
 export type FrameLayer = z.infer<typeof frameLayer>;
 
+/** Whether one end of a pair can encrypt frames, and whether it was told that the other can. */
+export const framesSaid = z.object({ own: z.boolean(), other: z.boolean() });
+export type FramesSaid = z.infer<typeof framesSaid>;
+
 /**
  * One leg: one stream on its way from a client to the server (`send`), from the server to a client (`receive`), or, where
  * `observedBy` is `clients`, from its publisher to one subscriber, whose `connectionId` it bears (`receive`).
@@ -39,6 +43,9 @@ export const leg = z.object({
   state: z.enum(['allowed', 'refused']),
   /** The layer of frame encryption inside SRTP, as the clients announced it; null where there is none. */
   frameLayer: frameLayer.nullable(),
+  /** In legs between clients: what each end says of frame encryption. Where one can and the other was told that it cannot, somebody lied. */
+  framesSaidByClient: framesSaid.nullable(),
+  framesSaidByPeer: framesSaid.nullable(),
   /** Milliseconds since 1970, UTC. */
   connectedAt: z.number().int(),
   closedAt: z.number().int().nullable(),

@@ -179,6 +179,8 @@ export const joinAnswer = z.object({
   mediaMode: z.enum(['routed', 'relayed']),
   /** End-to-end encrypted: nobody publishes or subscribes before it has told of its frame key. */
   e2ee: z.boolean(),
+  /** A relayed session whose clients encrypt frames, where both ends of a pair can. */
+  frames: z.boolean(),
   /** Epoch of the session's home; every later frame of the server carries the current one. */
   epoch: z.number().int().positive(),
 });
@@ -412,7 +414,13 @@ export type EventData<Name extends EventName> = z.output<(typeof events)[Name]>;
 
 /** Frames that a client sends. */
 export const clientFrame = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('hello'), version: z.number().int(), ticket: z.string().max(limits.ticketBytes) }),
+  z.object({
+    type: z.literal('hello'),
+    version: z.number().int(),
+    ticket: z.string().max(limits.ticketBytes),
+    /** Whether it can encrypt frames towards other clients. */
+    frames: z.boolean().default(false),
+  }),
   z.object({
     type: z.literal('resume'),
     version: z.number().int(),

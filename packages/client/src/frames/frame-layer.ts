@@ -4,7 +4,7 @@
  */
 import { OtError } from '../errors.ts';
 import { log } from '../log.ts';
-import type { FrameCodec } from './layout.ts';
+import { type FrameCodec, frameCodecs } from './layout.ts';
 import type { Piece, PipeNews, PipeOrder } from './pipes.ts';
 import type { Bytes } from './sframe.ts';
 
@@ -27,13 +27,6 @@ interface EncodedStreams {
 
 type ScriptTransform = new (worker: Worker, options: Piece) => RTCRtpTransform;
 type RTCRtpTransform = object;
-
-const codecs: Readonly<Record<string, FrameCodec>> = {
-  'audio/opus': 'opus',
-  'video/vp8': 'vp8',
-  'video/vp9': 'vp9',
-  'video/h264': 'h264',
-};
 
 function scriptTransform(): ScriptTransform | null {
   return (globalThis as { RTCRtpScriptTransform?: ScriptTransform }).RTCRtpScriptTransform ?? null;
@@ -58,6 +51,11 @@ export class FrameLayer implements FrameKeys {
   /** Whether this browser lets frames be sealed: by `RTCRtpScriptTransform` or, in older ones, `createEncodedStreams`. */
   static get supported(): boolean {
     return typeof Worker !== 'undefined' && (scriptTransform() !== null || hasEncodedStreams());
+  }
+
+  /** Whether it can between two clients too, where a frame has to say itself of which codec it is. */
+  static get supportedBetweenPeers(): boolean {
+    return typeof Worker !== 'undefined' && scriptTransform() !== null;
   }
 
   constructor(observer: { worn(who: string): void }) {
@@ -97,11 +95,22 @@ export class FrameLayer implements FrameKeys {
     this.#order({ type: 'forget', who });
   }
 
+  /** Frames of somebody go through as they are, until `hold`: it cannot seal, and that is allowed. Never where a session is end-to-end encrypted. */
+  clear(who: string): void {
+    this.#order({ type: 'clear', who });
+  }
+
+  /** Nothing of somebody goes through that is not sealed, as at the beginning. */
+  hold(who: string): void {
+    this.#order({ type: 'hold', who });
+  }
+
   /**
    * Seals what a sender sends. Called before it sends anything.
+   * @param mimeType null where it is not known yet: each frame says it, in browsers that are `supportedBetweenPeers`
    * @throws OtError `OT_UNSUPPORTED_BROWSER` for a codec whose frames cannot be sealed
    */
-  seal(sender: RTCRtpSender, who: string, mimeType: string): void {
+  seal(sender: RTCRtpSender, who: string, mimeType: string | null): void {
     this.#attach(sender, { side: 'seal', who, codec: codecOf(mimeType) });
   }
 
@@ -111,7 +120,7 @@ export class FrameLayer implements FrameKeys {
    * @returns how to stop being told
    * @throws OtError `OT_UNSUPPORTED_BROWSER` for a codec whose frames cannot be sealed
    */
-  open(receiver: RTCRtpReceiver, who: string, mimeType: string, opens: (opens: boolean) => void): () => void {
+  open(receiver: RTCRtpReceiver, who: string, mimeType: string | null, opens: (opens: boolean) => void): () => void {
     const id = this.#attach(receiver, { side: 'open', who, codec: codecOf(mimeType) });
     this.#opens.set(id, opens);
     return () => this.#opens.delete(id);
@@ -146,8 +155,9 @@ export class FrameLayer implements FrameKeys {
   }
 }
 
-function codecOf(mimeType: string): FrameCodec {
-  const codec = codecs[mimeType.toLowerCase()];
+function codecOf(mimeType: string | null): FrameCodec | null {
+  if (mimeType === null) return null;
+  const codec = frameCodecs[mimeType.toLowerCase()];
   if (!codec) throw new OtError('OT_UNSUPPORTED_BROWSER', `Frames of ${mimeType} cannot be encrypted`);
   return codec;
 }

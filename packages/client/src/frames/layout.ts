@@ -7,6 +7,14 @@ import { type Bytes, joined, prefixed } from './sframe.ts';
 /** Codecs whose frames can be sealed. AV1 is not among them: its packets cannot be made of cipher text. */
 export type FrameCodec = 'opus' | 'vp8' | 'vp9' | 'h264';
 
+/** Those by the names that browsers and SDP have for them, in lower case. */
+export const frameCodecs: Readonly<Record<string, FrameCodec>> = {
+  'audio/opus': 'opus',
+  'video/vp8': 'vp8',
+  'video/vp9': 'vp9',
+  'video/h264': 'h264',
+};
+
 /** A frame, or one that is sealed, in two. */
 export interface Parts {
   /** In clear, and authenticated. */

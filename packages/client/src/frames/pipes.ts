@@ -3,7 +3,7 @@
  * in the worker; what does not seal or open goes no further. Senders and openers are told apart by whom they are for.
  */
 import { limits } from '@cloister/protocol/limits';
-import type { FrameCodec } from './layout.ts';
+import { type FrameCodec, frameCodecs } from './layout.ts';
 import { FrameDropped, FrameOpener, FrameSealer } from './seal-frames.ts';
 import { type Bytes, FrameKey } from './sframe.ts';
 
@@ -13,6 +13,8 @@ export type PipeOrder =
   | { readonly type: 'openWith'; readonly who: string; readonly keyId: number; readonly baseKey: Bytes }
   /** Frames of these keys do not open, until a key is given again. */
   | { readonly type: 'stopKeys'; readonly who: string; readonly keyIds: readonly number[] }
+  /** Frames go through as they are, since the other end cannot seal, or must be sealed. The second is so from the beginning. */
+  | { readonly type: 'clear' | 'hold'; readonly who: string }
   /** All of somebody's keys. */
   | { readonly type: 'forget'; readonly who: string }
   /** One track's frames, where the browser has `createEncodedStreams` only. */
@@ -23,7 +25,8 @@ export interface Piece {
   readonly id: number;
   readonly side: 'seal' | 'open';
   readonly who: string;
-  readonly codec: FrameCodec;
+  /** null: what each frame says of itself. */
+  readonly codec: FrameCodec | null;
 }
 
 /** What the worker tells the page. */
@@ -38,7 +41,7 @@ export type PipeNews =
 /** An `RTCEncodedAudioFrame` or `RTCEncodedVideoFrame` (WebRTC Encoded Transform, 4.1 and 4.2), as far as it matters here. */
 export interface EncodedFrame {
   data: ArrayBuffer;
-  getMetadata(): { readonly synchronizationSource?: number };
+  getMetadata(): { readonly synchronizationSource?: number; readonly mimeType?: string };
 }
 
 /** Where frames come from and go to, and how a sender is asked for a key frame. */
@@ -55,6 +58,7 @@ export class Pipes {
   readonly #sealers = new Map<string, FrameSealer>();
   readonly #openers = new Map<string, FrameOpener>();
   readonly #worn = new Set<string>();
+  readonly #clear = new Set<string>();
   readonly #tell: (news: PipeNews) => void;
   /** Keys are put in place in the order in which they were told. */
   #orders: Promise<void> = Promise.resolve();
@@ -94,18 +98,23 @@ export class Pipes {
       this.#opener(who).add(await FrameKey.derive(order.baseKey, BigInt(order.keyId)));
     } else if (order.type === 'stopKeys') {
       for (const keyId of order.keyIds) this.#opener(who).stop(BigInt(keyId));
+    } else if (order.type === 'clear') {
+      this.#clear.add(who);
     } else {
+      this.#clear.delete(who);
+      if (order.type === 'hold') return;
       this.#sealers.delete(who);
       this.#openers.delete(who);
     }
   }
 
-  #sealing(who: string, codec: FrameCodec): Transformer<EncodedFrame, EncodedFrame> {
+  #sealing(who: string, codec: FrameCodec | null): Transformer<EncodedFrame, EncodedFrame> {
     return {
       transform: async (frame, controller) => {
+        if (this.#clear.has(who)) return controller.enqueue(frame);
         const sealer = this.#sealer(who);
         try {
-          frame.data = (await sealer.seal(codec, new Uint8Array(frame.data))).buffer;
+          frame.data = (await sealer.seal(codecOf(frame, codec), new Uint8Array(frame.data))).buffer;
         } catch (error) {
           if (error instanceof FrameDropped) return;
           throw error;
@@ -118,7 +127,7 @@ export class Pipes {
     };
   }
 
-  #opening(id: number, who: string, codec: FrameCodec, ends: PipeEnds): Transformer<EncodedFrame, EncodedFrame> {
+  #opening(id: number, who: string, codec: FrameCodec | null, ends: PipeEnds): Transformer<EncodedFrame, EncodedFrame> {
     let opens: boolean | null = null;
     let failed = 0;
     const now = (state: boolean) => {
@@ -128,9 +137,10 @@ export class Pipes {
     };
     return {
       transform: async (frame, controller) => {
+        if (this.#clear.has(who)) return controller.enqueue(frame);
         const ssrc = frame.getMetadata().synchronizationSource ?? 0;
         try {
-          frame.data = (await this.#opener(who).open(codec, ssrc, new Uint8Array(frame.data))).buffer;
+          frame.data = (await this.#opener(who).open(codecOf(frame, codec), ssrc, new Uint8Array(frame.data))).buffer;
         } catch (error) {
           if (!(error instanceof FrameDropped)) throw error;
           // A repetition says nothing of the key.
@@ -158,4 +168,11 @@ export class Pipes {
     this.#openers.set(who, known);
     return known;
   }
+}
+
+/** @throws FrameDropped `broken` for a frame that does not say of which codec it is, or of one whose frames cannot be sealed */
+function codecOf(frame: EncodedFrame, known: FrameCodec | null): FrameCodec {
+  const codec = known ?? frameCodecs[frame.getMetadata().mimeType?.toLowerCase() ?? ''];
+  if (!codec) throw new FrameDropped('broken', 'a frame is of a codec whose frames cannot be sealed');
+  return codec;
 }

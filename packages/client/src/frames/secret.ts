@@ -64,6 +64,12 @@ export class SessionSecret {
     return new SessionSecret(await crypto.subtle.importKey('raw', stretched, 'HKDF', false, ['deriveBits']));
   }
 
+  /** What goes into the keys of each pair of a relayed session: 32 bytes. */
+  async betweenPeers(): Promise<Bytes> {
+    const how = { name: 'HKDF', hash: 'SHA-512', salt: new Uint8Array(), info: prefixed(text(`${protocol} pairs`)) };
+    return new Uint8Array(await crypto.subtle.deriveBits(how, this.#base, bits));
+  }
+
   /** HKDF (RFC 5869) with SHA-512, salted with the nonce. */
   async senderKey({ connectionId, keyId, nonce }: KeyNotice): Promise<SenderKey> {
     const derive = async (word: string): Promise<Bytes> => {

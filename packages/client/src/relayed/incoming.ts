@@ -1,7 +1,7 @@
 /** One stream on its way in from its publisher: asked for, its tracks received, and again when their pair is built anew. */
 import type { EventData, EventName, MediaKind } from '@cloister/protocol';
 import { limits } from '@cloister/protocol/limits';
-import { asOtError, OtError } from '../errors.ts';
+import { asOtError, errorFromBody, OtError } from '../errors.ts';
 import type { Incoming, IncomingObserver, Preferred, Wanted } from '../incoming.ts';
 import type { Link, LinkedStream } from '../link.ts';
 import { log } from '../log.ts';
@@ -10,6 +10,7 @@ import type { Mesh, Sink } from './mesh.ts';
 import type { PeerReceiver } from './peer.ts';
 
 const startMs = 15_000;
+const noReason = { code: 'SuiteRefused', message: 'The server refused this leg', help: '' };
 
 export class RelayedIncoming implements LinkedStream, Incoming, Sink {
   readonly streamId: string;
@@ -87,8 +88,12 @@ export class RelayedIncoming implements LinkedStream, Incoming, Sink {
   event<Name extends EventName>(name: Name, data: EventData<Name>): void {
     if (this.#ended) return;
     if (name === 'leg') {
-      const { between, state } = data as EventData<'leg'>;
-      if (between?.publisherId !== this.connectionId || state !== 'allowed') return;
+      const { between, state, error } = data as EventData<'leg'>;
+      if (between?.publisherId !== this.connectionId) return;
+      if (state === 'refused') {
+        this.failed(errorFromBody(error ?? noReason, 'OT_MEDIA_SUITE_REFUSED'));
+        return;
+      }
       this.#secured = true;
       this.#settle();
     }
@@ -113,6 +118,10 @@ export class RelayedIncoming implements LinkedStream, Incoming, Sink {
     this.#receivers.set(kind, receiver);
     this.#observer.track(kind, receiver.track);
     this.#settle();
+  }
+
+  understood(understood: boolean): void {
+    if (!this.#ended) this.#observer.understood(understood);
   }
 
   lost(): void {

@@ -88,6 +88,7 @@ class Client {
       received: (kind: MediaKind) => void this.told.push(`received ${streamId} ${kind}`),
       lost: () => void this.told.push(`lost ${streamId}`),
       failed: ({ name }) => void this.told.push(`failed ${streamId} ${name}`),
+      understood: () => undefined,
     };
   }
 }

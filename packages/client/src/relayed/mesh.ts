@@ -2,12 +2,13 @@
  * All pairs of one client in a relayed session. A pair has a connection as long as one of the two subscribes to a stream of
  * the other; it carries the tracks of both directions, and is built anew when it stays broken.
  */
-import type { EventData, EventName, MediaKind, PeerMessage, PeerWanted } from '@cloister/protocol';
+import type { EventData, EventName, MediaKind, PeerMessage, PeerReport, PeerWanted } from '@cloister/protocol';
 import type { Suite } from '@cloister/protocol/suites';
 import type { Clock } from '../clock.ts';
-import type { OtError } from '../errors.ts';
+import { OtError } from '../errors.ts';
 import { log } from '../log.ts';
 import type { Wire } from '../wire.ts';
+import { type FramesDecided, PairFrames, type SessionFrames } from './pair-frames.ts';
 import { Peer, type PeerOptions, type PeerReceiver } from './peer.ts';
 
 /** An own stream. */
@@ -28,15 +29,26 @@ export interface Sink {
   /** The connection over which it came is gone; another is being built. */
   lost(): void;
   failed(error: OtError): void;
+  /** Its frames can be understood, or cannot, since its publisher has another secret. */
+  understood(understood: boolean): void;
 }
 
 interface Pair {
   readonly connectionId: string;
   peer: Peer;
   suite: Suite | null;
+  /** What is reported of its connection once all of it is known. */
+  secured: Pick<PeerReport, 'suite' | 'dtlsVersion'> | null;
+  decided: FramesDecided | null;
+  frames: PairFrames | null;
   /** Connections in a row that did not come up. */
   failures: number;
 }
+
+/** Of a pair whose connection is new. */
+const fresh = { suite: null, secured: null, decided: null, frames: null };
+/** Where a session asks for no encryption of frames, nobody was asked whether it can. */
+const unasked: FramesDecided = { frameLayer: null, frames: { own: false, other: false } };
 
 const patienceMs = 10_000;
 const longestPatienceMs = 60_000;
@@ -47,6 +59,7 @@ export class Mesh {
   readonly #ownId: string;
   readonly #configuration: { iceServers: RTCIceServer[]; iceTransportPolicy: RTCIceTransportPolicy };
   readonly #connect: PeerOptions['connect'];
+  readonly #frames: SessionFrames | null;
   /** By the connection at the other end. */
   readonly #pairs = new Map<string, Pair>();
   /** How many connections a pair had that is not there now. */
@@ -62,6 +75,8 @@ export class Mesh {
     ownId: string;
     iceServers: RTCIceServer[];
     transportPolicy: RTCIceTransportPolicy;
+    /** null where the session asks for no encryption of frames. */
+    frames?: SessionFrames | null;
     connect?: PeerOptions['connect'];
   }) {
     this.#wire = deps.wire;
@@ -69,11 +84,22 @@ export class Mesh {
     this.#ownId = deps.ownId;
     this.#configuration = { iceServers: deps.iceServers, iceTransportPolicy: deps.transportPolicy };
     this.#connect = deps.connect;
+    this.#frames = deps.frames ?? null;
   }
 
   /** What this browser says of the connection with another client; null while there is none. */
   suiteWith(connectionId: string): Suite | null {
     return this.#pairs.get(connectionId)?.suite ?? null;
+  }
+
+  /** The security code of the connection with another client; null where there is none. */
+  securityCodeWith(connectionId: string): string | null {
+    return this.#pairs.get(connectionId)?.frames?.securityCode ?? null;
+  }
+
+  /** Another secret: every pair agrees again, over another connection. */
+  agreeAgain(): void {
+    for (const pair of [...this.#pairs.values()]) this.#anew(pair);
   }
 
   /** The connection with another client; null while there is none. */
@@ -161,6 +187,7 @@ export class Mesh {
     }
     this.#drop(connectionId);
     this.#builds.delete(connectionId);
+    this.#frames?.layer?.forget(connectionId);
   }
 
   #read(connectionId: string, message: PeerMessage): void {
@@ -185,7 +212,7 @@ export class Mesh {
   }
 
   #make(connectionId: string, build: number): void {
-    const pair = { connectionId, suite: null, failures: 0 } as unknown as Pair;
+    const pair = { connectionId, ...fresh, failures: 0 } as unknown as Pair;
     pair.peer = this.#connectPeer(pair, build);
     this.#pairs.set(connectionId, pair);
     this.#sendAll(pair);
@@ -194,10 +221,12 @@ export class Mesh {
   #connectPeer(pair: Pair, build: number): Peer {
     const { connectionId } = pair;
     const say = (message: PeerMessage) => this.#say(connectionId, message);
+    pair.frames = this.#framesOf(pair, build);
     return new Peer({
       // Both ends compare the same two ids, so they agree on who gives way without a word.
       polite: this.#ownId < connectionId,
       build,
+      frames: pair.frames,
       configuration: this.#configuration,
       patienceMs: Math.min(longestPatienceMs, patienceMs * 2 ** pair.failures),
       clock: this.#clock,
@@ -208,26 +237,71 @@ export class Mesh {
           const sink = this.#sinks.get(streamId);
           if (sink?.connectionId === connectionId) sink.received(kind, receiver);
         },
-        secured: ({ suite, dtlsVersion }) => {
-          pair.suite = suite;
+        secured: (secured) => {
+          pair.suite = secured.suite;
           pair.failures = 0;
-          this.#request(this.#wire.request('reportPeerSuite', { connectionId, build, suite, dtlsVersion }));
+          pair.secured = secured;
+          this.#report(pair, build);
         },
         lost: () => {
           pair.failures += 1;
-          this.#renew(pair, build + 1);
-          say({ kind: 'anew', build: build + 1 });
+          this.#anew(pair);
         },
         broken: (error) => this.#broken(connectionId, error),
       },
     });
   }
 
+  /** The frame layer of a pair's next connection. */
+  #framesOf(pair: Pair, build: number): PairFrames | null {
+    if (!this.#frames) return null;
+    const { connectionId } = pair;
+    const current = () => pair.peer?.build === build;
+    return new PairFrames(
+      this.#frames,
+      { otherId: connectionId, build },
+      {
+        say: (message) => this.#say(connectionId, message),
+        decided: (decided) => {
+          if (!current()) return;
+          pair.decided = decided;
+          for (const sink of this.#sinksOf(connectionId)) sink.understood(true);
+          this.#report(pair, build);
+        },
+        differs: () => void this.#differs(pair),
+        failed: (error) => current() && this.#broken(connectionId, error),
+      },
+    );
+  }
+
+  /** With a secret the two may have different ones, and may change them; without one somebody swapped a key. */
+  async #differs({ connectionId }: Pair): Promise<void> {
+    if (await this.#frames?.secret()) {
+      for (const sink of this.#sinksOf(connectionId)) sink.understood(false);
+      return;
+    }
+    const why = 'The two clients have different keys: somebody between them changed what they said to each other';
+    this.#broken(connectionId, new OtError('OT_CREATE_PEER_CONNECTION_FAILED', why));
+  }
+
+  /** Once both are known: what the browser says of DTLS-SRTP, and what was agreed on inside. */
+  #report({ connectionId, secured, decided }: Pair, build: number): void {
+    const inside = this.#frames ? decided : unasked;
+    if (!secured || !inside) return;
+    this.#request(this.#wire.request('reportPeerSuite', { connectionId, build, ...secured, ...inside }));
+  }
+
+  #anew(pair: Pair): void {
+    const build = pair.peer.build + 1;
+    this.#renew(pair, build);
+    this.#say(pair.connectionId, { kind: 'anew', build });
+  }
+
   /** Puts another connection in the place of the one that a pair has. */
   #renew(pair: Pair, build: number): void {
     const { connectionId } = pair;
     pair.peer.close();
-    pair.suite = null;
+    Object.assign(pair, fresh);
     for (const sink of this.#sinksOf(connectionId)) sink.lost();
     pair.peer = this.#connectPeer(pair, build);
     this.#sendAll(pair);

@@ -12,6 +12,7 @@ import { asOtError, OtError } from '../errors.ts';
 import { log } from '../log.ts';
 import { transportSecurity } from '../media.ts';
 import { fingerprintOf, type OpusWish, withOneIdEach, withOpusWishes, withoutStrayCodecs } from './description.ts';
+import type { PairFrames } from './pair-frames.ts';
 
 /** One track on its way to the other end. */
 export class PeerSender {
@@ -87,7 +88,7 @@ export interface PeerObserver {
   say(message: PeerMessage): void;
   received(streamId: string, kind: MediaKind, receiver: PeerReceiver): void;
   /** It is up, or has negotiated something else while it was: what the browser says of its DTLS-SRTP. */
-  secured(report: Omit<PeerReport, 'build'>): void;
+  secured(report: Pick<PeerReport, 'suite' | 'dtlsVersion'>): void;
   /** It could not be repaired: another must be built. */
   lost(): void;
   /** The other end said something that this browser does not understand: there is nothing to be repaired. */
@@ -100,6 +101,8 @@ export interface PeerOptions {
   /** Which connection of the pair this is, from 1. */
   readonly build: number;
   readonly configuration: RTCConfiguration;
+  /** Encrypts frames; null where the session does not ask for it. */
+  readonly frames?: PairFrames | null;
   /** How long the connection may take to come up, in milliseconds. */
   readonly patienceMs: number;
   readonly clock: Clock;
@@ -170,6 +173,7 @@ export class Peer {
     const sendEncodings = [options.encoding];
     const transceiver = this.#connection.addTransceiver(track, { direction: 'sendonly', sendEncodings });
     transceiver.setCodecPreferences?.(codecsOf(kind, options.mimeTypes));
+    this.#options.frames?.seal(transceiver.sender);
     const sender = new PeerSender(transceiver, kind, options, () => {
       this.#senders.delete(sender);
       if (!this.#closed) transceiver.stop();
@@ -184,6 +188,7 @@ export class Peer {
       if (this.#closed) return;
       if (message.kind === 'description') await this.#describe(message);
       else if (message.kind === 'candidate') await this.#candidate(message);
+      else if (message.kind !== 'anew') this.#options.frames?.take(message);
     });
   }
 
@@ -215,6 +220,7 @@ export class Peer {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelTimer();
+    this.#options.frames?.close();
     this.#connection.close();
   }
 
@@ -248,6 +254,7 @@ export class Peer {
       this.#stereo = new Set(tracks.flatMap(({ mid, stereo }) => (stereo ? [mid] : [])));
       await connection.setRemoteDescription({ type, sdp: withOpusWishes(sdp, this.#opusWishes()) });
       this.#takeTracks(tracks);
+      this.#options.frames?.described(this.fingerprints);
       if (type === 'offer') {
         await this.#setLocal(() => connection.createAnswer());
         this.#sayDescription();
@@ -300,6 +307,7 @@ export class Peer {
         null,
       );
     } else this.#options.observer.say(message);
+    this.#options.frames?.described(this.fingerprints);
   }
 
   /** This is the one place where receivers are first seen, before this end has answered. */
@@ -308,6 +316,7 @@ export class Peer {
       const transceiver = this.#connection.getTransceivers().find((each) => each.mid === mid);
       if (!transceiver || this.#received.get(mid)?.rtpReceiver === transceiver.receiver) continue;
       if (transceiver.receiver.track.kind !== kind) continue;
+      this.#options.frames?.open(transceiver.receiver);
       const receiver = new PeerReceiver(transceiver.receiver);
       this.#received.set(mid, receiver);
       this.#options.observer.received(streamId, kind, receiver);

@@ -30,6 +30,8 @@ function leg(change: Partial<Leg>): Leg {
     zone: 'local',
     state: 'allowed',
     frameLayer: null,
+    framesSaidByClient: null,
+    framesSaidByPeer: null,
     connectedAt: 1,
     closedAt: null,
     ...change,

@@ -79,15 +79,17 @@ export class Calls {
       mediaPolicy: session.policy,
       mediaMode: session.mediaMode,
       e2ee: session.e2ee,
+      frames: session.mediaMode === 'relayed' && (await this.#projects.entitled(claims.projectId, 'media.aes256')),
       epoch: this.#live.get(session.id)?.epoch ?? this.#nextEpoch(),
     };
   }
 
   /**
    * Takes a client in by its ticket.
+   * @param says of itself: whether it can encrypt frames towards other clients
    * @throws PlatformError `AdmissionRefused`, `LimitReached`, `CapacityReached`, and all that `join` refuses.
    */
-  async admit(ticket: string, link: ClientLink): Promise<Client> {
+  async admit(ticket: string, link: ClientLink, { frames }: { frames: boolean } = { frames: false }): Promise<Client> {
     if (this.#stopping) throw new PlatformError('Stopping');
     this.#deps.recorder.requireRoom();
     const admission = this.#desk.admit(ticket);
@@ -133,6 +135,7 @@ export class Calls {
         streams: new Map(),
         subscriptions: new Map(),
         legs: new Map(),
+        frames,
         frameKey: null,
         closed: false,
       };

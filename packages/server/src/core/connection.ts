@@ -66,6 +66,8 @@ export interface Connection {
   readonly subscriptions: Map<string, Subscription>;
   /** Open legs, by `direction:streamId`. */
   readonly legs: Map<string, LegEntry>;
+  /** Whether its browser can encrypt frames towards other clients, as it says. */
+  readonly frames: boolean;
   /** What it last told of the key of its frames; null before, and where frames are not encrypted. */
   frameKey: FrameKeyShape | null;
   closed: boolean;

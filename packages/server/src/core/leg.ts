@@ -64,6 +64,8 @@ export function openLeg(connection: Connection, transport: TransportState, strea
       zone: connection.home.session.zone,
       state: refusal ? 'refused' : 'allowed',
       frameLayer: frameLayerOf(connection),
+      framesSaidByClient: null,
+      framesSaidByPeer: null,
       connectedAt: connection.home.now,
       closedAt: refusal ? connection.home.now : null,
     },

@@ -31,7 +31,9 @@ export function judgePair(policy: MediaPolicy, layer: FrameLayer | null): Platfo
 /** Judges a pair before anything is negotiated; what is refused is recorded. @returns the refusal, or null */
 export function refusePeerLeg(subscriber: Connection, stream: Stream, ids: Ids): PlatformError | null {
   const { home } = subscriber;
-  const refusal = judgePair(home.session.policy, null);
+  // What the two say of themselves is held against what they agree on, when they report it.
+  const able = subscriber.frames && stream.connection.frames;
+  const refusal = judgePair(home.session.policy, able ? 'AES_256_GCM_SHA512_128' : null);
   if (!refusal) return null;
   const leg: Leg = { ...newLeg(subscriber, stream), state: 'refused', closedAt: home.now };
   home.record(actorOf(subscriber), { type: 'leg.connected', legId: ids.uuid(), leg });
@@ -58,17 +60,26 @@ export function notePeerReport(
     entry = undefined;
   }
   const before = entry?.leg ?? newLeg(subscriber, stream);
-  const leg = withReport(before, by, report);
+  const reported = withReport(before, by, report);
+  const refusal = judgePair(home.session.policy, reported.frameLayer);
+  const leg: Leg = refusal ? { ...reported, state: 'refused', closedAt: home.now } : reported;
   if (entry && JSON.stringify(leg) === JSON.stringify(before)) return;
   const kept: LegEntry = { id: entry?.id ?? ids.uuid(), transportId: build, leg };
   subscriber.legs.set(name(stream), kept);
   const actor = actorOf(by === 'subscriber' ? subscriber : stream.connection);
   home.record(actor, { type: entry ? 'leg.reported' : 'leg.connected', legId: kept.id, leg });
-  tellEnds(subscriber, stream, leg);
+  tellEnds(subscriber, stream, leg, refusal);
+  if (!refusal) return;
+  // What the two agreed on is weaker than what they said that they can, and than what the policy asks for.
+  subscriber.legs.delete(name(stream));
+  subscriber.subscriptions.delete(stream.id);
+  stream.connection.link.send('peerUnsubscribed', { streamId: stream.id, connectionId: subscriber.id });
 }
 
-function withReport(leg: Leg, by: 'subscriber' | 'publisher', { suite, dtlsVersion }: PeerReport): Leg {
+function withReport(leg: Leg, by: 'subscriber' | 'publisher', report: PeerReport): Leg {
+  const { suite, dtlsVersion, frameLayer, frames } = report;
   const ownWord = by === 'subscriber';
+  const other = ownWord ? leg.suiteReportedByPeer : leg.suiteReportedByClient;
   const suiteReportedByClient = ownWord ? suite : leg.suiteReportedByClient;
   const suiteReportedByPeer = ownWord ? leg.suiteReportedByPeer : suite;
   const both = suiteReportedByClient !== null && suiteReportedByPeer !== null;
@@ -76,7 +87,15 @@ function withReport(leg: Leg, by: 'subscriber' | 'publisher', { suite, dtlsVersi
     ...leg,
     suiteReportedByClient,
     suiteReportedByPeer,
-    agree: both ? suiteReportedByClient === suiteReportedByPeer && keyBits(suite) > 0 : null,
+    // The first word holds until the second; a layer of which one end knows nothing is none.
+    frameLayer: other === null || leg.frameLayer === frameLayer ? frameLayer : null,
+    framesSaidByClient: ownWord ? frames : leg.framesSaidByClient,
+    framesSaidByPeer: ownWord ? leg.framesSaidByPeer : frames,
+    agree: both
+      ? suiteReportedByClient === suiteReportedByPeer &&
+        keyBits(suite) > 0 &&
+        (other === null || leg.frameLayer === frameLayer)
+      : null,
     dtlsVersion: (ownWord ? dtlsVersion : leg.dtlsVersion) ?? leg.dtlsVersion ?? dtlsVersion,
   };
 }
@@ -92,6 +111,8 @@ function newLeg(subscriber: Connection, stream: Stream): Leg {
     suiteSeenByServer: null,
     suiteReportedByClient: null,
     suiteReportedByPeer: null,
+    framesSaidByClient: null,
+    framesSaidByPeer: null,
     agree: null,
     dtlsVersion: null,
     zone: home.session.zone,
@@ -102,14 +123,14 @@ function newLeg(subscriber: Connection, stream: Stream): Leg {
   };
 }
 
-function tellEnds(subscriber: Connection, stream: Stream, leg: Leg): void {
+function tellEnds(subscriber: Connection, stream: Stream, leg: Leg, refusal: PlatformError | null): void {
   const told = {
     streamId: leg.streamId,
     direction: leg.direction,
     state: leg.state,
     suiteSeenByServer: null,
     frameLayer: leg.frameLayer,
-    error: null,
+    error: refusal ? refusal.toBody() : null,
     between: {
       subscriberId: subscriber.id,
       publisherId: stream.connection.id,

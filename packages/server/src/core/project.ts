@@ -5,7 +5,7 @@ import type { Accounts } from './account.ts';
 import type { Project, ProjectSecret } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
-import { requireEntitled } from './plan.ts';
+import { type Feature, requireEntitled } from './plan.ts';
 import { sealedContext } from './sealed-context.ts';
 
 /** OpenTok's secrets are 40 hexadecimal digits; ours carry 160 random bits in the same form. */
@@ -107,6 +107,11 @@ export class Projects {
 
   async list(accountId: string): Promise<Project[]> {
     return this.#deps.store.projects.list(accountId);
+  }
+
+  /** Whether the plan of a project's account has a feature. @throws PlatformError as `active` */
+  async entitled(projectId: string, feature: Feature): Promise<boolean> {
+    return this.#accounts.entitled((await this.active(projectId)).accountId, feature);
   }
 
   /** @throws PlatformError `IssuerNotFound`, `ProjectSuspended` */

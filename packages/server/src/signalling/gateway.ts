@@ -112,7 +112,7 @@ export class Gateway {
     const early: (() => void)[] = [];
     const gone = () => early.push(() => channel.detach(ws, true));
     ws.once('close', gone);
-    const client = await calls.admit(frame.ticket, channel);
+    const client = await calls.admit(frame.ticket, channel, { frames: frame.frames });
     ws.off('close', gone);
     this.#channels.set(client.connectionId, channel);
     this.#listen(ws, channel);

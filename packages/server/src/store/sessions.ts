@@ -23,7 +23,13 @@ export function openSessions({ tables, writer, seals }: Parts): Store['sessions'
 }
 
 /** Legs are written by their events: see `outbox.ts`. */
-const ofServer = { observedBy: 'server', peerConnectionId: null, suiteReportedByPeer: null } as const;
+const ofServer = {
+  observedBy: 'server',
+  peerConnectionId: null,
+  suiteReportedByPeer: null,
+  framesSaidByClient: null,
+  framesSaidByPeer: null,
+} as const;
 
 export function openLegs({ tables }: Parts): Store['legs'] {
   return {

@@ -175,6 +175,8 @@ export function makeLeg(facts: Partial<Leg> = {}): Leg {
     peerConnectionId: null,
     suiteSeenByServer: 'AEAD_AES_256_GCM',
     suiteReportedByPeer: null,
+    framesSaidByClient: null,
+    framesSaidByPeer: null,
     suiteReportedByClient: null,
     agree: null,
     dtlsVersion: null,

@@ -1,0 +1,177 @@
+/**
+ * The frame layer of one connection between two clients: both tell each other a fresh key, or that they have none, and agree
+ * (docs/decisions/0016). Until they have, no frame goes out and none is shown. Frames go unsealed only where both ends know
+ * that one of them cannot seal, and the session's policy allows it.
+ */
+import type { FrameLayer as LayerName, PeerMessage, PeerReport } from '@cloister/protocol';
+import { OtError } from '../errors.ts';
+import { FrameAgreeing, type FrameAgreement, sameBytes } from '../frames/agreement.ts';
+import { fromBase64Url, toBase64Url } from '../frames/base64url.ts';
+import type { FrameLayer } from '../frames/frame-layer.ts';
+import { frameSuite } from '../frames/sframe.ts';
+import type { Fingerprints } from './peer.ts';
+
+/** What all pairs of a session have in common. */
+export interface SessionFrames {
+  readonly sessionId: string;
+  readonly ownId: string;
+  /** null where this browser cannot seal frames. */
+  readonly layer: FrameLayer | null;
+  /** The policy asks for AES-256: a pair without sealed frames is refused. */
+  readonly required: boolean;
+  /** What the application's secret was stretched to; null where it gave none. */
+  secret(): Promise<Uint8Array<ArrayBuffer> | null>;
+}
+
+/** What came of it. */
+export type FramesDecided = Pick<PeerReport, 'frameLayer' | 'frames'>;
+
+export interface PairFramesObserver {
+  say(message: PeerMessage): void;
+  decided(outcome: FramesDecided): void;
+  /** The two have different keys: somebody swapped one on its way, or another secret went in. */
+  differs(): void;
+  /** The pair must not go on. */
+  failed(error: OtError): void;
+}
+
+type KeyMessage = Extract<PeerMessage, { kind: 'frameKey' | 'frameProof' }>;
+
+export class PairFrames {
+  readonly #session: SessionFrames;
+  readonly #otherId: string;
+  readonly #build: number;
+  readonly #observer: PairFramesObserver;
+  #fingerprints: Fingerprints = { own: null, theirs: null };
+  #agreeing: Promise<FrameAgreeing> | null = null;
+  /** Undefined until the other end has said it. */
+  #theirKey: string | null | undefined;
+  #theirProof: string | null = null;
+  #agreement: FrameAgreement | null = null;
+  #settling = false;
+  #over = false;
+
+  constructor(session: SessionFrames, pair: { otherId: string; build: number }, observer: PairFramesObserver) {
+    this.#session = session;
+    this.#otherId = pair.otherId;
+    this.#build = pair.build;
+    this.#observer = observer;
+    // Whatever the connection before agreed on, this one has agreed on nothing yet.
+    session.layer?.hold(pair.otherId);
+  }
+
+  /** Sixty digits that are the same at both ends where nobody stands between them; null until they are known, or where frames are not sealed. */
+  get securityCode(): string | null {
+    return this.#agreement?.securityCode ?? null;
+  }
+
+  /** A sender, before its first description. */
+  seal(sender: RTCRtpSender): void {
+    this.#session.layer?.seal(sender, this.#otherId, null);
+  }
+
+  /** A receiver, before this end has answered. */
+  open(receiver: RTCRtpReceiver): void {
+    this.#session.layer?.open(receiver, this.#otherId, null, () => undefined);
+  }
+
+  /** A description was set: certificates of one end or both are known. */
+  described(fingerprints: Fingerprints): void {
+    if (this.#over) return;
+    const first = this.#fingerprints.own === null && fingerprints.own !== null;
+    this.#fingerprints = fingerprints;
+    if (first) this.#introduce(fingerprints.own as string);
+    this.#settle();
+  }
+
+  /** A message of the other end. */
+  take(message: KeyMessage): void {
+    if (this.#over) return;
+    if (message.kind === 'frameProof') {
+      this.#theirProof ??= message.proof;
+      this.#compare();
+      return;
+    }
+    if (this.#theirKey === undefined || this.#theirKey === message.publicKey) {
+      this.#theirKey = message.publicKey;
+      this.#settle();
+    } else this.#fail('the other client told of two keys for the frames of one connection');
+  }
+
+  close(): void {
+    this.#over = true;
+  }
+
+  #introduce(fingerprint: string): void {
+    const say = (publicKey: string | null) => this.#observer.say({ kind: 'frameKey', build: this.#build, publicKey });
+    if (!this.#session.layer) {
+      say(null);
+      return;
+    }
+    this.#agreeing = FrameAgreeing.begin(this.#session.ownId, fingerprint);
+    this.#agreeing.then(
+      ({ end }) => !this.#over && say(toBase64Url(end.publicKey)),
+      (error: unknown) => this.#fail(String(error)),
+    );
+  }
+
+  #settle(): void {
+    const { layer } = this.#session;
+    if (this.#settling || this.#theirKey === undefined || this.#fingerprints.own === null) return;
+    if (!layer || this.#theirKey === null) {
+      this.#settling = true;
+      this.#goUnsealed();
+    } else if (this.#fingerprints.theirs !== null) {
+      this.#settling = true;
+      this.#agree(layer, this.#theirKey, this.#fingerprints.theirs).catch((error: unknown) =>
+        this.#fail(String(error)),
+      );
+    }
+  }
+
+  #goUnsealed(): void {
+    const { layer, required } = this.#session;
+    const frames = { own: layer !== null, other: this.#theirKey !== null };
+    if (required) {
+      const who = frames.own ? 'the other client' : 'this browser';
+      this.#over = true;
+      this.#observer.failed(
+        new OtError('OT_MEDIA_SUITE_REFUSED', `The session asks for AES-256, and ${who} cannot encrypt frames`),
+      );
+      return;
+    }
+    layer?.clear(this.#otherId);
+    this.#observer.decided({ frameLayer: null, frames });
+  }
+
+  async #agree(layer: FrameLayer, theirKey: string, theirFingerprint: string): Promise<void> {
+    const [agreeing, secret] = await Promise.all([this.#agreeing as Promise<FrameAgreeing>, this.#session.secret()]);
+    const other = {
+      connectionId: this.#otherId,
+      fingerprint: theirFingerprint,
+      publicKey: fromBase64Url(theirKey),
+    };
+    const agreement = await agreeing.with({ sessionId: this.#session.sessionId, other, secret });
+    if (this.#over) return;
+    this.#agreement = agreement;
+    layer.sealWith(this.#otherId, this.#build, agreement.sending);
+    layer.openWith(this.#otherId, this.#build, agreement.receiving);
+    this.#observer.say({ kind: 'frameProof', build: this.#build, proof: toBase64Url(agreement.proof) });
+    this.#compare();
+  }
+
+  #compare(): void {
+    if (!this.#agreement || this.#theirProof === null) return;
+    if (sameBytes(fromBase64Url(this.#theirProof), this.#agreement.proofExpected))
+      this.#observer.decided({ frameLayer: frameSuite.name satisfies LayerName, frames: { own: true, other: true } });
+    else this.#observer.differs();
+  }
+
+  #fail(why: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#observer.failed(
+      new OtError('OT_CREATE_PEER_CONNECTION_FAILED', `No key for frames could be agreed on: ${why}`),
+    );
+  }
+}
