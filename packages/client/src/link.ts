@@ -115,7 +115,10 @@ export class Link {
     if (this.#joined.mediaMode === 'relayed') {
       const { servers, transportPolicy } = this.#iceConfig;
       const ownId = welcome.connection.connectionId;
-      this.#mesh = new Mesh({ wire: this.wire, clock: this.clock, ownId, iceServers: servers, transportPolicy });
+      const { wire, clock } = this;
+      // As in `#makeMedia`: where the server answers, others have fallen silent.
+      const stalled = () => wire.nudge();
+      this.#mesh = new Mesh({ wire, clock, ownId, iceServers: servers, transportPolicy, stalled });
     } else this.#media = this.#makeMedia(welcome);
     for (const shape of [welcome.connection, ...welcome.connections]) this.#met(shape);
     for (const shape of welcome.streams) this.addStream(shape);

@@ -54,6 +54,7 @@ class Client {
       ownId: id,
       iceServers: [],
       transportPolicy: 'all',
+      stalled: () => void this.told.push('stalled'),
       connect: () => {
         const connection = new FakeConnection();
         this.connections.push(connection);
@@ -219,6 +220,22 @@ test('who leaves takes the pair along, and nothing is sent to it any more', asyn
   ana.hears('connectionDestroyed', { connectionId: 'ben', reason: 'clientDisconnected' });
   assert.equal(ana.newest.signalingState, 'closed');
   assert.equal(ana.mesh.peer('ben'), null);
+});
+
+test('a pair whose packets stopped is told of, and built anew when the wire comes back', async () => {
+  const { ana, ben } = await pair();
+  const { newest } = ben;
+  newest.become('connected');
+  for (let looks = 0; looks < 8; looks += 1) {
+    newest.received += looks < 6 ? 100 : 0;
+    ben.clock.advance(300);
+    await passed();
+  }
+  assert.deepEqual(ben.told, ['received a audio', 'stalled']);
+  ben.mesh.repair();
+  await passed();
+  assert.deepEqual(ben.told.slice(2), ['lost a', 'received a audio']);
+  assert.equal(ana.mesh.peer('ben')?.build, 2);
 });
 
 test('on another network every pair looks for a way, after a cut of the wire those that have none', async () => {

@@ -46,6 +46,7 @@ export class Mesh {
   readonly #clock: Clock;
   readonly #ownId: string;
   readonly #configuration: { iceServers: RTCIceServer[]; iceTransportPolicy: RTCIceTransportPolicy };
+  readonly #stalled: () => void;
   readonly #connect: PeerOptions['connect'];
   /** By the connection at the other end. */
   readonly #pairs = new Map<string, Pair>();
@@ -62,12 +63,15 @@ export class Mesh {
     ownId: string;
     iceServers: RTCIceServer[];
     transportPolicy: RTCIceTransportPolicy;
+    /** What came from another client has stopped. */
+    stalled: () => void;
     connect?: PeerOptions['connect'];
   }) {
     this.#wire = deps.wire;
     this.#clock = deps.clock;
     this.#ownId = deps.ownId;
     this.#configuration = { iceServers: deps.iceServers, iceTransportPolicy: deps.transportPolicy };
+    this.#stalled = deps.stalled;
     this.#connect = deps.connect;
   }
 
@@ -122,9 +126,15 @@ export class Mesh {
     for (const { peer } of this.#pairs.values()) peer.restart();
   }
 
-  /** After the wire came back: those that are not connected. What they had to say meanwhile was not heard. */
+  /**
+   * After the wire came back: those that are not connected look for a way. Those that are so in name only are built anew,
+   * since a browser keeps to a way that has died for seconds, though a restart has found another (see `Media`).
+   */
   repair(): void {
-    for (const { peer } of this.#pairs.values()) if (!peer.connected) peer.restart();
+    for (const pair of this.#pairs.values()) {
+      if (pair.peer.quiet) this.#anew(pair);
+      else if (!pair.peer.connected) pair.peer.restart();
+    }
   }
 
   setIceServers(iceServers: RTCIceServer[]): void {
@@ -193,7 +203,6 @@ export class Mesh {
 
   #connectPeer(pair: Pair, build: number): Peer {
     const { connectionId } = pair;
-    const say = (message: PeerMessage) => this.#say(connectionId, message);
     return new Peer({
       // Both ends compare the same two ids, so they agree on who gives way without a word.
       polite: this.#ownId < connectionId,
@@ -203,7 +212,7 @@ export class Mesh {
       clock: this.#clock,
       ...(this.#connect ? { connect: this.#connect } : {}),
       observer: {
-        say,
+        say: (message) => this.#say(connectionId, message),
         received: (streamId, kind, receiver) => {
           const sink = this.#sinks.get(streamId);
           if (sink?.connectionId === connectionId) sink.received(kind, receiver);
@@ -215,12 +224,19 @@ export class Mesh {
         },
         lost: () => {
           pair.failures += 1;
-          this.#renew(pair, build + 1);
-          say({ kind: 'anew', build: build + 1 });
+          this.#anew(pair);
         },
+        stalled: this.#stalled,
         broken: (error) => this.#broken(connectionId, error),
       },
     });
+  }
+
+  /** Both ends begin again. */
+  #anew(pair: Pair): void {
+    const build = pair.peer.build + 1;
+    this.#renew(pair, build);
+    this.#say(pair.connectionId, { kind: 'anew', build });
   }
 
   /** Puts another connection in the place of the one that a pair has. */

@@ -35,6 +35,7 @@ class End {
         say: (message) => void this.said.push(message),
         received: (streamId, kind) => void this.told.push(`received ${streamId} ${kind}`),
         secured: ({ suite, dtlsVersion }) => void this.told.push(`${suite} ${dtlsVersion}`),
+        stalled: () => void this.told.push('stalled'),
         lost: () => void this.told.push('lost'),
         broken: ({ name, message }) => void this.told.push(`${name}: ${message}`),
       },

@@ -9,6 +9,7 @@ import type { MediaKind, PeerMessage, PeerReport, PeerTrack } from '@cloister/pr
 import { limits } from '@cloister/protocol/limits';
 import type { Clock } from '../clock.ts';
 import { asOtError, OtError } from '../errors.ts';
+import { Flow, receivedBytes } from '../flow.ts';
 import { log } from '../log.ts';
 import { transportSecurity } from '../media.ts';
 import { fingerprintOf, type OpusWish, withOpusWishes, withoutStrayCodecs } from './description.ts';
@@ -88,6 +89,8 @@ export interface PeerObserver {
   received(streamId: string, kind: MediaKind, receiver: PeerReceiver): void;
   /** It is up, or has negotiated something else while it was: what the browser says of its DTLS-SRTP. */
   secured(report: Omit<PeerReport, 'build'>): void;
+  /** What came steadily has stopped: the other end sends nothing, or there is no way to it any more. */
+  stalled(): void;
   /** It could not be repaired: another must be built. */
   lost(): void;
   /** The other end said something that this browser does not understand: there is nothing to be repaired. */
@@ -114,6 +117,7 @@ export interface Fingerprints {
   readonly theirs: string | null;
 }
 
+const lookMs = 300;
 const disconnectedMs = 1000;
 const restartMs = 5000;
 const statsTryMs = 50;
@@ -133,7 +137,9 @@ export class Peer {
   #makingOffer = false;
   #ignoresOffer = false;
   #restarting = false;
+  readonly #flow = new Flow();
   #cancelTimer: () => void;
+  #cancelLook: (() => void) | null = null;
   #closed = false;
 
   constructor(options: PeerOptions) {
@@ -156,6 +162,11 @@ export class Peer {
 
   get connected(): boolean {
     return this.#connection.connectionState === 'connected';
+  }
+
+  /** Whether what came steadily has stopped, and nothing has come since. */
+  get quiet(): boolean {
+    return this.#flow.quiet;
   }
 
   /** Certificates of both ends, by their descriptions: what DTLS (RFC 5763) is held against. */
@@ -215,6 +226,7 @@ export class Peer {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelTimer();
+    this.#cancelLook?.();
     this.#connection.close();
   }
 
@@ -331,6 +343,7 @@ export class Peer {
     if (connectionState === 'connected') {
       this.#cancelTimer();
       this.#restarting = false;
+      if (!this.#cancelLook) this.#lookAgain();
       void this.#report().catch((error: unknown) => log.warn('No suite is known', error));
     } else if (this.#restarting) {
       if (connectionState === 'failed') this.#lost();
@@ -339,6 +352,21 @@ export class Peer {
     } else if (connectionState === 'failed') {
       this.restart();
     }
+  }
+
+  #lookAgain(): void {
+    this.#cancelLook = this.#options.clock.after(lookMs, () => {
+      this.#look().catch((error: unknown) => log.debug('No statistics', error));
+    });
+  }
+
+  /** Watches whether packets still come: the browser takes seconds to say that they do not. */
+  async #look(): Promise<void> {
+    const received = receivedBytes(await this.stats());
+    if (this.#closed) return;
+    const { clock, observer } = this.#options;
+    if (this.#flow.look(received, clock.now()) && this.connected) observer.stalled();
+    this.#lookAgain();
   }
 
   #lost(): void {
