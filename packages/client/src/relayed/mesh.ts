@@ -227,6 +227,7 @@ export class Mesh {
           this.#anew(pair);
         },
         stalled: this.#stalled,
+        gaveWay: (offer) => this.#takeFirst(pair, offer),
         broken: (error) => this.#broken(connectionId, error),
       },
     });
@@ -237,6 +238,16 @@ export class Mesh {
     const build = pair.peer.build + 1;
     this.#renew(pair, build);
     this.#say(pair.connectionId, { kind: 'anew', build });
+  }
+
+  /** A fresh connection takes the other end's offer, and then carries what this end sends. */
+  #takeFirst(pair: Pair, offer: PeerMessage): void {
+    const peer = this.#connectPeer(pair, offer.build);
+    pair.peer = peer;
+    peer.take(offer);
+    void peer.read().then(() => {
+      if (this.#pairs.get(pair.connectionId)?.peer === peer) this.#sendAll(pair);
+    });
   }
 
   /** Puts another connection in the place of the one that a pair has. */

@@ -91,6 +91,12 @@ export interface PeerObserver {
   secured(report: Omit<PeerReport, 'build'>): void;
   /** What came steadily has stopped: the other end sends nothing, or there is no way to it any more. */
   stalled(): void;
+  /**
+   * The first offers of both ends met, and this end gives way: a fresh connection takes the other's offer. To take an own
+   * offer back is not enough then, since Chromium keeps what it has handed out in it (the ids of header extensions) and
+   * refuses its next offer where the other end, a Firefox, chose others.
+   */
+  gaveWay(offer: PeerMessage): void;
   /** It could not be repaired: another must be built. */
   lost(): void;
   /** The other end said something that this browser does not understand: there is nothing to be repaired. */
@@ -136,6 +142,8 @@ export class Peer {
   #reading: Promise<void> = Promise.resolve();
   #makingOffer = false;
   #ignoresOffer = false;
+  /** Whether the two ends have agreed on anything yet. */
+  #agreed = false;
   #restarting = false;
   readonly #flow = new Flow();
   #cancelTimer: () => void;
@@ -247,11 +255,16 @@ export class Peer {
     }
   }
 
-  async #describe({ type, sdp, tracks }: Extract<PeerMessage, { kind: 'description' }>): Promise<void> {
+  async #describe(message: Extract<PeerMessage, { kind: 'description' }>): Promise<void> {
+    const { type, sdp, tracks } = message;
     const connection = this.#connection;
     const meets = this.#makingOffer || connection.signalingState !== 'stable';
     this.#ignoresOffer = type === 'offer' && meets && !this.#options.polite;
     if (this.#ignoresOffer) return;
+    if (type === 'offer' && meets && !this.#agreed) {
+      this.close();
+      return this.#options.observer.gaveWay(message);
+    }
     if (type === 'answer' && connection.signalingState !== 'have-local-offer') {
       log.warn('An answer to no offer of this client is left out');
       return;
@@ -264,6 +277,7 @@ export class Peer {
         await this.#setLocal(() => connection.createAnswer());
         this.#sayDescription();
       }
+      this.#agreed = true;
     } catch (error) {
       this.#fail('The other client described what it sends in a way that this browser does not understand', error);
       return;
