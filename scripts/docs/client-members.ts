@@ -61,7 +61,9 @@ export const fates: Readonly<Record<string, Fate>> = {
   'Publisher.publishCaptions': noCaptions,
   'Publisher.setTargetScalabilityMode': absent('Layers follow the size of the picture. Throws `OT_NOT_SUPPORTED`.'),
   'Publisher.getTargetScalabilityMode': differs('Always undefined.'),
-  'Publisher.getStats': differs('One entry, without `subscriberId` and `connectionId`: a routed stream is sent once.'),
+  'Publisher.getStats': differs(
+    'In a routed session one entry, without `subscriberId` and `connectionId`: the stream is sent once. In a relayed one an entry for each subscriber, with its `connectionId`.',
+  ),
   'Subscriber event captionReceived': noCaptions,
   'Subscriber event qualityScoreChanged': absent('Not measured, so the event does not come.'),
   'Subscriber event videoQualityChanged': absent(

@@ -3,11 +3,11 @@
  * a real channel over the real rules. Whatever comes in, the answer is a named refusal, never `Internal`, and never an
  * exception that escapes.
  */
-import { limits, requests } from '@cloister/protocol';
+import { events, limits, requests } from '@cloister/protocol';
 import fc from 'fast-check';
 import type { Core, Session } from '../../packages/server/src/core/index.ts';
 import { Channel, readFrame } from '../../packages/server/src/signalling/index.ts';
-import { rtpParameters } from '../../tests/core/platform.ts';
+import { camera, rtpParameters, type TestClient, type TestPlatform, testPlatform } from '../../tests/core/platform.ts';
 import { liveRoom, oddValue, Tally } from './opentok.ts';
 
 export const name = 'signalling frames';
@@ -30,6 +30,14 @@ const right = (room: Room) => ({
   active: true,
   type: 'x',
   to: { kind: 'session' },
+  message: {
+    kind: 'description',
+    build: 1,
+    type: 'offer',
+    sdp: 'v=0',
+    tracks: [{ mid: '0', streamId: 's', kind: 'audio' }],
+  },
+  build: 1,
 });
 const fieldNames = [
   ...Object.keys(right({ streamId: '', connectionId: '' } as Room)),
@@ -91,6 +99,12 @@ const texts = (room: Room) => {
   );
 };
 
+type LiveRoom = Pick<TestPlatform, 'core' | 'projectId' | 'close'> & {
+  readonly sessionId: string;
+  readonly streamId: string;
+  readonly client: TestClient;
+};
+
 interface Said {
   readonly type: string;
   readonly id?: number;
@@ -107,8 +121,10 @@ class Room {
   readonly #core: Core;
   readonly #session: Session;
   readonly #secretId: string;
+  readonly #otherId: string | undefined;
 
-  constructor(core: Core, session: Session, secretId: string) {
+  constructor(core: Core, session: Session, secretId: string, otherId?: string) {
+    this.#otherId = otherId;
     this.#core = core;
     this.#session = session;
     this.#secretId = secretId;
@@ -129,7 +145,7 @@ class Room {
     const { id: sessionId, projectId } = this.#session;
     const { ticket } = await calls.join({ ...claims, projectId, sessionId }, 'ws://fuzz');
     const client = await calls.admit(ticket, channel);
-    this.connectionId = client.connectionId;
+    this.connectionId = this.#otherId ?? client.connectionId;
     this.nextId = 1;
     channel.open(client, {
       bufferedAmount: 0,
@@ -173,24 +189,42 @@ async function send(room: Room, text: string, binary: boolean): Promise<string> 
   return error?.code ?? 'done';
 }
 
+/** A relayed session in which somebody publishes; who subscribes to it is a pair with it. */
+async function relayedRoom() {
+  const platform = await testPlatform();
+  const session = await platform.session({ mediaMode: 'relayed' });
+  const client = await platform.enter(session);
+  const { stream } = await client.client.actions.publish(camera);
+  return { ...platform, sessionId: session.id, streamId: stream.streamId, client };
+}
+
 /**
+ * Half of the frames come in a routed session, half in a relayed one.
  * @param seed of the generator
  * @param cases how many
  * @returns how many frames ended in which way
  * @throws when a frame escapes as anything but a named refusal, or when somebody else in the session is harmed
  */
 export async function run(seed: number, cases: number): Promise<Record<string, number>> {
-  const live = await liveRoom();
+  const tally = new Tally();
+  await runIn(await liveRoom(), seed, Math.ceil(cases / 2), tally);
+  const relayed = await relayedRoom();
+  await runIn(relayed, seed, Math.floor(cases / 2), tally, relayed.client.client.connectionId);
+  return tally.counts;
+}
+
+/** @param otherId the connection that requests name; left out: their own */
+async function runIn(live: LiveRoom, seed: number, cases: number, tally: Tally, otherId?: string): Promise<void> {
   const session = await live.core.sessions.get(live.projectId, live.sessionId);
   const [secret] = await live.core.projects.secretsOf(live.projectId);
-  const room = new Room(live.core, session, secret!.id);
+  const room = new Room(live.core, session, secret!.id, otherId);
   room.streamId = live.streamId;
-  const tally = new Tally();
   try {
     await fc.assert(
       fc.asyncProperty(texts(room), fc.integer({ min: 0, max: 19 }), async (text, odd) => {
         tally.add(await send(room, text, odd === 0));
         if (live.client.events().includes('close')) throw new Error('the other client was sent away');
+        for (const data of live.client.data('peerMessage')) events.peerMessage.parse(data);
         live.client.told.length = 0;
       }),
       { seed, numRuns: cases },
@@ -198,5 +232,4 @@ export async function run(seed: number, cases: number): Promise<Record<string, n
   } finally {
     await live.close();
   }
-  return tally.counts;
 }

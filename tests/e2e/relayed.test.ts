@@ -222,6 +222,26 @@ test('who is sent away or unpublished is gone for all, and the rest go on', asyn
 
 const isMedia = ({ bytes, port }: CapturedPacket) => bytes[0]! >> 4 === 4 && bytes[9] === UDP && port !== 5353;
 
+test('sound of two channels, and silence that is not sent, are what the two descriptions agree on', async () => {
+  await Promise.all([...people(), fay as Participant].map((each) => each.close()));
+  const sessionId = await customer.session({ mediaMode: 'relayed' });
+  const [speaker, listener] = await Promise.all([Participant.open(chromium, site), Participant.open(chromium, site)]);
+  await Promise.all([speaker.join(customer.ticket(sessionId), null), listener.join(customer.ticket(sessionId))]);
+  const stream = await speaker.publish({ ...small, enableStereo: true, enableDtx: true });
+  await listener.subscribed(stream);
+  const [atSpeaker] = await speaker.page.evaluate(() => window.rig.opusAgreed());
+  const [atListener] = await listener.page.evaluate(() => window.rig.opusAgreed());
+  assert.match(atSpeaker?.remote ?? '', /usedtx=1.*stereo=1|stereo=1.*usedtx=1/);
+  assert.match(atListener?.local ?? '', /stereo=1/);
+  await speaker.page.evaluate(() => window.rig.publisher().setAudioSource(window.rig.toneTrack(440, 1000)));
+  await eventually(
+    'a tone in each ear',
+    () => listener.page.evaluate((id) => window.rig.pitches(id, 2), stream),
+    ([left = 0, right = 0]) => Math.abs(left - 440) < 30 && Math.abs(right - 1000) < 30,
+  );
+  await Promise.all([speaker.close(), listener.close()]);
+});
+
 /** An older browser: it has no way to encrypt frames towards other clients. */
 const WITHOUT_FRAMES = 'delete window.RTCRtpScriptTransform;';
 
@@ -247,7 +267,6 @@ async function withOlder(subscribing: null | object) {
 }
 
 test('a client that cannot encrypt frames gets AES-128, and the record says who could not', async () => {
-  await Promise.all([...people(), fay as Participant].map((each) => each.close()));
   const { sessionId, publisher, subscriber, stream, close } = await withOlder({});
   await subscriber.subscribed(stream);
   await assertSeenAndHeard(subscriber, stream, 'chromium');

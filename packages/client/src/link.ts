@@ -148,6 +148,8 @@ export class Link {
         iceServers: servers,
         transportPolicy,
         frames: this.#joined.frames ? this.#sessionFrames(ownId) : null,
+        // As in `#makeMedia`: where the server answers, others have fallen silent.
+        stalled: () => this.wire.nudge(),
       });
     } else this.#media = this.#makeMedia(welcome);
     for (const shape of [welcome.connection, ...welcome.connections]) this.#met(shape);

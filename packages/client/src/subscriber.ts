@@ -265,9 +265,11 @@ export class Subscriber extends Emitter<SubscriberEvents> {
   #take(kind: 'audio' | 'video', track: MediaStreamTrack): void {
     const before = this.#media.getTracks().find((each) => each.kind === kind);
     const first = this.#media.getTracks().length === 0;
+    // From another connection with the same client Chromium gives a track the id of the one before, and knows them by it.
+    if (before?.id === track.id) this.#media.removeTrack(before);
     // The new one first: an element without a picture in between would go black.
     this.#media.addTrack(track);
-    if (before) this.#media.removeTrack(before);
+    if (before && before.id !== track.id) this.#media.removeTrack(before);
     if (first) {
       this.#view.stream = this.#media;
       this.dispatch(makeEvent('mediaStreamAvailable', this, { mediaStream: this.#media }));

@@ -61,6 +61,7 @@ const table = {
     why: 'a description of a pair with two streams either way has 20 kB, and candidates come beside it',
   },
   peerTracks: { value: 32, why: 'tracks of streamsPerConnection streams, of sound and picture each' },
+  peerFingerprintChars: { value: 256, why: 'a fingerprint of SHA-512 has 200 characters' },
   peerCandidateChars: { value: 512, why: 'a candidate has some 150 characters' },
 
   // Signals

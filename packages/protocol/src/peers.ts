@@ -44,10 +44,12 @@ export const peerMessage = z.discriminatedUnion('kind', [
     sdpMLineIndex: z.number().int().min(0).max(65_535).nullable(),
     usernameFragment: z.string().max(256).nullable(),
   }),
-  /** Of frame encryption: a fresh ECDH key, an uncompressed point of P-384 in base64url; null where its sender cannot encrypt frames. */
   z.object({
     kind: z.literal('frameKey'),
     build,
+    /** Of the connection that it is for, as its sender describes it (RFC 8122); the latest counts. */
+    fingerprint: z.string().max(limits.peerFingerprintChars),
+    /** Of frame encryption: a fresh ECDH key, an uncompressed point of P-384 in base64url; null where its sender cannot encrypt frames. */
     publicKey: z
       .string()
       .regex(/^[\w-]{130}$/)

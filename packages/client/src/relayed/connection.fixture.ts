@@ -47,6 +47,8 @@ export class FakeConnection {
   restarts = 0;
   rollbacks = 0;
   suite = 'AEAD_AES_128_GCM';
+  /** Bytes so far. */
+  received = 0;
   #needed = false;
   #asked = false;
   #agreed: Section[] = [];
@@ -112,7 +114,8 @@ export class FakeConnection {
   }
 
   async getStats(): Promise<RTCStatsReport> {
-    return new Map([['t', { type: 'transport', srtpCipher: this.suite, tlsVersion: 'FEFD' }]]) as never;
+    const transport = { type: 'transport', srtpCipher: this.suite, tlsVersion: 'FEFD', bytesReceived: this.received };
+    return new Map([['t', transport]]) as never;
   }
 
   getConfiguration(): RTCConfiguration {

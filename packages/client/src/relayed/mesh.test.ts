@@ -15,15 +15,21 @@ const passed = async () => {
   for (let turns = 0; turns < 12; turns += 1) await new Promise(setImmediate);
 };
 
-/** The server, as far as it passes things on; a word to somebody may be held back. */
+/** The server, as far as it passes things on; while it is slow they wait. */
 class Room {
   readonly clients = new Map<string, Client>();
-  readonly refused: string[] = [];
+  #held: (() => void)[] | null = null;
+
+  set slow(slow: boolean) {
+    const held = this.#held ?? [];
+    this.#held = slow ? held : null;
+    if (!slow) for (const pass of held) pass();
+  }
 
   pass(from: string, to: string, message: PeerMessage): void {
-    const receiver = this.clients.get(to);
-    if (receiver) receiver.hears('peerMessage', { connectionId: from, message });
-    else this.refused.push(to);
+    const pass = () => this.clients.get(to)?.hears('peerMessage', { connectionId: from, message });
+    if (this.#held) this.#held.push(pass);
+    else pass();
   }
 }
 
@@ -54,6 +60,7 @@ class Client {
       ownId: id,
       iceServers: [],
       transportPolicy: 'all',
+      stalled: () => void this.told.push('stalled'),
       connect: () => {
         const connection = new FakeConnection();
         this.connections.push(connection);
@@ -119,6 +126,28 @@ test('a pair has one connection for both directions, and it is closed when nobod
   assert.equal(ben.newest.signalingState, 'stable');
   ben.hears('peerUnsubscribed', { streamId: 'b', connectionId: 'ana' });
   assert.equal(ben.newest.signalingState, 'closed');
+});
+
+test('two who begin at the same time meet, and each gets what the other sends', async () => {
+  const room = new Room();
+  const [ana, ben] = [new Client(room, 'ana'), new Client(room, 'ben')];
+  for (const [one, other, own, wish] of [
+    [ana, ben, 'a', 'b'],
+    [ben, ana, 'b', 'a'],
+  ] as const) {
+    one.mesh.publish(one.source(own));
+    one.mesh.expect(one.sink(wish, other.id));
+  }
+  room.slow = true;
+  ana.hears('peerSubscribed', { streamId: 'a', connectionId: 'ben', wanted });
+  ben.hears('peerSubscribed', { streamId: 'b', connectionId: 'ana', wanted });
+  await passed();
+  room.slow = false;
+  await passed();
+  assert.ok(ana.told.includes('received b audio') && ben.told.includes('received a audio'));
+  // Ana, whose id is the lower, began again with Ben's offer.
+  assert.deepEqual([ana.connections.length, ben.connections.length], [2, 1]);
+  assert.deepEqual([ana.newest.rollbacks, ben.newest.rollbacks], [0, 0]);
 });
 
 test('who subscribed before the stream was taken in gets it as soon as it is', async () => {
@@ -220,6 +249,22 @@ test('who leaves takes the pair along, and nothing is sent to it any more', asyn
   ana.hears('connectionDestroyed', { connectionId: 'ben', reason: 'clientDisconnected' });
   assert.equal(ana.newest.signalingState, 'closed');
   assert.equal(ana.mesh.peer('ben'), null);
+});
+
+test('a pair whose packets stopped is told of, and built anew when the wire comes back', async () => {
+  const { ana, ben } = await pair();
+  const { newest } = ben;
+  newest.become('connected');
+  for (let looks = 0; looks < 8; looks += 1) {
+    newest.received += looks < 6 ? 100 : 0;
+    ben.clock.advance(300);
+    await passed();
+  }
+  assert.deepEqual(ben.told, ['received a audio', 'stalled']);
+  ben.mesh.repair();
+  await passed();
+  assert.deepEqual(ben.told.slice(2), ['lost a', 'received a audio']);
+  assert.equal(ana.mesh.peer('ben')?.build, 2);
 });
 
 test('on another network every pair looks for a way, after a cut of the wire those that have none', async () => {

@@ -41,12 +41,14 @@ interface Pair {
   secured: Pick<PeerReport, 'suite' | 'dtlsVersion'> | null;
   decided: FramesDecided | null;
   frames: PairFrames | null;
+  /** The latest key that the other end told of. */
+  frameKey: Extract<PeerMessage, { kind: 'frameKey' }> | null;
   /** Connections in a row that did not come up. */
   failures: number;
 }
 
 /** Of a pair whose connection is new. */
-const fresh = { suite: null, secured: null, decided: null, frames: null };
+const fresh = { suite: null, secured: null, decided: null, frames: null, frameKey: null };
 /** Where a session asks for no encryption of frames, nobody was asked whether it can. */
 const unasked: FramesDecided = { frameLayer: null, frames: { own: false, other: false } };
 
@@ -58,6 +60,7 @@ export class Mesh {
   readonly #clock: Clock;
   readonly #ownId: string;
   readonly #configuration: { iceServers: RTCIceServer[]; iceTransportPolicy: RTCIceTransportPolicy };
+  readonly #stalled: () => void;
   readonly #connect: PeerOptions['connect'];
   readonly #frames: SessionFrames | null;
   /** By the connection at the other end. */
@@ -77,12 +80,15 @@ export class Mesh {
     transportPolicy: RTCIceTransportPolicy;
     /** null where the session asks for no encryption of frames. */
     frames?: SessionFrames | null;
+    /** What came from another client has stopped. */
+    stalled: () => void;
     connect?: PeerOptions['connect'];
   }) {
     this.#wire = deps.wire;
     this.#clock = deps.clock;
     this.#ownId = deps.ownId;
     this.#configuration = { iceServers: deps.iceServers, iceTransportPolicy: deps.transportPolicy };
+    this.#stalled = deps.stalled;
     this.#connect = deps.connect;
     this.#frames = deps.frames ?? null;
   }
@@ -148,9 +154,15 @@ export class Mesh {
     for (const { peer } of this.#pairs.values()) peer.restart();
   }
 
-  /** After the wire came back: those that are not connected. What they had to say meanwhile was not heard. */
+  /**
+   * After the wire came back: those that are not connected look for a way. Those that are so in name only are built anew,
+   * since a browser keeps to a way that has died for seconds, though a restart has found another (see `Media`).
+   */
   repair(): void {
-    for (const { peer } of this.#pairs.values()) if (!peer.connected) peer.restart();
+    for (const pair of this.#pairs.values()) {
+      if (pair.peer.quiet) this.#anew(pair);
+      else if (!pair.peer.connected) pair.peer.restart();
+    }
   }
 
   setIceServers(iceServers: RTCIceServer[]): void {
@@ -200,7 +212,11 @@ export class Mesh {
     if (pair ? build < pair.peer.build : build <= (this.#builds.get(connectionId) ?? 0)) return;
     if (!pair) this.#make(connectionId, build);
     else if (build > pair.peer.build) this.#renew(pair, build);
-    this.#pairs.get(connectionId)?.peer.take(message);
+    const now = this.#pairs.get(connectionId);
+    // The connection that a key is for may be given up for a fresh one before its offer has been read.
+    if (now && message.kind === 'frameKey') now.frameKey = message;
+    if (message.kind === 'frameKey' || message.kind === 'frameProof') now?.frames?.take(message);
+    else now?.peer.take(message);
   }
 
   // --------------------------------------------------------------------------------------------------------------- pairs
@@ -220,7 +236,6 @@ export class Mesh {
 
   #connectPeer(pair: Pair, build: number): Peer {
     const { connectionId } = pair;
-    const say = (message: PeerMessage) => this.#say(connectionId, message);
     pair.frames = this.#framesOf(pair, build);
     return new Peer({
       // Both ends compare the same two ids, so they agree on who gives way without a word.
@@ -232,7 +247,7 @@ export class Mesh {
       clock: this.#clock,
       ...(this.#connect ? { connect: this.#connect } : {}),
       observer: {
-        say,
+        say: (message) => this.#say(connectionId, message),
         received: (streamId, kind, receiver) => {
           const sink = this.#sinks.get(streamId);
           if (sink?.connectionId === connectionId) sink.received(kind, receiver);
@@ -247,6 +262,8 @@ export class Mesh {
           pair.failures += 1;
           this.#anew(pair);
         },
+        stalled: this.#stalled,
+        gaveWay: (offer) => this.#takeFirst(pair, offer),
         broken: (error) => this.#broken(connectionId, error),
       },
     });
@@ -257,7 +274,7 @@ export class Mesh {
     if (!this.#frames) return null;
     const { connectionId } = pair;
     const current = () => pair.peer?.build === build;
-    return new PairFrames(
+    const frames = new PairFrames(
       this.#frames,
       { otherId: connectionId, build },
       {
@@ -272,6 +289,8 @@ export class Mesh {
         failed: (error) => current() && this.#broken(connectionId, error),
       },
     );
+    if (pair.frameKey?.build === build) frames.take(pair.frameKey);
+    return frames;
   }
 
   /** With a secret the two may have different ones, and may change them; without one somebody swapped a key. */
@@ -291,10 +310,21 @@ export class Mesh {
     this.#request(this.#wire.request('reportPeerSuite', { connectionId, build, ...secured, ...inside }));
   }
 
+  /** Both ends begin again. */
   #anew(pair: Pair): void {
     const build = pair.peer.build + 1;
     this.#renew(pair, build);
     this.#say(pair.connectionId, { kind: 'anew', build });
+  }
+
+  /** A fresh connection takes the other end's offer, and then carries what this end sends. */
+  #takeFirst(pair: Pair, offer: PeerMessage): void {
+    const peer = this.#connectPeer(pair, offer.build);
+    pair.peer = peer;
+    peer.take(offer);
+    void peer.read().then(() => {
+      if (this.#pairs.get(pair.connectionId)?.peer === peer) this.#sendAll(pair);
+    });
   }
 
   /** Puts another connection in the place of the one that a pair has. */

@@ -44,8 +44,8 @@ export class PairFrames {
   readonly #observer: PairFramesObserver;
   #fingerprints: Fingerprints = { own: null, theirs: null };
   #agreeing: Promise<FrameAgreeing> | null = null;
-  /** Undefined until the other end has said it. */
-  #theirKey: string | null | undefined;
+  /** The latest of the other end. */
+  #theirs: Extract<PeerMessage, { kind: 'frameKey' }> | null = null;
   #theirProof: string | null = null;
   #agreement: FrameAgreement | null = null;
   #settling = false;
@@ -78,9 +78,11 @@ export class PairFrames {
   /** A description was set: certificates of one end or both are known. */
   described(fingerprints: Fingerprints): void {
     if (this.#over) return;
-    const first = this.#fingerprints.own === null && fingerprints.own !== null;
-    this.#fingerprints = fingerprints;
-    if (first) this.#introduce(fingerprints.own as string);
+    // An offer that was taken back leaves no description; the certificate stays.
+    const own = fingerprints.own ?? this.#fingerprints.own;
+    const first = this.#fingerprints.own === null && own !== null;
+    this.#fingerprints = { own, theirs: fingerprints.theirs };
+    if (first) this.#introduce(own as string);
     this.#settle();
   }
 
@@ -92,10 +94,8 @@ export class PairFrames {
       this.#compare();
       return;
     }
-    if (this.#theirKey === undefined || this.#theirKey === message.publicKey) {
-      this.#theirKey = message.publicKey;
-      this.#settle();
-    } else this.#fail('the other client told of two keys for the frames of one connection');
+    this.#theirs = message;
+    this.#settle();
   }
 
   close(): void {
@@ -103,7 +103,8 @@ export class PairFrames {
   }
 
   #introduce(fingerprint: string): void {
-    const say = (publicKey: string | null) => this.#observer.say({ kind: 'frameKey', build: this.#build, publicKey });
+    const say = (publicKey: string | null) =>
+      this.#observer.say({ kind: 'frameKey', build: this.#build, fingerprint, publicKey });
     if (!this.#session.layer) {
       say(null);
       return;
@@ -117,21 +118,22 @@ export class PairFrames {
 
   #settle(): void {
     const { layer } = this.#session;
-    if (this.#settling || this.#theirKey === undefined || this.#fingerprints.own === null) return;
-    if (!layer || this.#theirKey === null) {
+    const { own, theirs } = this.#fingerprints;
+    if (this.#settling || !this.#theirs || own === null) return;
+    const { publicKey, fingerprint } = this.#theirs;
+    if (!layer || publicKey === null) {
       this.#settling = true;
-      this.#goUnsealed();
-    } else if (this.#fingerprints.theirs !== null) {
+      this.#goUnsealed(publicKey !== null);
+      // A key for a connection that the other end has given up is followed by another.
+    } else if (theirs && fingerprint.toUpperCase() === theirs.toUpperCase()) {
       this.#settling = true;
-      this.#agree(layer, this.#theirKey, this.#fingerprints.theirs).catch((error: unknown) =>
-        this.#fail(String(error)),
-      );
+      this.#agree(layer, publicKey, theirs).catch((error: unknown) => this.#fail(String(error)));
     }
   }
 
-  #goUnsealed(): void {
+  #goUnsealed(otherCan: boolean): void {
     const { layer, required } = this.#session;
-    const frames = { own: layer !== null, other: this.#theirKey !== null };
+    const frames = { own: layer !== null, other: otherCan };
     if (required) {
       const who = frames.own ? 'the other client' : 'this browser';
       this.#over = true;

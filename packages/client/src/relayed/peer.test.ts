@@ -35,6 +35,8 @@ class End {
         say: (message) => void this.said.push(message),
         received: (streamId, kind) => void this.told.push(`received ${streamId} ${kind}`),
         secured: ({ suite, dtlsVersion }) => void this.told.push(`${suite} ${dtlsVersion}`),
+        gaveWay: () => void this.told.push('gave way'),
+        stalled: () => void this.told.push('stalled'),
         lost: () => void this.told.push('lost'),
         broken: ({ name, message }) => void this.told.push(`${name}: ${message}`),
       },
@@ -71,12 +73,23 @@ test('tracks of both directions go over one connection, and those that come late
 
 test('of two offers that meet the impolite end’s counts, and what the polite end has to say follows', async () => {
   const [polite, impolite] = [new End(true), new End(false)];
+  polite.send('first', 'audio');
+  await settle(polite, impolite);
   polite.send('p', 'audio');
   impolite.send('i', 'video');
   await settle(polite, impolite);
   assert.deepEqual(polite.told, ['received i video']);
-  assert.deepEqual(impolite.told, ['received p audio']);
+  assert.deepEqual(impolite.told, ['received first audio', 'received p audio']);
   assert.deepEqual([polite.connection.rollbacks, impolite.connection.rollbacks], [1, 0]);
+});
+
+test('where the first two offers meet, the polite end gives its connection up', async () => {
+  const [polite, impolite] = [new End(true), new End(false)];
+  polite.send('p', 'audio');
+  impolite.send('i', 'video');
+  await settle(polite, impolite);
+  assert.deepEqual([polite.told, impolite.told], [['gave way'], []]);
+  assert.equal(polite.connection.signalingState, 'closed');
 });
 
 test('what is not sent any more is not named any more', async () => {

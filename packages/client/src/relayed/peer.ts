@@ -9,6 +9,7 @@ import type { MediaKind, PeerMessage, PeerReport, PeerTrack } from '@cloister/pr
 import { limits } from '@cloister/protocol/limits';
 import type { Clock } from '../clock.ts';
 import { asOtError, OtError } from '../errors.ts';
+import { Flow, receivedBytes } from '../flow.ts';
 import { log } from '../log.ts';
 import { transportSecurity } from '../media.ts';
 import { fingerprintOf, type OpusWish, withOneIdEach, withOpusWishes, withoutStrayCodecs } from './description.ts';
@@ -89,6 +90,14 @@ export interface PeerObserver {
   received(streamId: string, kind: MediaKind, receiver: PeerReceiver): void;
   /** It is up, or has negotiated something else while it was: what the browser says of its DTLS-SRTP. */
   secured(report: Pick<PeerReport, 'suite' | 'dtlsVersion'>): void;
+  /** What came steadily has stopped: the other end sends nothing, or there is no way to it any more. */
+  stalled(): void;
+  /**
+   * The first offers of both ends met, and this end gives way: a fresh connection takes the other's offer. To take an own
+   * offer back is not enough then, since Chromium keeps what it has handed out in it (the ids of header extensions) and
+   * refuses its next offer where the other end, a Firefox, chose others.
+   */
+  gaveWay(offer: PeerMessage): void;
   /** It could not be repaired: another must be built. */
   lost(): void;
   /** The other end said something that this browser does not understand: there is nothing to be repaired. */
@@ -117,6 +126,7 @@ export interface Fingerprints {
   readonly theirs: string | null;
 }
 
+const lookMs = 300;
 const disconnectedMs = 1000;
 const restartMs = 5000;
 const statsTryMs = 50;
@@ -135,8 +145,12 @@ export class Peer {
   #reading: Promise<void> = Promise.resolve();
   #makingOffer = false;
   #ignoresOffer = false;
+  /** Whether the two ends have agreed on anything yet. */
+  #agreed = false;
   #restarting = false;
+  readonly #flow = new Flow();
   #cancelTimer: () => void;
+  #cancelLook: (() => void) | null = null;
   #closed = false;
 
   constructor(options: PeerOptions) {
@@ -159,6 +173,11 @@ export class Peer {
 
   get connected(): boolean {
     return this.#connection.connectionState === 'connected';
+  }
+
+  /** Whether what came steadily has stopped, and nothing has come since. */
+  get quiet(): boolean {
+    return this.#flow.quiet;
   }
 
   /** Certificates of both ends, by their descriptions: what DTLS (RFC 5763) is held against. */
@@ -188,7 +207,6 @@ export class Peer {
       if (this.#closed) return;
       if (message.kind === 'description') await this.#describe(message);
       else if (message.kind === 'candidate') await this.#candidate(message);
-      else if (message.kind !== 'anew') this.#options.frames?.take(message);
     });
   }
 
@@ -221,6 +239,7 @@ export class Peer {
     this.#closed = true;
     this.#cancelTimer();
     this.#options.frames?.close();
+    this.#cancelLook?.();
     this.#connection.close();
   }
 
@@ -241,11 +260,16 @@ export class Peer {
     }
   }
 
-  async #describe({ type, sdp, tracks }: Extract<PeerMessage, { kind: 'description' }>): Promise<void> {
+  async #describe(message: Extract<PeerMessage, { kind: 'description' }>): Promise<void> {
+    const { type, sdp, tracks } = message;
     const connection = this.#connection;
     const meets = this.#makingOffer || connection.signalingState !== 'stable';
     this.#ignoresOffer = type === 'offer' && meets && !this.#options.polite;
     if (this.#ignoresOffer) return;
+    if (type === 'offer' && meets && !this.#agreed) {
+      this.close();
+      return this.#options.observer.gaveWay(message);
+    }
     if (type === 'answer' && connection.signalingState !== 'have-local-offer') {
       log.warn('An answer to no offer of this client is left out');
       return;
@@ -259,6 +283,7 @@ export class Peer {
         await this.#setLocal(() => connection.createAnswer());
         this.#sayDescription();
       }
+      this.#agreed = true;
     } catch (error) {
       this.#fail('The other client described what it sends in a way that this browser does not understand', error);
       return;
@@ -346,6 +371,7 @@ export class Peer {
     if (connectionState === 'connected') {
       this.#cancelTimer();
       this.#restarting = false;
+      if (!this.#cancelLook) this.#lookAgain();
       void this.#report().catch((error: unknown) => log.warn('No suite is known', error));
     } else if (this.#restarting) {
       if (connectionState === 'failed') this.#lost();
@@ -354,6 +380,21 @@ export class Peer {
     } else if (connectionState === 'failed') {
       this.restart();
     }
+  }
+
+  #lookAgain(): void {
+    this.#cancelLook = this.#options.clock.after(lookMs, () => {
+      this.#look().catch((error: unknown) => log.debug('No statistics', error));
+    });
+  }
+
+  /** Watches whether packets still come: the browser takes seconds to say that they do not. */
+  async #look(): Promise<void> {
+    const received = receivedBytes(await this.stats());
+    if (this.#closed) return;
+    const { clock, observer } = this.#options;
+    if (this.#flow.look(received, clock.now()) && this.connected) observer.stalled();
+    this.#lookAgain();
   }
 
   #lost(): void {

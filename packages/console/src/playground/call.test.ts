@@ -50,7 +50,7 @@ test('a role that may not publish sends nothing', async () => {
 
 test('what a session refuses to carry is said, and the call goes on without it', async () => {
   const { call, media } = await joined((fake) => {
-    fake.session.publishError = { name: 'OT_CONNECTION_LIMIT_EXCEEDED', message: 'The limit of 16 is reached' };
+    fake.session.publishError = { name: 'OT_STREAM_CREATE_FAILED', message: 'The limit of 16 is reached' };
   });
   assert.equal(call.state.get().phase, 'connected');
   assert.equal(call.state.get().publishing, 'off');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { limits } from '@cloister/protocol';
-import type { TestClient } from '../../../../tests/core/platform.ts';
+import { camera, type TestClient } from '../../../../tests/core/platform.ts';
 import { projectOfSessionId } from '../core/index.ts';
 import { type Ask, type Body, type RestFixture, restFixture } from './rest-fixture.ts';
 
@@ -332,6 +332,18 @@ describe('mutes', () => {
     const empty = await rest.session();
     const answer = await rest.call('POST', `/v2/project/{k}/session/${empty.id}/mute`, { body: { active: true } });
     assert.equal(answer.statusCode, 404);
+  });
+
+  it('MUT4 of a relayed session is refused, one stream and all', async () => {
+    const session = await rest.session({ mediaMode: 'relayed' });
+    const client = await rest.enter(session);
+    const { stream } = await client.client.actions.publish(camera);
+    for (const below of [`/stream/${stream.streamId}/mute`, '/mute']) {
+      const path = `/v2/project/{k}/session/${session.id}${below}`;
+      const answer = await rest.call('POST', path, { body: { active: true } });
+      assert.deepEqual([answer.statusCode, answer.json().code], [409, 409]);
+      assert.match(answer.json().message, /relayed session has no mute/);
+    }
   });
 });
 
