@@ -53,6 +53,7 @@ export class Link {
   readonly #legs = new Map<string, LegState>();
   readonly #legWaiters = new Map<string, Set<(leg: LegState) => void>>();
   readonly #reported = new Map<Direction, Suite>();
+  #offeredIceServers: JoinAnswer['iceServers'];
   #welcome: Welcome | null = null;
   #media: Media | null = null;
   #closed: OtError | null = null;
@@ -66,6 +67,7 @@ export class Link {
     clock?: Clock;
   }) {
     this.#joined = deps.joined;
+    this.#offeredIceServers = deps.joined.iceServers;
     this.#observer = deps.observer;
     this.#iceConfig = { servers: deps.iceServers, transportPolicy: deps.transportPolicy };
     this.clock = deps.clock ?? browserClock;
@@ -135,9 +137,9 @@ export class Link {
     return this.#media;
   }
 
-  /** The platform's own ICE servers. */
+  /** The platform's own ICE servers, with the credentials that were given last. */
   get offeredIceServers(): JoinAnswer['iceServers'] {
-    return this.#joined.iceServers;
+    return this.#offeredIceServers;
   }
 
   /** This client's own connection. */
@@ -229,6 +231,7 @@ export class Link {
     else if (told.name === 'streamUpdated') this.#updated(told.data);
     else if (told.name === 'leg') this.#legEvent(told.data);
     else if (told.name === 'mediaReset') this.#reset(told.data);
+    else if (told.name === 'iceServers') this.#offeredIceServers = told.data.iceServers;
     if ('streamId' in told.data) {
       const { streamId } = told.data;
       for (const stream of [...this.outgoing, ...this.incoming]) {
