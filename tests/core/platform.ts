@@ -32,6 +32,9 @@ export interface Told {
   readonly data: Record<string, unknown>;
 }
 
+/** When a connection is given new ICE servers. */
+export const iceRenewMs = 300_000;
+
 /** How long the recorder waits before it tries again. */
 const recorderRetryMs = 500;
 
@@ -106,7 +109,8 @@ export async function testPlatform(
   store.useKeys(keys);
   const media = new MediaDouble();
   const egress = { check: parts.checkAddress ?? (async () => {}), request: async () => ({ status: 200 }) };
-  const site = { node: 'test', zones: [], signallingUrl: null, iceServers: () => [] };
+  const iceServers = (connectionId: string) => [{ urls: ['turn:test'], username: `${clock.now()}:${connectionId}` }];
+  const site = { node: 'test', zones: [], signallingUrl: null, iceServers, iceRenewMs };
   const acts: Act[] = [];
   const audit = { note: (act: Act) => void acts.push(act) };
   const recordings = new RecordingsDouble();

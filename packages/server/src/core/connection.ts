@@ -9,6 +9,7 @@ import type {
   RtpCapabilities,
   Suite,
 } from '@cloister/protocol';
+import type { Cancel } from '../lib/index.ts';
 import type { Home } from './home.ts';
 import type { LegEntry } from './leg.ts';
 import type { MediaPeer } from './media-plane.ts';
@@ -58,6 +59,8 @@ export interface Connection {
   readonly subscriptions: Map<string, { readonly rtpCapabilities: RtpCapabilities }>;
   /** Open legs, by `direction:streamId`. */
   readonly legs: Map<string, LegEntry>;
+  /** Ends the renewal of its ICE servers. */
+  stopIceRenewal: Cancel;
   closed: boolean;
 }
 
