@@ -7,6 +7,18 @@
  */
 import type * as Client from '@opentok/client';
 
+/** One end of a pair of candidates. */
+export interface Way {
+  /** `host`, `srflx`, `prflx` or `relay`. */
+  readonly type: string;
+  /** How the browser reaches its relay, or sends without one: `udp`, `tcp` or `tls`. */
+  readonly protocol: string;
+  readonly port: number;
+}
+
+/** OpenTok's, of `initSession` and `setIceConfig`. */
+export type IceConfig = Parameters<Client.Session['setIceConfig']>[0];
+
 type Detail = string | number | boolean | null | undefined | { [key: string]: Detail };
 
 /** Something that the SDK told the application. */
@@ -159,8 +171,9 @@ function place(): HTMLElement {
 async function join(
   as: { apiKey: string; sessionId: string; token: string },
   subscribing: Client.SubscriberProperties | null,
+  iceConfig: IceConfig | null,
 ): Promise<string> {
-  const joined = window.OT.initSession(as.apiKey, as.sessionId);
+  const joined = window.OT.initSession(as.apiKey, as.sessionId, iceConfig ? { iceConfig } : {});
   session = joined;
   record('session', joined, SESSION_EVENTS);
   joined.on('connectionCreated', ({ connection }) => connections.set(connection.connectionId, connection));
@@ -519,6 +532,29 @@ async function inbound(target: string, kind: 'audio' | 'video'): Promise<Stats> 
   return { ...own, type: 'inbound-rtp', mimeType: codec?.mimeType, srtpCipher: transport?.srtpCipher };
 }
 
+/** How the media of each open transport goes: the browser's end of the pair of candidates that is in use. */
+async function ways(): Promise<Way[]> {
+  const all = await reports();
+  const find = (id: unknown) => all.find((each) => each.id === id);
+  return all
+    .filter((each) => each.type === 'transport' && each.selectedCandidatePairId)
+    .map((each) => {
+      const local = find(find(each.selectedCandidatePairId)?.localCandidateId);
+      return {
+        type: String(local?.candidateType),
+        protocol: String(local?.relayProtocol ?? local?.protocol),
+        port: Number(local?.port),
+      };
+    });
+}
+
+/** The TURN credentials that the open transports would ask with now. */
+function turnCredentials(): { username: string; credential: string }[] {
+  const open = peers.filter((peer) => peer.connectionState !== 'closed');
+  const servers = open.flatMap((peer) => peer.getConfiguration().iceServers ?? []);
+  return servers.flatMap(({ username, credential }) => (username && credential ? [{ username, credential }] : []));
+}
+
 const rig = {
   happenings,
   join,
@@ -537,6 +573,8 @@ const rig = {
   pitches,
   toneTrack,
   stats,
+  ways,
+  turnCredentials,
   inbound,
   settled,
   session: current,

@@ -8,7 +8,7 @@ import path from 'node:path';
 import type * as Client from '@opentok/client';
 import type { Page } from 'puppeteer-core';
 import type { TestBrowser } from './browser.ts';
-import type { Happening, Look, Sound } from './in-page.ts';
+import type { Happening, IceConfig, Look, Sound, Way } from './in-page.ts';
 import { within } from './wait.ts';
 
 const WAIT_MS = 40_000;
@@ -97,9 +97,14 @@ export class Participant {
   /**
    * Joins a session.
    * @param subscribing how to subscribe to every stream that appears; null: to none
+   * @param iceConfig what `initSession` is given
    */
-  async join(as: JoinAs, subscribing: Client.SubscriberProperties | null = {}): Promise<string> {
-    const joined = this.page.evaluate((who, how) => window.rig.join(who, how), as, subscribing);
+  async join(
+    as: JoinAs,
+    subscribing: Client.SubscriberProperties | null = {},
+    iceConfig: IceConfig | null = null,
+  ): Promise<string> {
+    const joined = this.page.evaluate((...args) => window.rig.join(...args), as, subscribing, iceConfig);
     this.connectionId = await within(WAIT_MS, 'to join', joined);
     return this.connectionId;
   }
@@ -181,6 +186,11 @@ export class Participant {
   /** The browser's statistics of one type. */
   stats(type: string): Promise<Record<string, unknown>[]> {
     return this.page.evaluate((what) => window.rig.stats(what), type);
+  }
+
+  /** The pairs of candidates in use, of each transport. */
+  ways(): Promise<Way[]> {
+    return this.page.evaluate(() => window.rig.ways());
   }
 
   /** What the browser counts of a subscribed track, with `mimeType` and `srtpCipher`. */
