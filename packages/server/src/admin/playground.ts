@@ -41,13 +41,8 @@ export function playgroundRoutes(app: FastifyInstance, deps: PlaygroundDeps): vo
   app.get('/playground', async (request) => {
     const project = await projectFor(deps, request);
     const logIn = deps.mode === 'production' ? 'account' : deps.lanCode === null ? 'none' : 'code';
-    return {
-      apiKey: project?.id ?? null,
-      mode: deps.mode,
-      turn: deps.turn(),
-      logIn,
-      loggedIn: visitor(deps, request) !== null,
-    };
+    const loggedIn = visitor(deps, request) !== null;
+    return { apiKey: project?.id ?? null, mode: deps.mode, turn: loggedIn ? deps.turn() : null, logIn, loggedIn };
   });
   app.post('/playground/sessions', async (request) => {
     const project = await requireProject(deps, request);
