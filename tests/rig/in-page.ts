@@ -7,15 +7,6 @@
  */
 import type * as Client from '@opentok/client';
 
-/** One end of a pair of candidates. */
-export interface Way {
-  /** `host`, `srflx`, `prflx` or `relay`. */
-  readonly type: string;
-  /** How the browser reaches its relay, or sends without one: `udp`, `tcp` or `tls`. */
-  readonly protocol: string;
-  readonly port: number;
-}
-
 /** OpenTok's, of `initSession` and `setIceConfig`. */
 export type IceConfig = Parameters<Client.Session['setIceConfig']>[0];
 
@@ -532,22 +523,6 @@ async function inbound(target: string, kind: 'audio' | 'video'): Promise<Stats> 
   return { ...own, type: 'inbound-rtp', mimeType: codec?.mimeType, srtpCipher: transport?.srtpCipher };
 }
 
-/** How the media of each open transport goes: the browser's end of the pair of candidates that is in use. */
-async function ways(): Promise<Way[]> {
-  const all = await reports();
-  const find = (id: unknown) => all.find((each) => each.id === id);
-  return all
-    .filter((each) => each.type === 'transport' && each.selectedCandidatePairId)
-    .map((each) => {
-      const local = find(find(each.selectedCandidatePairId)?.localCandidateId);
-      return {
-        type: String(local?.candidateType),
-        protocol: String(local?.relayProtocol ?? local?.protocol),
-        port: Number(local?.port),
-      };
-    });
-}
-
 /** The TURN credentials that the open transports would ask with now. */
 function turnCredentials(): { username: string; credential: string }[] {
   const open = peers.filter((peer) => peer.connectionState !== 'closed');
@@ -573,7 +548,6 @@ const rig = {
   pitches,
   toneTrack,
   stats,
-  ways,
   turnCredentials,
   inbound,
   settled,

@@ -8,7 +8,7 @@ import path from 'node:path';
 import type * as Client from '@opentok/client';
 import type { Page } from 'puppeteer-core';
 import type { TestBrowser } from './browser.ts';
-import type { Happening, IceConfig, Look, Sound, Way } from './in-page.ts';
+import type { Happening, IceConfig, Look, Sound } from './in-page.ts';
 import { within } from './wait.ts';
 
 const WAIT_MS = 40_000;
@@ -70,6 +70,15 @@ export interface JoinAs {
   readonly apiKey: string;
   readonly sessionId: string;
   readonly token: string;
+}
+
+/** One end of a pair of candidates. */
+export interface Way {
+  /** `host`, `srflx`, `prflx` or `relay`. */
+  readonly type: string;
+  /** How the browser reaches its relay, or sends without one: `udp`, `tcp` or `tls`. */
+  readonly protocol: string;
+  readonly port: number;
 }
 
 /** One participant's page. */
@@ -188,9 +197,16 @@ export class Participant {
     return this.page.evaluate((what) => window.rig.stats(what), type);
   }
 
-  /** The pairs of candidates in use, of each transport. */
-  ways(): Promise<Way[]> {
-    return this.page.evaluate(() => window.rig.ways());
+  /** How the media of each open transport goes: the browser's end of the pair of candidates that is in use. */
+  async ways(): Promise<Way[]> {
+    const asked = ['transport', 'candidate-pair', 'local-candidate'].map((type) => this.stats(type));
+    const [transports = [], pairs = [], candidates = []] = await Promise.all(asked);
+    return transports.flatMap(({ selectedCandidatePairId }) => {
+      const pair = pairs.find(({ id }) => id === selectedCandidatePairId);
+      const local = candidates.find(({ id }) => id === pair?.localCandidateId);
+      const { candidateType: type, relayProtocol, protocol, port } = local ?? {};
+      return local ? [{ type: String(type), protocol: String(relayProtocol ?? protocol), port: Number(port) }] : [];
+    });
   }
 
   /** What the browser counts of a subscribed track, with `mimeType` and `srtpCipher`. */

@@ -7,7 +7,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { connect } from 'node:tls';
 import { limits } from '@cloister/protocol';
+import { loopbackCertificate } from '../../../../../tests/rig/certificate.ts';
 import { freePorts } from '../../../../../tests/rig/ports.ts';
 import { TurnClient, type TurnCredential } from '../../../../../tests/rig/turn-client.ts';
 import { eventually, Feed } from '../../../../../tests/rig/wait.ts';
@@ -21,6 +23,7 @@ const lines = new Feed<string>();
 const logger = createLogger({ write: (line) => lines.push(line) }, { level: 'debug' satisfies LogLevel });
 const folders: string[] = [];
 const clients: TurnClient[] = [];
+const turns: Turn[] = [];
 let peer: Socket;
 let port = 0;
 let turn: Turn;
@@ -49,6 +52,13 @@ async function optionsOf(changed: Partial<TurnOptions> = {}): Promise<TurnOption
   };
 }
 
+/** Opened, and closed after the tests where one of them has not. */
+async function open(options: TurnOptions): Promise<Turn> {
+  const opened = await openTurn(options);
+  turns.push(opened);
+  return opened;
+}
+
 async function client(at = port): Promise<TurnClient> {
   const made = await TurnClient.open('127.0.0.1', at);
   clients.push(made);
@@ -73,7 +83,7 @@ async function permits(of: Turn, at: number, addresses: readonly string[]): Prom
 before(async () => {
   const options = await optionsOf();
   port = options.port;
-  turn = await openTurn(options);
+  turn = await open(options);
   peer = createSocket('udp4');
   await once(peer.bind(0, '127.0.0.1'), 'listening');
 });
@@ -81,7 +91,7 @@ before(async () => {
 after(async () => {
   for (const each of clients) each.close();
   peer.close();
-  await turn.close();
+  for (const each of turns) await each.close();
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
@@ -120,7 +130,7 @@ test('a credential that another secret made is refused, and one without an end',
 
 test('a credential that has ended begins nothing; an allocation that was there stays while it is refreshed', async () => {
   const options = await optionsOf({ credentialLife: 1000 });
-  const brief = await openTurn(options);
+  const brief = await open(options);
   const by = credentialOf(brief, 'brief');
   const early = await client(options.port);
   assert.equal((await early.allocate(by)).code, 200);
@@ -151,7 +161,7 @@ test('peers are media and the blocks of clients; other private addresses, loopba
 
 test('in production loopback is no peer, though media listens there', async () => {
   const options = await optionsOf({ development: false });
-  const strict = await openTurn(options);
+  const strict = await open(options);
   assert.deepEqual(await permits(strict, options.port, ['127.0.0.1', '10.9.0.1']), [403, 200]);
   await strict.close();
 });
@@ -198,12 +208,39 @@ test('no address, user or secret is in our log, though coturn says them', async 
     assert.doesNotMatch(line, /\d+\.\d+\.\d+\.\d+|valid|wrong|greedy|nobody|[0-9a-f]{64}/, line);
 });
 
+test('over TLS it answers by TLS 1.2, and by nothing older', async () => {
+  const { key, certificate } = loopbackCertificate();
+  const tlsPort = await freePorts(1);
+  const options = await optionsOf({ tls: { port: tlsPort, cert: certificate, key, host: 'turn.example.org' } });
+  const secure = await open(options);
+  assert.ok(secure.iceServers('c')[1]?.urls.includes(`turns:turn.example.org:${tlsPort}?transport=tcp`));
+  const ca = readFileSync(certificate);
+  // Security level 0, so that it is not this end that refuses. coturn does not say no: it goes on listening.
+  const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+  const early = connect({ host: '127.0.0.1', port: tlsPort, ca, ...old });
+  let taken = false;
+  early.once('secureConnect', () => {
+    taken = true;
+  });
+  await once(early, 'connect');
+  const socket = connect({ host: '127.0.0.1', port: tlsPort, ca });
+  await once(socket, 'secureConnect');
+  // coturn 4.6 has no TLS 1.3.
+  assert.equal(socket.getProtocol(), 'TLSv1.2');
+  socket.write(Buffer.from('000100002112a442000102030405060708090a0b', 'hex'));
+  const [answer] = await once(socket, 'data');
+  assert.equal(answer.readUInt16BE(0), 0x0101);
+  assert.equal(taken, false, 'a handshake of an older version that was begun before was done before');
+  for (const each of [early, socket]) each.destroy();
+  await secure.close();
+});
+
 test('a port that is taken is said, and tried again until it is free', async () => {
   const options = await optionsOf();
   const other = createServer();
   await once(other.listen(options.port, '127.0.0.1'), 'listening');
   const since = lines.items.length;
-  const waiting = await openTurn(options);
+  const waiting = await open(options);
   assert.equal(waiting.state, 'failed');
   const told = await lines.next('why it does not run', (line) => line.includes('does not run'), { since });
   assert.match(told, /port \d+ is taken; set turnPort/);
@@ -215,12 +252,12 @@ test('a port that is taken is said, and tried again until it is free', async () 
 
 test('a program that is no coturn is given up', async () => {
   const options = await optionsOf({ bin: '/bin/false', mode: 'require' });
-  await assert.rejects(openTurn(options), { code: 'ConfigInvalid', message: /it ended with 1/ });
+  await assert.rejects(open(options), { code: 'ConfigInvalid', message: /it ended with 1/ });
 });
 
 test('closed, it has ended and its port is free', async () => {
   const options = await optionsOf();
-  const brief = await openTurn(options);
+  const brief = await open(options);
   const { pid } = brief;
   await brief.close();
   assert.throws(() => process.kill(Number(pid), 0), { code: 'ESRCH' });
