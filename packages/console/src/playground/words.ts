@@ -98,7 +98,7 @@ export function turnWords(turn: PlaygroundTurn | null): Problem | null {
     case 'missing':
       return {
         title: 'No TURN server is installed',
-        text: 'People behind strict firewalls cannot join calls. On the server install the Debian package coturn (apt install coturn), then start Cloister again.',
+        text: 'People behind strict firewalls cannot join calls. On the server install the Debian package coturn (apt install coturn), switch its own service off (systemctl disable --now coturn), then start Cloister again.',
       };
     case 'failed':
       return {

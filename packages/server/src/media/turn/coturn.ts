@@ -89,7 +89,7 @@ export class Coturn {
     const { folder, listen, port } = settings;
     // Two coturns of one user share a port without a word, and each gets some of the other's clients.
     for (const address of listen) {
-      if (!(await isFree(address, port))) return `port ${port} is taken; set turnPort`;
+      if (!(await isFree(address, port))) return taken(port);
     }
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: ownerOnly });
@@ -147,6 +147,10 @@ export class Coturn {
     if (left > 0) journal.record('warn', 'Lines of the TURN server were left out', { count: left });
     if (passes) journal.record(read.level, 'The TURN server says', { line: read.line });
   }
+}
+
+function taken(port: number): string {
+  return `port ${port} is taken; if by the service of the package: systemctl disable --now coturn; if not: set turnPort`;
 }
 
 /** Whether nobody listens at a port, neither UDP nor TCP. */
