@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const TEST_PACKAGES = [
   'bubblewrap',
   'chromium',
+  'coturn',
   'ffmpeg',
   'firefox-esr',
   'iproute2',

@@ -16,7 +16,7 @@ const PHONE: Look = { width: 390, height: 800 };
 const names = people.map(({ name }) => name);
 
 mkdirSync(target, { recursive: true });
-const server = await startServer({ mediaWorkers: 1 });
+const server = await startServer({ mediaWorkers: 1, env: { CLOISTER_TURN: 'auto' } });
 const browser = await launchBrowser('chromium');
 
 function open(index: number, url: string): Promise<Visitor> {

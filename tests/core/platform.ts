@@ -32,6 +32,9 @@ export interface Told {
   readonly data: Record<string, unknown>;
 }
 
+/** When a connection is given new ICE servers. */
+export const iceRenewMs = 300_000;
+
 /** How long the recorder waits before it tries again. */
 const recorderRetryMs = 500;
 
@@ -79,7 +82,8 @@ export interface TestPlatform {
   whileOpening: () => void;
   readonly recordings: RecordingsDouble;
   session(wish?: Partial<SessionWish>): Promise<Session>;
-  enter(session: Session, role?: Role, data?: string): Promise<TestClient>;
+  /** @param says what the client says of itself */
+  enter(session: Session, role?: Role, data?: string, says?: { frames: boolean }): Promise<TestClient>;
   /** Publishes a stream whose DTLS gives this suite; resolves with its id. */
   publish(from: TestClient, suite?: Suite): Promise<string>;
   /** Time passes; what falls due then is done. */
@@ -106,7 +110,8 @@ export async function testPlatform(
   store.useKeys(keys);
   const media = new MediaDouble();
   const egress = { check: parts.checkAddress ?? (async () => {}), request: async () => ({ status: 200 }) };
-  const site = { node: 'test', zones: [], signallingUrl: null, iceServers: () => [] };
+  const iceServers = (connectionId: string) => [{ urls: ['turn:test'], username: `${clock.now()}:${connectionId}` }];
+  const site = { node: 'test', zones: [], signallingUrl: null, iceServers, iceRenewMs };
   const acts: Act[] = [];
   const audit = { note: (act: Act) => void acts.push(act) };
   const recordings = new RecordingsDouble();
@@ -142,7 +147,7 @@ export async function testPlatform(
         e2ee: false,
         ...wish,
       }),
-    enter: (session, role = 'publisher', data = '') => enter(core, media, session, role, data),
+    enter: (session, role = 'publisher', data = '', says = undefined) => enter(core, media, session, role, data, says),
     publish,
     async passes(seconds) {
       clock.advance(seconds * 1000);
@@ -164,6 +169,7 @@ async function enter(
   session: Session,
   role: Role,
   connectionData: string,
+  says?: { frames: boolean },
 ): Promise<TestClient> {
   const [secret] = await core.projects.secretsOf(session.projectId);
   const claims = {
@@ -180,7 +186,7 @@ async function enter(
     send: (event, data) => told.push({ event, data }),
     close: (reason, error) => told.push({ event: 'close', data: { reason, error } }),
   };
-  const client = await core.calls.admit(ticket, link);
+  const client = await core.calls.admit(ticket, link, says);
   const peer = media.peers.get(connectionId);
   return {
     client,

@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { limits, type PeerMessage, type Suite } from '@cloister/protocol';
 import { camera, type TestClient, type TestPlatform, testPlatform } from './platform.ts';
 
+const LAYER = 'AES_256_GCM_SHA512_128' as const;
 const WEAK = 'AEAD_AES_128_GCM';
 const everything = { audio: true, video: true };
 const offer: PeerMessage = { kind: 'description', build: 1, type: 'offer', sdp: 'v=0', tracks: [] };
@@ -21,14 +22,22 @@ describe('a relayed session', () => {
     by.client.actions.subscribe({ streamId: to, rtpCapabilities: {}, ...everything });
   const say = (from: TestClient, to: TestClient, message: PeerMessage = offer) =>
     from.client.actions.peerMessage({ connectionId: to.client.connectionId, message });
-  const report = (from: TestClient, to: TestClient, suite: Suite = WEAK, build = 1) =>
+  const unable = { own: false, other: false };
+  const report = (
+    from: TestClient,
+    to: TestClient,
+    suite: Suite = WEAK,
+    build = 1,
+    frames: { frameLayer?: typeof LAYER | null; frames?: { own: boolean; other: boolean } } = {},
+  ) =>
     from.client.actions.reportPeerSuite({
       connectionId: to.client.connectionId,
       build,
       suite,
       dtlsVersion: 'DTLS 1.2',
       frameLayer: null,
-      frames: { own: false, other: false },
+      frames: unable,
+      ...frames,
     });
 
   /** Somebody who publishes, and somebody who subscribes to it. */
@@ -163,6 +172,8 @@ describe('a relayed session', () => {
       zone: 'any',
       state: 'allowed',
       frameLayer: null,
+      framesSaidByClient: unable,
+      framesSaidByPeer: unable,
       connectedAt: leg?.connectedAt,
       closedAt: null,
     });
@@ -209,6 +220,46 @@ describe('a relayed session', () => {
     const { legs } = await platform.core.calls.security(platform.projectId, session.id);
     assert.equal(legs.filter((leg) => leg.agree).length, 3);
     assert.equal(legs.filter((leg) => leg.connectionId === publisher.client.connectionId).length, 1);
+  });
+
+  it('records a layer of frames that both ends report; of which one knows nothing is none, and who said what stays', async () => {
+    const sealed = { frameLayer: LAYER, frames: { own: true, other: true } } as const;
+    const { session, publisher, subscriber } = await aPair();
+    await report(publisher, subscriber, WEAK, 1, sealed);
+    await report(subscriber, publisher, WEAK, 1, sealed);
+    const record = async () => (await platform.core.calls.security(platform.projectId, session.id)).legs.at(-1);
+    assert.deepEqual([(await record())?.frameLayer, (await record())?.agree], [LAYER, true]);
+    assert.deepEqual(
+      subscriber.data('leg').map(({ frameLayer }) => frameLayer),
+      [LAYER, LAYER],
+    );
+    await report(publisher, subscriber, WEAK, 2, sealed);
+    await report(subscriber, publisher, WEAK, 2, { frames: { own: true, other: false } });
+    const lied = await record();
+    assert.deepEqual([lied?.frameLayer, lied?.agree], [null, false]);
+    assert.deepEqual([lied?.framesSaidByPeer, lied?.framesSaidByClient], [sealed.frames, { own: true, other: false }]);
+  });
+
+  it('under require-aes256 lets two that can encrypt frames try, and ends the pair when they report that they do not', async () => {
+    const { projectId, core } = platform;
+    await core.projects.setPolicy({ kind: 'system' }, projectId, 'require-aes256');
+    const session = await platform.session({ mediaMode: 'relayed' });
+    const able = { frames: true };
+    const [publisher, subscriber] = [
+      await platform.enter(session, 'publisher', '', able),
+      await platform.enter(session, 'publisher', '', able),
+    ];
+    const streamId = await publish(publisher);
+    await subscribe(streamId, subscriber);
+    await report(publisher, subscriber, WEAK, 1, { frameLayer: LAYER, frames: { own: true, other: true } });
+    assert.equal(subscriber.data('leg').at(-1)?.state, 'allowed');
+    await report(subscriber, publisher, WEAK, 1, { frames: { own: true, other: false } });
+    const told = subscriber.data('leg').at(-1);
+    assert.equal(told?.state, 'refused');
+    assert.match(JSON.stringify(told?.error), /SuiteRefused/);
+    assert.equal(publisher.data('peerUnsubscribed').length, 1);
+    await assert.rejects(say(publisher, subscriber), { code: 'PeerUnpaired' });
+    await core.projects.setPolicy({ kind: 'system' }, projectId, 'prefer-aes256');
   });
 
   it('is refused under require-aes256 before a word is passed on, and the refusal is in the record', async () => {

@@ -176,6 +176,23 @@ test('too many tries and a project that is missing are said, and trying again is
   await visitor.close();
 });
 
+test('without a TURN server it says who cannot join and what to install; to who was invited it does not', async () => {
+  const info = { apiKey: '1', mode: 'development', turn: 'missing', logIn: 'none', loggedIn: true };
+  const prepared = (page: Page) =>
+    answer(page, (request) =>
+      new URL(request.url()).pathname === '/cloister/v1/playground' ? request.respond(json(200, info)) : undefined,
+    );
+  const visitor = await Visitor.open(browser, server.url, prepared);
+  await visitor.says('No TURN server is installed');
+  await visitor.says('apt install coturn');
+  await assertNoFaults(visitor);
+  await visitor.close();
+  const guest = await Visitor.open(browser, `${server.url}/playground?session=1_x`, prepared);
+  await guest.says('You are invited to a session');
+  assert.equal(await guest.page.evaluate(() => document.body.textContent.includes('TURN')), false);
+  await guest.close();
+});
+
 test('a server that is away is said, and trying again is enough', async () => {
   let away = true;
   const visitor = await Visitor.open(browser, server.url, (page) =>

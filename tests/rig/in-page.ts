@@ -7,6 +7,9 @@
  */
 import type * as Client from '@opentok/client';
 
+/** OpenTok's, of `initSession` and `setIceConfig`. */
+export type IceConfig = Parameters<Client.Session['setIceConfig']>[0];
+
 type Detail = string | number | boolean | null | undefined | { [key: string]: Detail };
 
 /** Something that the SDK told the application. */
@@ -161,9 +164,10 @@ function place(): HTMLElement {
 async function join(
   as: { apiKey: string; sessionId: string; token: string; encryptionSecret?: string },
   subscribing: Client.SubscriberProperties | null,
+  iceConfig: IceConfig | null,
 ): Promise<string> {
   const { apiKey, sessionId, token, ...options } = as;
-  const joined = window.OT.initSession(apiKey, sessionId, options);
+  const joined = window.OT.initSession(apiKey, sessionId, iceConfig ? { ...options, iceConfig } : options);
   session = joined;
   record('session', joined, SESSION_EVENTS);
   joined.on('connectionCreated', ({ connection }) => connections.set(connection.connectionId, connection));
@@ -530,6 +534,13 @@ async function inbound(target: string, kind: 'audio' | 'video'): Promise<Stats> 
   return { ...own, type: 'inbound-rtp', mimeType: codec?.mimeType, srtpCipher: transport?.srtpCipher };
 }
 
+/** The TURN credentials that the open transports would ask with now. */
+function turnCredentials(): { username: string; credential: string }[] {
+  const open = peers.filter((peer) => peer.connectionState !== 'closed');
+  const servers = open.flatMap((peer) => peer.getConfiguration().iceServers ?? []);
+  return servers.flatMap(({ username, credential }) => (username && credential ? [{ username, credential }] : []));
+}
+
 const rig = {
   happenings,
   join,
@@ -550,6 +561,7 @@ const rig = {
   pitches,
   toneTrack,
   stats,
+  turnCredentials,
   inbound,
   settled,
   session: current,

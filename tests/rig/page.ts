@@ -8,7 +8,7 @@ import path from 'node:path';
 import type * as Client from '@opentok/client';
 import type { Page } from 'puppeteer-core';
 import type { TestBrowser } from './browser.ts';
-import type { Happening, Look, Sound } from './in-page.ts';
+import type { Happening, IceConfig, Look, Sound } from './in-page.ts';
 import { within } from './wait.ts';
 
 const WAIT_MS = 40_000;
@@ -75,6 +75,15 @@ export interface JoinAs {
   readonly encryptionSecret?: string;
 }
 
+/** One end of a pair of candidates. */
+export interface Way {
+  /** `host`, `srflx`, `prflx` or `relay`. */
+  readonly type: string;
+  /** How the browser reaches its relay, or sends without one: `udp`, `tcp` or `tls`. */
+  readonly protocol: string;
+  readonly port: number;
+}
+
 /** One participant's page. */
 export class Participant {
   readonly page: Page;
@@ -102,9 +111,14 @@ export class Participant {
   /**
    * Joins a session.
    * @param subscribing how to subscribe to every stream that appears; null: to none
+   * @param iceConfig what `initSession` is given
    */
-  async join(as: JoinAs, subscribing: Client.SubscriberProperties | null = {}): Promise<string> {
-    const joined = this.page.evaluate((who, how) => window.rig.join(who, how), as, subscribing);
+  async join(
+    as: JoinAs,
+    subscribing: Client.SubscriberProperties | null = {},
+    iceConfig: IceConfig | null = null,
+  ): Promise<string> {
+    const joined = this.page.evaluate((...args) => window.rig.join(...args), as, subscribing, iceConfig);
     this.connectionId = await within(WAIT_MS, 'to join', joined);
     return this.connectionId;
   }
@@ -191,6 +205,18 @@ export class Participant {
   /** The browser's statistics of one type. */
   stats(type: string): Promise<Record<string, unknown>[]> {
     return this.page.evaluate((what) => window.rig.stats(what), type);
+  }
+
+  /** How the media of each open transport goes: the browser's end of the pair of candidates that is in use. */
+  async ways(): Promise<Way[]> {
+    const asked = ['transport', 'candidate-pair', 'local-candidate'].map((type) => this.stats(type));
+    const [transports = [], pairs = [], candidates = []] = await Promise.all(asked);
+    return transports.flatMap(({ selectedCandidatePairId }) => {
+      const pair = pairs.find(({ id }) => id === selectedCandidatePairId);
+      const local = candidates.find(({ id }) => id === pair?.localCandidateId);
+      const { candidateType: type, relayProtocol, protocol, port } = local ?? {};
+      return local ? [{ type: String(type), protocol: String(relayProtocol ?? protocol), port: Number(port) }] : [];
+    });
   }
 
   /** What the browser counts of a subscribed track, with `mimeType` and `srtpCipher`. */

@@ -102,6 +102,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       CLOISTER_ROOT_KEY_FILE: path.join(folder, 'root.key'),
       CLOISTER_MEDIA_PORTS: `${mediaPort}-${mediaPort + MEDIA_PORTS - 1}`,
       CLOISTER_MEDIA_WORKERS: String(options.mediaWorkers ?? 2),
+      // Its port is one for the whole machine; tests that want it say which.
+      CLOISTER_TURN: 'off',
       ...(options.through ? { CLOISTER_PUBLIC_URL: `http://127.0.0.1:${options.through.port}` } : {}),
       ...(database.url ? { CLOISTER_DATABASE_URL: database.url } : {}),
       ...production?.env,

@@ -8,15 +8,34 @@ export interface IceConfig {
   customServers: Array<{ urls: string | string[]; username?: string; credential?: string }>;
 }
 
-/** The servers to use: the application's first, then the platform's unless only its own are wanted. */
-export function iceServersOf(config: IceConfig | undefined, offered: readonly IceServer[]): IceServer[] {
-  if (!config) return [...offered];
-  const custom = (config.customServers ?? []).map(({ urls, ...rest }) => ({ ...rest, urls: [urls].flat() }));
-  if (config.includeServers !== 'custom') return [...custom, ...offered];
-  if (config.transportPolicy === 'relay' && custom.length === 0) {
+/** @throws OtError `OT_INVALID_PARAMETER` where it allows no way at all, whatever the platform offers. */
+export function checkIceConfig(config: IceConfig): void {
+  const { includeServers, transportPolicy, customServers = [] } = config ?? {};
+  if (includeServers === 'custom' && transportPolicy === 'relay' && customServers.length === 0) {
     throw new OtError('OT_INVALID_PARAMETER', 'iceConfig allows only its own relays but names none in customServers');
   }
-  return custom;
+}
+
+/**
+ * The servers to use: the application's first, then the platform's unless only its own are wanted.
+ * @throws OtError `OT_INVALID_PARAMETER` where only relays are allowed and there is none.
+ */
+export function iceServersOf(config: IceConfig | undefined, offered: readonly IceServer[]): IceServer[] {
+  if (!config) return [...offered];
+  checkIceConfig(config);
+  const custom = (config.customServers ?? []).map(({ urls, ...rest }) => ({ ...rest, urls: [urls].flat() }));
+  const servers = config.includeServers === 'custom' ? custom : [...custom, ...offered];
+  if (config.transportPolicy === 'relay' && !servers.some(({ urls }) => urls.some(isTurn))) {
+    throw new OtError(
+      'OT_INVALID_PARAMETER',
+      'iceConfig allows only relays, and there is none: name a TURN server in customServers, or have the platform run one',
+    );
+  }
+  return servers;
+}
+
+function isTurn(url: string): boolean {
+  return /^turns?:/i.test(url);
 }
 
 export function transportPolicyOf(config: IceConfig | undefined): RTCIceTransportPolicy {

@@ -73,6 +73,7 @@ export class Link {
   readonly #legs = new Map<string, LegState>();
   readonly #legWaiters = new Map<string, Set<(leg: LegState) => void>>();
   readonly #reported = new Map<Direction, Suite>();
+  #offeredIceServers: JoinAnswer['iceServers'];
   #welcome: Welcome | null = null;
   readonly #sessionId: string;
   #pairSecret: string | undefined;
@@ -94,6 +95,7 @@ export class Link {
     clock?: Clock;
   }) {
     this.#joined = deps.joined;
+    this.#offeredIceServers = deps.joined.iceServers;
     this.#observer = deps.observer;
     this.#iceConfig = { servers: deps.iceServers, transportPolicy: deps.transportPolicy };
     this.clock = deps.clock ?? browserClock;
@@ -231,15 +233,21 @@ export class Link {
     return this.#mesh;
   }
 
-  /** Other ICE servers, for connections that run and those to come. */
-  async setIceServers(iceServers: JoinAnswer['iceServers']): Promise<void> {
+  /** Servers with renewed credentials: for the next time that a way is looked for. */
+  setIceServers(iceServers: JoinAnswer['iceServers']): void {
     this.#mesh?.setIceServers(iceServers);
-    await this.#media?.setIceServers(iceServers);
+    this.#media?.setIceServers(iceServers);
   }
 
-  /** The platform's own ICE servers. */
+  /** Other servers or another policy by the application's will, for connections that run and those to come. */
+  async setIceConfig(iceServers: JoinAnswer['iceServers'], transportPolicy: RTCIceTransportPolicy): Promise<void> {
+    this.#mesh?.setIceConfig(iceServers, transportPolicy);
+    await this.#media?.setIceConfig(iceServers, transportPolicy);
+  }
+
+  /** The platform's own ICE servers, with the credentials that were given last. */
   get offeredIceServers(): JoinAnswer['iceServers'] {
-    return this.#joined.iceServers;
+    return this.#offeredIceServers;
   }
 
   /** This client's own connection. */
@@ -351,6 +359,7 @@ export class Link {
     else if (told.name === 'frameKeyAnnounced') this.encryption?.heard(told.data);
     else if (told.name === 'leg') this.#legEvent(told.data);
     else if (told.name === 'mediaReset') this.#reset(told.data);
+    else if (told.name === 'iceServers') this.#offeredIceServers = told.data.iceServers;
     this.#mesh?.event(name, data);
     if ('streamId' in told.data) {
       const { streamId } = told.data;

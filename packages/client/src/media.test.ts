@@ -14,6 +14,9 @@ class FakeTransport extends EventEmitter {
   closed = false;
   connectionState = 'new';
   restarts = 0;
+  /** What it was made with, or told since. */
+  iceServers: types.TransportOptions['iceServers'];
+  policy: RTCIceTransportPolicy | undefined;
   reports: Report[] = [];
   /** Grows by this with each look at the statistics. */
   pace = 0;
@@ -33,6 +36,10 @@ class FakeTransport extends EventEmitter {
 
   async restartIce(): Promise<void> {
     this.restarts++;
+  }
+
+  async updateIceServers({ iceServers }: Pick<types.TransportOptions, 'iceServers'>): Promise<void> {
+    this.iceServers = iceServers;
   }
 
   async getStats(): Promise<Map<string, Report>> {
@@ -70,8 +77,10 @@ class Rig {
     },
     loadDevice: async () => {
       this.loads += 1;
-      const make = ({ id }: { id: string }) => {
+      const make = ({ id, iceServers, iceTransportPolicy }: types.TransportOptions) => {
         const transport = new FakeTransport(id);
+        transport.iceServers = iceServers;
+        transport.policy = iceTransportPolicy;
         this.made.push(transport);
         return transport;
       };
@@ -315,4 +324,57 @@ test('the suite is read from the transport entry in any spelling', () => {
     dtlsVersion: 'DTLS 1.3',
   });
   assert.equal(transportSecurity(stats({ type: 'candidate-pair', srtpCipher: 'X' })), null);
+});
+
+const served = (credential: string) => [{ urls: ['turn:t'], username: 'u', credential }];
+
+test('renewed credentials leave a way alone that stands, and are there when it is looked for again', async () => {
+  const rig = new Rig();
+  const transport = await rig.open();
+  transport.turn('connected');
+  rig.media.setIceServers(served('new'));
+  await settled();
+  assert.equal(transport.restarts, 0);
+  assert.deepEqual(transport.iceServers, []);
+  assert.deepEqual((await rig.open('receive')).iceServers, served('new'));
+  rig.media.restartIce();
+  await settled();
+  await settled();
+  assert.equal(transport.restarts, 1);
+  assert.deepEqual(transport.iceServers, served('new'));
+});
+
+test('other servers of the application restart ICE at once; the same ones do not', async () => {
+  const rig = new Rig();
+  const transport = await rig.open();
+  transport.turn('connected');
+  await rig.media.setIceConfig(served('mine'), 'all');
+  assert.equal(transport.restarts, 1);
+  assert.deepEqual(transport.iceServers, served('mine'));
+  transport.turn('connected');
+  await rig.media.setIceConfig(served('mine'), 'all');
+  assert.equal(transport.restarts, 1);
+  assert.deepEqual(
+    rig.told
+      .filter(Array.isArray)
+      .map(([what]) => what)
+      .includes('lost'),
+    false,
+  );
+});
+
+test('another transport policy builds every transport anew', async () => {
+  const rig = new Rig();
+  const send = await rig.open();
+  const receive = await rig.open('receive');
+  assert.equal(send.policy, 'all');
+  await rig.media.setIceConfig(served('mine'), 'relay');
+  assert.deepEqual([send.closed, receive.closed], [true, true]);
+  assert.deepEqual(rig.told, [
+    ['lost', 'send'],
+    ['lost', 'receive'],
+  ]);
+  const again = await rig.open();
+  assert.equal(again.policy, 'relay');
+  assert.deepEqual(again.iceServers, served('mine'));
 });

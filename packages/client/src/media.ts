@@ -62,8 +62,8 @@ export class Media {
   readonly #wire: Pick<Wire, 'request'>;
   readonly #clock: Clock;
   readonly #observer: MediaObserver;
-  readonly #iceServers: IceServer[];
-  readonly #transportPolicy: RTCIceTransportPolicy;
+  #iceServers: IceServer[];
+  #transportPolicy: RTCIceTransportPolicy;
   readonly #frames: MediaFrames | null;
   readonly #loadDevice: (rtpCapabilities: RtpCapabilities) => Promise<types.Device>;
   #routerCapabilities: RtpCapabilities;
@@ -186,10 +186,29 @@ export class Media {
     return leg && !leg.transport.closed ? leg.transport.getStats() : null;
   }
 
-  /** Servers for transports, new ones and those that run. */
-  async setIceServers(iceServers: IceServer[]): Promise<void> {
-    this.#iceServers.splice(0, this.#iceServers.length, ...iceServers);
-    for (const leg of this.#legs.values()) await (await leg).transport.updateIceServers({ iceServers });
+  /**
+   * The same servers with new credentials: for new transports, and for those that run as soon as they look for a way again.
+   * Until then they keep the way they have, and a TURN server keeps to the credential that it was asked with (RFC 8656, 7.2).
+   */
+  setIceServers(iceServers: IceServer[]): void {
+    this.#iceServers = iceServers;
+  }
+
+  /**
+   * Other servers or another policy by the application's will. New servers are looked at at once, by an ICE restart; a
+   * policy cannot be changed in mediasoup's transports, so they are built anew, and what ran over them with them.
+   */
+  async setIceConfig(iceServers: IceServer[], transportPolicy: RTCIceTransportPolicy): Promise<void> {
+    const same = JSON.stringify(iceServers) === JSON.stringify(this.#iceServers);
+    const rebuild = transportPolicy !== this.#transportPolicy;
+    this.#iceServers = iceServers;
+    this.#transportPolicy = transportPolicy;
+    if (rebuild) {
+      const settled = await Promise.allSettled(this.#legs.values());
+      for (const each of settled) if (each.status === 'fulfilled') this.#lost(each.value.direction, each.value);
+    } else if (!same) {
+      await Promise.all([...this.#legs.keys()].map((direction) => this.#restart(direction)));
+    }
   }
 
   close(): void {
@@ -291,6 +310,7 @@ export class Media {
       const before = moved ? await leg.transport.getStats() : null;
       const { iceParameters } = await this.#wire.request('restartIce', { transportId: leg.transport.id });
       if (this.#legs.get(direction) !== making || leg.transport.closed) return;
+      await leg.transport.updateIceServers({ iceServers: this.#iceServers });
       await leg.transport.restartIce({ iceParameters: iceParameters as types.IceParameters });
       if (before) void this.#leaveOldWay(direction, leg, before).catch(ignore);
     } catch (error) {

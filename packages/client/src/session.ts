@@ -15,7 +15,7 @@ import { asOtError, OtError } from './errors.ts';
 import { type Event, makeEvent, type SecurityLeg, type SessionEvents } from './events.ts';
 import { reportException } from './exceptions.ts';
 import { homeUrl, join } from './home.ts';
-import { type IceConfig, iceServersOf, transportPolicyOf } from './ice-config.ts';
+import { checkIceConfig, type IceConfig, iceServersOf, transportPolicyOf } from './ice-config.ts';
 import { Link } from './link.ts';
 import { log } from './log.ts';
 import { Publisher } from './publisher.ts';
@@ -377,11 +377,13 @@ export class Session extends Emitter<SessionEvents> {
 
   // ---------------------------------------------------------------------------------------------------------- the rest
 
-  /** Other ICE servers, for transports that run and those to come. */
+  /** Other ICE servers or another transport policy, for transports that run and those to come. */
   async setIceConfig(iceConfig: IceConfig): Promise<void> {
-    this.#iceConfig = iceConfig;
+    checkIceConfig(iceConfig);
     const link = this.#link;
-    if (link) await link.setIceServers(iceServersOf(iceConfig, link.offeredIceServers));
+    const servers = link && iceServersOf(iceConfig, link.offeredIceServers);
+    this.#iceConfig = iceConfig;
+    if (servers) await link.setIceConfig(servers, transportPolicyOf(iceConfig));
   }
 
   /**
@@ -459,6 +461,9 @@ export class Session extends Emitter<SessionEvents> {
       case 'archiveStarted':
       case 'archiveStopped':
         this.#archiveEvent(told.name, told.data.archive);
+        break;
+      case 'iceServers':
+        if (!link.closedBy) link.setIceServers(iceServersOf(this.#iceConfig, told.data.iceServers));
         break;
       case 'speakers':
         this.dispatch(makeEvent('cloister:speakers', this, { levels: told.data.levels }));

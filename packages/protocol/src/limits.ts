@@ -171,6 +171,29 @@ const table = {
   },
   subscribersPerRouter: { value: 400, why: 'past it a session spreads to another worker by a pipe' },
 
+  // TURN
+  turnCredentialSeconds: {
+    value: 600,
+    why: 'the most that a TURN credential lives, and the nonce that a relay asks for: who has copied one can begin nothing with it after that',
+  },
+  turnCredentialSecondsMin: { value: 4, why: 'a shorter life would be over before its renewal has arrived' },
+  turnAllocationsPerConnection: {
+    value: 50,
+    why: 'a browser has one for each transport, TURN address and network of its machine, and while ICE restarts those twice',
+  },
+  turnBytesPerSecond: {
+    value: 5_000_000,
+    why: 'each way over one allocation: all that a page with 16 pictures receives',
+  },
+  turnWarningsPerMinute: {
+    value: 60,
+    why: 'lines of coturn that are logged: anybody can make it write one by a wrong credential',
+  },
+  turnStartSeconds: { value: 5, why: 'a TURN server that does not answer by then is ended and started anew' },
+  turnStopSeconds: { value: 2, why: 'one that was asked to end and has not by then is killed' },
+  turnRestartMs: { value: 500, why: 'the first wait before it is started again; then each time twice as long' },
+  turnRestartSecondsMax: { value: 30, why: 'the longest such wait; after one that ran longer the waits begin anew' },
+
   // Archives: what is in the picture
   archivePictures: { value: 16, why: 'OpenTok: pictures in a composed archive; the streams that come first have them' },
   archiveVoices: {

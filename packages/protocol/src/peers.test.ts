@@ -30,6 +30,13 @@ test('a candidate has at most peerCandidateChars', () => {
   assert.deepEqual([candidate(limits.peerCandidateChars), candidate(limits.peerCandidateChars + 1)], [true, false]);
 });
 
+test('a key has a fingerprint of at most peerFingerprintChars, and is a point or none', () => {
+  const key = (chars: number, publicKey: string | null = null) =>
+    fits({ kind: 'frameKey', fingerprint: 'x'.repeat(chars), publicKey });
+  assert.deepEqual([key(limits.peerFingerprintChars), key(limits.peerFingerprintChars + 1)], [true, false]);
+  assert.deepEqual([key(1, 'A'.repeat(130)), key(1, 'A'.repeat(129)), key(1, '+'.repeat(130))], [true, false, false]);
+});
+
 test('a message is of a connection that is counted from 1, and of a kind that there is', () => {
   assert.equal(fits({ kind: 'anew' }), true);
   assert.equal(fits({ kind: 'anew', build: 0 }), false);

@@ -1,3 +1,9 @@
+/**
+ * What the server tells the playground of its TURN server. `missing`: coturn is not installed. `failed`: it does not run.
+ * `elsewhere`: the operator runs one on another host.
+ */
+export type PlaygroundTurn = 'running' | 'failed' | 'missing' | 'off' | 'elsewhere';
+
 /** What the server tells the playground of the archives of a session. */
 export interface PlaygroundArchive {
   readonly archiveId: string;

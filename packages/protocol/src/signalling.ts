@@ -404,6 +404,8 @@ export const events = {
   codecNotSupported: z.object({ streamId: id, mimeType: z.string().max(64) }),
   /** Connection ids, loudest first, and the levels in dBov (RFC 6464: 0 loudest, -127 silence). */
   speakers: z.object({ levels: z.array(z.object({ streamId: id, level: z.number() })) }),
+  /** The platform's ICE servers with new credentials; those of the join, or of the event before, end soon. */
+  iceServers: z.object({ iceServers: z.array(iceServer) }),
   /** The media of this client was lost: build transports, producers and consumers again. The session goes on. */
   mediaReset: z.object({ rtpCapabilities, why: z.string() }),
 } as const;

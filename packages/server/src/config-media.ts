@@ -1,4 +1,4 @@
-/** Where media listens and what clients are told, where the settings leave it open. */
+/** Where media and TURN listen and what clients are told, where the settings leave it open. */
 import { isIP, isIPv6 } from 'node:net';
 import { isWildcard, localAddresses } from './lib/index.ts';
 
@@ -39,4 +39,27 @@ function announcedFor(listen: readonly string[], lan: boolean): string[] {
     const family = isIP(address);
     return [localAddresses().find((each) => isIP(each) === family) ?? (family === 6 ? '::1' : '127.0.0.1')];
   });
+}
+
+interface TurnWishes {
+  readonly turnAddress?: readonly string[] | undefined;
+  readonly turnTlsCert?: string | undefined;
+  readonly turnTlsKey?: string | undefined;
+  readonly turnTlsHost?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly publicUrl?: string | undefined;
+}
+
+/** Fills in what TURN takes from other settings: certificate and key as a pair, addresses, the name in the certificate. */
+export function turnPlaces(wishes: TurnWishes, mediaAddress: readonly string[]) {
+  const turnAddress = wishes.turnAddress?.length ? wishes.turnAddress : mediaAddress.filter((each) => isIP(each) !== 0);
+  const own = wishes.turnTlsCert ?? wishes.turnTlsKey;
+  const host = wishes.publicUrl && new URL(wishes.publicUrl).hostname.replace(/^\[|\]$/g, '');
+  return {
+    turnAddress,
+    turnTlsCert: own ? wishes.turnTlsCert : wishes.tlsCert,
+    turnTlsKey: own ? wishes.turnTlsKey : wishes.tlsKey,
+    turnTlsHost: wishes.turnTlsHost ?? host ?? turnAddress[0],
+  };
 }

@@ -33,14 +33,51 @@ function* reachRules(config: Config): Generator<string> {
 }
 
 function* tlsRules(config: Config): Generator<string> {
-  if (config.tlsCert && !config.tlsKey) yield 'tlsCert is set without tlsKey';
-  if (config.tlsKey && !config.tlsCert) yield 'tlsKey is set without tlsCert';
-  for (const key of ['tlsCert', 'tlsKey'] as const) {
-    const file = config[key];
-    if (file && unreadable(file)) yield `${key} ${file} cannot be read`;
+  yield* pairRules(config, 'tlsCert', 'tlsKey');
+  // Where TURN has that of the server, it has been looked at.
+  if (config.turnTlsKey !== config.tlsKey || config.turnTlsCert !== config.tlsCert) {
+    yield* pairRules(config, 'turnTlsCert', 'turnTlsKey');
   }
-  if (config.tlsKey && !unreadable(config.tlsKey) && tooOpen(config.tlsKey, OTHERS)) {
-    yield `everybody may read ${config.tlsKey}; run: chmod o= ${config.tlsKey}`;
+}
+
+type CertKey = 'tlsCert' | 'turnTlsCert';
+type KeyKey = 'tlsKey' | 'turnTlsKey';
+
+function* pairRules(config: Config, cert: CertKey, key: KeyKey): Generator<string> {
+  if (config[cert] && !config[key]) yield `${cert} is set without ${key}`;
+  if (config[key] && !config[cert]) yield `${key} is set without ${cert}`;
+  for (const each of [cert, key]) {
+    const file = config[each];
+    if (file && unreadable(file)) yield `${each} ${file} cannot be read`;
+  }
+  const file = config[key];
+  if (file && !unreadable(file) && tooOpen(file, OTHERS)) yield `everybody may read ${file}; run: chmod o= ${file}`;
+}
+
+function* turnRules(config: Config): Generator<string> {
+  const { turn, turnServerBin, turnUrls, turnSecretFile, turnRelayPorts, mediaPorts } = config;
+  if (turnUrls.length > 0) {
+    if (turnUrls.some((url) => url.startsWith('turn')) && !turnSecretFile) {
+      yield 'turnUrls needs turnSecretFile: the secret by which that TURN server knows our credentials';
+    }
+    if (turn === 'require') yield 'turn is require, and turnUrls names a TURN server elsewhere; leave one out';
+    return;
+  }
+  if (turnSecretFile) yield 'turnSecretFile is set without turnUrls';
+  if (turn === 'off') return;
+  if (turn === 'require' && !turnServerBin) {
+    yield 'turn is require and coturn is not installed; install the Debian package coturn, or set turnServerBin';
+  }
+  if (!turnServerBin) return;
+  if (turnRelayPorts.first <= mediaPorts.last && mediaPorts.first <= turnRelayPorts.last) {
+    yield 'turnRelayPorts and mediaPorts have ports in common';
+  }
+  const ports = [config.turnPort, ...(config.turnTlsCert ? [config.turnTlsPort] : [])];
+  for (const port of ports) {
+    if (port === config.port) yield `port ${port} is wanted by TURN and by HTTP`;
+    for (const range of [mediaPorts, turnRelayPorts]) {
+      if (port >= range.first && port <= range.last) yield `port ${port} of TURN lies in ${range.first}-${range.last}`;
+    }
   }
 }
 
@@ -96,7 +133,13 @@ function* mediaRules(config: Config): Generator<string> {
  * @param known `configFileHoldsSecret`: whether the settings file itself has a secret in it
  */
 export function checkRules(config: Config, known: { configFileHoldsSecret: boolean }): string[] {
-  const broken = [...reachRules(config), ...tlsRules(config), ...rootKeyRules(config), ...mediaRules(config)];
+  const broken = [
+    ...reachRules(config),
+    ...tlsRules(config),
+    ...rootKeyRules(config),
+    ...mediaRules(config),
+    ...turnRules(config),
+  ];
   if (known.configFileHoldsSecret && config.configFile && tooOpen(config.configFile, GROUP_AND_OTHERS)) {
     broken.push(`${config.configFile} holds a secret and others may read it; run: chmod 600 ${config.configFile}`);
   }

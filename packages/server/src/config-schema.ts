@@ -95,6 +95,13 @@ function archiveTime(seconds: number, description: string, most = longestMs) {
   return { schema, description: `${description} OpenTok's time is the default.`, standard: printDuration(ms) };
 }
 
+/** A STUN or TURN address (RFC 7064, 7065). */
+function readTurnUrl(value: string): string | undefined {
+  const [, scheme, host, port = '3478'] =
+    /^(stuns?|turns?):(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::(\d{1,5}))?(?:\?transport=(?:udp|tcp))?$/i.exec(value) ?? [];
+  return scheme && host && Number(port) >= 1 && Number(port) <= 65_535 ? value : undefined;
+}
+
 interface Key {
   readonly schema: z.ZodType;
   readonly description: string;
@@ -196,6 +203,81 @@ const table = {
     schema: flag.default(false),
     description: 'TLS ends in front of this server, in a proxy of yours. Say so only where that is true.',
     standard: 'false',
+  },
+  turn: {
+    schema: z.enum(['auto', 'require', 'off'], { error: 'expected auto, require or off' }).default('auto'),
+    description:
+      'The TURN server (coturn) beside the platform, for clients that reach media by no other way: auto starts it where it is installed, require does not start without it, off has none.',
+    standard: 'auto',
+  },
+  turnServerBin: {
+    schema: text('a path').optional(),
+    description: 'The program turnserver of coturn.',
+    standard: 'the one in PATH',
+  },
+  turnPort: {
+    schema: integer(1, 65_535).default(3478),
+    description: 'The port of STUN and TURN, UDP and TCP, at the addresses of mediaListen.',
+    standard: '3478',
+  },
+  turnTlsPort: {
+    schema: integer(1, 65_535).default(5349),
+    description:
+      'The port of TURN over TLS. 443 gets through the strictest firewalls, where nothing else has it on the same address.',
+    standard: '5349',
+  },
+  turnTlsCert: {
+    schema: text('a path').optional(),
+    description: 'The certificate chain (PEM) of TURN over TLS; without it there is none.',
+    standard: 'tlsCert',
+  },
+  turnTlsKey: {
+    schema: text('a path').optional(),
+    description: 'The private key (PEM) that belongs to turnTlsCert; not readable by everybody.',
+    standard: 'tlsKey',
+  },
+  turnTlsHost: {
+    schema: notation('an address or a host name', readHost).optional(),
+    description: 'The name in turnTlsCert, by which clients reach TURN over TLS.',
+    standard: 'the host of publicUrl, else the first turnAddress',
+  },
+  turnAddress: {
+    schema: list('a literal IPv4 or IPv6 address', readAddress).optional(),
+    description:
+      'The address under which clients reach the TURN server and its relays, or a list with one for each family.',
+    standard: 'the literal addresses of mediaAddress',
+  },
+  turnRelayPorts: {
+    schema: notation('a range of ports such as 41000-41999', parsePortRange).default({ first: 41_000, last: 41_999 }),
+    description: 'The UDP ports of relays, one for each way that a client holds; as many there are at most.',
+    standard: '41000-41999',
+  },
+  turnClients: {
+    schema: list('prefixes such as 10.0.0.0/8', parsePrefix).default([]),
+    description:
+      'Private addresses of clients that the TURN server may relay to, for relayed sessions. Every other private address is refused, and metadata services always.',
+    standard: 'none',
+  },
+  turnCredentialLife: {
+    schema: notation('a duration such as 10m', parseDuration)
+      .refine(
+        (value) => value >= limits.turnCredentialSecondsMin * 1000 && value <= limits.turnCredentialSeconds * 1000,
+        `expected from ${limits.turnCredentialSecondsMin}s to ${printDuration(limits.turnCredentialSeconds * 1000)}`,
+      )
+      .default(limits.turnCredentialSeconds * 1000),
+    description: 'How long a TURN credential is good; each connection gets another after half of it.',
+    standard: printDuration(limits.turnCredentialSeconds * 1000),
+  },
+  turnUrls: {
+    schema: list('a STUN or TURN address such as turn:turn.example.org:3478?transport=udp', readTurnUrl).default([]),
+    description: 'The addresses of a TURN server that you run elsewhere; none is started here then.',
+    standard: 'none',
+  },
+  turnSecretFile: {
+    schema: text('a path').optional(),
+    description:
+      "A file, readable by its owner only, that holds the secret shared with it (coturn's static-auth-secret).",
+    standard: 'not set',
   },
   trustedProxies: {
     schema: list('prefixes such as 10.0.0.0/8', parsePrefix).default([]),

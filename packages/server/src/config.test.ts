@@ -304,3 +304,62 @@ test('every setting is described and explained under its variable', () => {
   }
   assert.equal(environmentName('tlsCert'), 'CLOISTER_TLS_CERT');
 });
+
+test('TURN takes what is left open from the other settings', () => {
+  const config = load();
+  assert.equal(config.turn, 'auto');
+  assert.equal(config.turnServerBin, undefined);
+  assert.deepEqual(config.turnAddress, ['127.0.0.1']);
+  assert.equal(config.turnCredentialLife, limits.turnCredentialSeconds * 1000);
+  const cert = fileWith('cert');
+  const key = fileWith('key');
+  const named = load({
+    ...production(),
+    CLOISTER_TLS_CERT: cert,
+    CLOISTER_TLS_KEY: key,
+    CLOISTER_PUBLIC_URL: 'https://video.example.org',
+    CLOISTER_MEDIA_ADDRESS: 'media.example.org,2001:db8::5',
+    CLOISTER_MEDIA_LISTEN: '0.0.0.0,::',
+  });
+  assert.deepEqual(named.turnAddress, ['2001:db8::5']);
+  assert.deepEqual([named.turnTlsCert, named.turnTlsKey, named.turnTlsHost], [cert, key, 'video.example.org']);
+});
+
+test('coturn is found in PATH, and where a setting says', () => {
+  const bin = path.join(folder, 'bin');
+  mkdirSync(bin);
+  writeFileSync(path.join(bin, 'turnserver'), '');
+  assert.equal(load({ PATH: `/nowhere:${bin}` }).turnServerBin, path.join(bin, 'turnserver'));
+  assert.equal(load({ PATH: bin, CLOISTER_TURN_SERVER_BIN: '/opt/turnserver' }).turnServerBin, '/opt/turnserver');
+  refused({ PATH: '/nowhere', CLOISTER_TURN: 'require' }, /install the Debian package coturn/);
+});
+
+test('a TURN credential lives from turnCredentialSecondsMin to turnCredentialSeconds', () => {
+  const { turnCredentialSecondsMin: least, turnCredentialSeconds: most } = limits;
+  const life = (seconds: number) => ({ CLOISTER_TURN_CREDENTIAL_LIFE: `${seconds}s` });
+  for (const seconds of [least, most]) assert.equal(load(life(seconds)).turnCredentialLife, seconds * 1000);
+  for (const seconds of [least - 1, most + 1]) refused(life(seconds), /turnCredentialLife.*expected from 4s to 10m/);
+});
+
+test('a TURN server elsewhere needs its secret, in a file of the owner alone', () => {
+  const urls = {
+    CLOISTER_TURN_URLS: 'stun:t.example.org,turn:t.example.org:3478?transport=udp,turns:[2001:db8::1]:443',
+  };
+  refused(urls, /turnUrls needs turnSecretFile/);
+  assert.equal(load({ ...urls, CLOISTER_TURN_SECRET_FILE: fileWith('shared\n') }).turnSecret, 'shared');
+  refused({ ...urls, CLOISTER_TURN_SECRET_FILE: fileWith('shared', 0o644) }, /others may read/);
+  refused({ ...urls, CLOISTER_TURN_SECRET_FILE: '/nowhere' }, /turnSecretFile \/nowhere could not be read: ENOENT/);
+  refused({ CLOISTER_TURN_SECRET_FILE: fileWith('shared') }, /turnSecretFile is set without turnUrls/);
+  refused({ CLOISTER_TURN_URLS: 'https://t.example.org' }, /turnUrls.*is not a STUN or TURN address/);
+  assert.deepEqual(load({ CLOISTER_TURN_URLS: 'stun:t.example.org' }).turnUrls, ['stun:t.example.org']);
+});
+
+test('the ports of TURN are those of nobody else, where there is a coturn to have them', () => {
+  const bin = { CLOISTER_TURN_SERVER_BIN: '/usr/bin/turnserver' };
+  const overlapping = { CLOISTER_TURN_RELAY_PORTS: '40100-40200' };
+  refused({ ...bin, ...overlapping }, /turnRelayPorts and mediaPorts have ports in common/);
+  assert.doesNotThrow(() => load(overlapping));
+  assert.doesNotThrow(() => load({ ...bin, ...overlapping, CLOISTER_TURN: 'off' }));
+  refused({ ...bin, CLOISTER_TURN_PORT: '8080' }, /port 8080 is wanted by TURN and by HTTP/);
+  refused({ ...bin, CLOISTER_TURN_PORT: '41000' }, /port 41000 of TURN lies in 41000-41999/);
+});

@@ -10,17 +10,20 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { PlatformError } from '@cloister/protocol/errors';
 import { workerLocation } from '../../../scripts/media-worker/location.mjs';
-import { mediaPlaces } from './config-media.ts';
+import { mediaPlaces, turnPlaces } from './config-media.ts';
 import { checkRules } from './config-rules.ts';
 import { type ConfigKey, configKeys, configSchema, environmentName, keyNames, type Values } from './config-schema.ts';
 import { isLoopback, nearestName } from './lib/index.ts';
 
 /** The settings with every default filled in. Frozen, lists included. */
 export type Config = Readonly<
-  Omit<Values, 'mediaListen' | 'mediaAddress' | 'recorderSandbox'> & {
+  Omit<Values, 'mediaListen' | 'mediaAddress' | 'recorderSandbox' | 'turnAddress'> & {
     mediaListen: readonly string[] | undefined;
     rootKeyFile: string;
     mediaAddress: readonly string[];
+    turnAddress: readonly string[];
+    /** The secret shared with a TURN server elsewhere. */
+    turnSecret: string | undefined;
     mediaWorkers: number;
     mediaWorkerBin: string;
     recorderSandbox: 'require' | 'prefer';
@@ -132,21 +135,27 @@ function defaultRootKeyFile(env: NodeJS.ProcessEnv): { file: string; origin: Ori
   return { file: path.join(base, 'cloister', 'root.key'), origin: 'default' };
 }
 
+/** Where a program is; undefined where it is not installed. */
+function inPath(program: string, env: NodeJS.ProcessEnv): string | undefined {
+  const folders = (env.PATH ?? '').split(path.delimiter).filter((folder) => path.isAbsolute(folder));
+  return folders.map((folder) => path.join(folder, program)).find((file) => existsSync(file));
+}
+
 /** A secret may be kept in a file of its own, so that it is in no environment and no unit file. */
-function secretFromFile(file: string): string {
+function secretFromFile(setting: ConfigKey, file: string): string {
   try {
     if (statSync(file).mode & 0o077) throw invalid(`others may read ${file}; run: chmod 600 ${file}`);
     return readFileSync(file, 'utf8').trim();
   } catch (error) {
     if (error instanceof PlatformError) throw error;
-    throw invalid(`databaseUrlFile ${file} could not be read: ${(error as NodeJS.ErrnoException).code}`, error);
+    throw invalid(`${setting} ${file} could not be read: ${(error as NodeJS.ErrnoException).code}`, error);
   }
 }
 
 function resolveSecrets(values: Values): Values {
   if (!values.databaseUrlFile) return values;
   if (values.databaseUrl) throw invalid('databaseUrl and databaseUrlFile are both set; leave one out');
-  const parsed = configSchema.shape.databaseUrl.safeParse(secretFromFile(values.databaseUrlFile));
+  const parsed = configSchema.shape.databaseUrl.safeParse(secretFromFile('databaseUrlFile', values.databaseUrlFile));
   if (!parsed.success) throw invalid(`databaseUrlFile (${values.databaseUrlFile}): ${parsed.error.issues[0]?.message}`);
   return { ...values, databaseUrl: parsed.data };
 }
@@ -183,12 +192,16 @@ export function loadConfig(
     found.set('mediaWorkerBin', 'variable MEDIASOUP_WORKER_BIN');
   if (values.databaseUrlFile) found.set('databaseUrl', `file ${values.databaseUrlFile}`);
 
+  const places = mediaPlaces({ ...values, host, lan: options.lan });
   const config: Config = freeze({
     ...values,
     host,
     dataDir: path.resolve(values.dataDir),
     rootKeyFile: path.resolve(values.rootKeyFile ?? rootKey.file),
-    ...mediaPlaces({ ...values, host, lan: options.lan }),
+    ...places,
+    ...turnPlaces(values, places.mediaAddress),
+    turnServerBin: values.turnServerBin ? path.resolve(values.turnServerBin) : inPath('turnserver', env),
+    turnSecret: values.turnSecretFile && secretFromFile('turnSecretFile', values.turnSecretFile),
     mediaWorkers: values.mediaWorkers ?? availableParallelism(),
     mediaWorkerBin: path.resolve(values.mediaWorkerBin ?? worker.path),
     recorderSandbox: values.recorderSandbox ?? (values.mode === 'production' ? 'require' : 'prefer'),

@@ -43,6 +43,7 @@ async function everyRoute(platform: TestPlatform, limiter: RateLimiter) {
     journal: { record() {} },
     clientAddress,
     mode: 'development',
+    turn: () => 'off',
     lanCode: null,
     projectId: () => platform.projectId,
     makeToken: makeClientToken,

@@ -36,7 +36,7 @@ import { type DevCredentials, devCredentials } from './first-start.ts';
 import { createHttpServer, limitAddresses, requestFacts, type Tls, tlsOf } from './http.ts';
 import { type KeyChange, type KeyRing, keyIdOf, loadRoot, openKeys, ownerOf } from './keys/index.ts';
 import { isWildcard, ownAddressesOf, systemClock, systemIds } from './lib/index.ts';
-import { createMediaPlane } from './media/index.ts';
+import { createMediaPlane, openTurn, type Turn } from './media/index.ts';
 import { createRestAuth, createWebhooks, makeClientToken, opentokRoutes } from './opentok/index.ts';
 import { operatorSocket } from './operator-socket.ts';
 import { Gateway, signallingPath } from './signalling/index.ts';
@@ -49,6 +49,8 @@ export interface Platform {
   readonly core: Core;
   readonly keys: KeyRing;
   readonly media: MediaPlane;
+  /** What becomes of clients that reach media by no other way. */
+  readonly turn: Turn;
   /** Whether recorders are shut in, and whether the kernel bounds their memory. */
   readonly recorders: { readonly shutIn: boolean; readonly memoryLimited: boolean };
   readonly dev: { made: boolean; credentials: DevCredentials } | null;
@@ -65,7 +67,7 @@ export interface StartOptions {
 
 type Closer = () => Promise<void> | void;
 
-interface Ground extends Pick<Platform, 'core' | 'keys' | 'media' | 'recorders'> {
+interface Ground extends Pick<Platform, 'core' | 'keys' | 'media' | 'recorders' | 'turn'> {
   readonly egress: Egress;
   readonly store: OpenedStore;
   readonly uploads: ResealedUploads;
@@ -125,7 +127,7 @@ async function assemble(
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const bound = { address: config.host, port: config.port };
   const ground = await openGround(config, options, closers, bound);
-  const { core, keys, media, recorders } = ground;
+  const { core, keys, media, recorders, turn } = ground;
   const tls = options.lan ?? tlsOf(config);
   const app = createHttpServer(tls);
   const state: State = { ready: false, projectId: null, url: null };
@@ -145,7 +147,7 @@ async function assemble(
     await core.archives.close();
   });
   state.ready = true;
-  return { url, core, keys, media, recorders, dev, close };
+  return { url, core, keys, media, recorders, turn, dev, close };
 }
 
 /** What the rules stand on, opened: database, keys and media workers; then the rules themselves. */
@@ -163,9 +165,12 @@ async function openGround(
   const listen = await mediaListen(config);
   const starting = startMedia(config, listen, journal);
   starting.catch(() => {});
+  const startingTurn = startTurn(config, listen, journal);
+  startingTurn.catch(() => {});
   const sandbox = new SandboxTrial(config.recorderSandbox, journal);
   const shutIn = sandbox.here();
   closers.push(async () => (await starting.catch(() => null))?.close());
+  closers.push(async () => (await startingTurn.catch(() => null))?.close());
   const store = await openStore(config, journal);
   closers.push(() => store.close());
   const late: { core?: Core } = {};
@@ -175,18 +180,20 @@ async function openGround(
   store.useKeys(keys);
   progress(`starting ${config.mediaWorkers} media workers`);
   const media = await starting;
+  const turn = await startingTurn;
   const egress = createEgress({
     mode: config.mode,
     destinations: config.destinations,
     ownAddresses: () => [
       { address: bound.address, ports: { first: bound.port, last: bound.port } },
       ...[...listen, ...config.mediaAddress].map((address) => ({ address, ports: config.mediaPorts })),
+      ...turnDoors(config, listen),
       ...(config.publicUrl ? [ownDoor(new URL(config.publicUrl))] : []),
     ],
     clock,
   });
   const signallingUrl = config.publicUrl ? `${config.publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
-  const site = { node: 'local', zones: [], signallingUrl, iceServers: () => [] };
+  const site = { node: 'local', zones: [], signallingUrl, iceServers: turn.iceServers, iceRenewMs: turn.renewMs };
   const archiving = openArchiving(config, { egress, keys, journal, sandbox });
   const core = createCore({ clock, ids, store, keys, media, egress, journal, audit: noAudit, site, ...archiving });
   late.core = core;
@@ -196,7 +203,7 @@ async function openGround(
   closers.push(async () => void (await former.done));
   core.archives.begin();
   const recorders = { shutIn: (await shutIn) === 'bubblewrap', memoryLimited: memoryIsLimited() };
-  return { core, keys, media, recorders, egress, store, uploads: archiving.uploads };
+  return { core, keys, media, recorders, turn, egress, store, uploads: archiving.uploads };
 }
 
 /** Closes archives of a former run, and removes what no row knows of; both are read before anything of this run begins. */
@@ -264,6 +271,7 @@ async function openDoors(
     mode: config.mode,
     lanCode: options.lan?.code ?? null,
     projectId: () => state.projectId,
+    turn: () => ground.turn.state,
     makeToken: makeClientToken,
     folders: { client: path.join(packages, 'client/dist'), console: path.join(packages, 'console/dist') },
     healthy: () => state.ready,
@@ -286,6 +294,12 @@ async function openDoors(
     }),
   );
   webhooks.start();
+}
+
+/** Where our TURN server listens. */
+function turnDoors({ turnPort, turnTlsPort, turnAddress }: Config, listen: readonly string[]): OwnAddress[] {
+  const ports = [turnPort, turnTlsPort].map((port) => ({ first: port, last: port }));
+  return [...listen, ...turnAddress].flatMap((address) => ports.map((range) => ({ address, ports: range })));
 }
 
 /** The door that a proxy opens for clients. */
@@ -366,6 +380,27 @@ function startMedia(config: Config, listen: readonly string[], journal: Journal)
     journal,
     clock: systemClock,
     ...(config.mediaCapacity === undefined ? {} : { capacityStreams: config.mediaCapacity }),
+  });
+}
+
+function startTurn(config: Config, listen: readonly string[], journal: Journal): Promise<Turn> {
+  const { turnTlsCert: cert, turnTlsKey: key, turnTlsHost: host, turnTlsPort: port, turnUrls: urls } = config;
+  return openTurn({
+    mode: config.turn,
+    bin: config.turnServerBin,
+    listen,
+    announced: config.turnAddress,
+    media: config.mediaAddress,
+    clients: config.turnClients,
+    port: config.turnPort,
+    relayPorts: config.turnRelayPorts,
+    tls: cert && key && host ? { port, cert, key, host } : null,
+    development: config.mode === 'development',
+    credentialLife: config.turnCredentialLife,
+    elsewhere: urls.length > 0 ? { urls, secret: config.turnSecret ?? null } : null,
+    dataDir: config.dataDir,
+    journal,
+    clock: systemClock,
   });
 }
 

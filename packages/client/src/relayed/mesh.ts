@@ -165,9 +165,16 @@ export class Mesh {
     }
   }
 
+  /** For connections to come, and for those that run when they look for another way. */
   setIceServers(iceServers: RTCIceServer[]): void {
     this.#configuration.iceServers = iceServers;
-    for (const { peer } of this.#pairs.values()) peer.setIceServers(iceServers);
+  }
+
+  /** The same, and every pair looks for another way at once. */
+  setIceConfig(iceServers: RTCIceServer[], transportPolicy: RTCIceTransportPolicy): void {
+    this.#configuration.iceServers = iceServers;
+    this.#configuration.iceTransportPolicy = transportPolicy;
+    this.restartIce();
   }
 
   close(): void {

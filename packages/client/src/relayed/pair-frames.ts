@@ -117,9 +117,14 @@ export class PairFrames {
   }
 
   #settle(): void {
-    const { layer } = this.#session;
+    const { layer, required } = this.#session;
     const { own, theirs } = this.#fingerprints;
-    if (this.#settling || !this.#theirs || own === null) return;
+    if (this.#settling || own === null) return;
+    if (!layer && required) {
+      this.#settling = true;
+      this.#goUnsealed(true);
+    }
+    if (!this.#theirs || this.#settling) return;
     const { publicKey, fingerprint } = this.#theirs;
     if (!layer || publicKey === null) {
       this.#settling = true;
@@ -135,15 +140,21 @@ export class PairFrames {
     const { layer, required } = this.#session;
     const frames = { own: layer !== null, other: otherCan };
     if (required) {
-      const who = frames.own ? 'the other client' : 'this browser';
-      this.#over = true;
-      this.#observer.failed(
-        new OtError('OT_MEDIA_SUITE_REFUSED', `The session asks for AES-256, and ${who} cannot encrypt frames`),
-      );
+      void this.#refuse(frames.own ? 'the other client' : 'this browser');
       return;
     }
     layer?.clear(this.#otherId);
     this.#observer.decided({ frameLayer: null, frames });
+  }
+
+  /** After the own key was said, of which the other end learns the same. */
+  async #refuse(who: string): Promise<void> {
+    await this.#agreeing?.catch(() => undefined);
+    if (this.#over) return;
+    this.#over = true;
+    this.#observer.failed(
+      new OtError('OT_MEDIA_SUITE_REFUSED', `The session asks for AES-256, and ${who} cannot encrypt frames`),
+    );
   }
 
   async #agree(layer: FrameLayer, theirKey: string, theirFingerprint: string): Promise<void> {

@@ -219,6 +219,8 @@ export class Peer {
   restart(): void {
     if (this.#closed || this.#restarting || this.#connection.connectionState === 'new') return;
     this.#restarting = true;
+    // Servers and their credentials may have changed since. It would be refused if it were not as before in all else.
+    this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), ...this.#options.configuration });
     this.#connection.restartIce();
     this.#await(restartMs, () => {
       this.#restarting = false;
@@ -228,10 +230,6 @@ export class Peer {
 
   stats(): Promise<RTCStatsReport> {
     return this.#connection.getStats();
-  }
-
-  setIceServers(iceServers: RTCIceServer[]): void {
-    this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers });
   }
 
   close(): void {

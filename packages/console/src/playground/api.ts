@@ -1,5 +1,5 @@
 /** The server's playground routes: one function a route, every failure an error with a name. */
-import type { PlaygroundArchive, PlaygroundArchives, SecurityRecord } from '@cloister/protocol';
+import type { PlaygroundArchive, PlaygroundArchives, PlaygroundTurn, SecurityRecord } from '@cloister/protocol';
 
 /** Whether media goes over the server, or from browser to browser. */
 export type MediaMode = 'routed' | 'relayed';
@@ -13,6 +13,8 @@ export interface PlaygroundInfo {
   /** Null before the log-in, and where there is no active project to make calls with. */
   readonly apiKey: string | null;
   readonly mode: 'development' | 'production';
+  /** Null before the log-in. */
+  readonly turn: PlaygroundTurn | null;
   readonly logIn: LogIn;
   readonly loggedIn: boolean;
 }

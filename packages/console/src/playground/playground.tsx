@@ -74,12 +74,12 @@ interface Found {
 /** The server's word, the script and what this browser can do. */
 async function prepare(): Promise<Found> {
   const api = createApi(fetchHere);
-  const { apiKey, logIn, loggedIn } = await api.info();
+  const { apiKey, turn, logIn, loggedIn } = await api.info();
   if (!loggedIn && logIn !== 'none') return { stage: 'login', logIn, room: null };
   if (apiKey === null) return { stage: 'projectless', logIn, room: null };
   const ot = await loadOt();
   if (ot.checkSystemRequirements() !== 1) return { stage: 'unsupported', logIn, room: null };
   const { supported } = await ot.checkScreenSharingCapability().catch(() => ({ supported: false }));
   const media = new OwnMedia(ot, navigator.hardwareConcurrency);
-  return { stage: 'ready', logIn, room: { api, media, call: new Call(ot, media), canShareScreen: supported } };
+  return { stage: 'ready', logIn, room: { api, media, call: new Call(ot, media), turn, canShareScreen: supported } };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endWords, problemOf } from './words.ts';
+import { endWords, problemOf, turnWords } from './words.ts';
 
 test('a refused camera says how to allow it', () => {
   const { title, text } = problemOf({ name: 'OT_USER_MEDIA_ACCESS_DENIED', message: 'no' });
@@ -22,4 +22,11 @@ test('an error that the page does not know keeps its own words, as a sentence', 
 test('every end of a call has words of its own', () => {
   const titles = ['left', 'forceDisconnected', 'networkDisconnected', 'stopping'].map((why) => endWords(why).title);
   assert.equal(new Set(titles).size, titles.length);
+});
+
+test('without a TURN server the page says who cannot join and what to do; with one it says nothing', () => {
+  assert.match(turnWords('missing')?.text ?? '', /apt install coturn/);
+  assert.match(turnWords('failed')?.text ?? '', /log/);
+  assert.match(turnWords('off')?.text ?? '', /Set turn to auto/);
+  for (const state of ['running', 'elsewhere', null] as const) assert.equal(turnWords(state), null);
 });

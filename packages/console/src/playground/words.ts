@@ -1,5 +1,7 @@
 /** What the page says when something does not work: the reason and the way on, without codes. */
 
+import type { PlaygroundTurn } from '@cloister/protocol';
+
 export interface Problem {
   readonly title: string;
   readonly text: string;
@@ -81,6 +83,29 @@ const known: Readonly<Record<string, Problem>> = {
 export function problemOf(thrown: unknown, title = 'That did not work'): Problem {
   if (!isNamed(thrown)) return { title, text: 'Try again.' };
   return known[thrown.name] ?? { title, text: sentence(thrown.message) };
+}
+
+/** What those miss who reach the server by no other way than TURN, and who can mend it; null where nothing is missing. */
+export function turnWords(turn: PlaygroundTurn | null): Problem | null {
+  switch (turn) {
+    case 'missing':
+      return {
+        title: 'No TURN server is installed',
+        text: 'People behind strict firewalls cannot join calls. On the server install the Debian package coturn (apt install coturn), switch its own service off (systemctl disable --now coturn), then start Cloister again.',
+      };
+    case 'failed':
+      return {
+        title: 'The TURN server does not run',
+        text: 'People behind strict firewalls cannot join calls. The server tries to start it again; its log says why it fails.',
+      };
+    case 'off':
+      return {
+        title: 'The TURN server is switched off',
+        text: 'People behind strict firewalls cannot join calls. Set turn to auto to have one.',
+      };
+    default:
+      return null;
+  }
 }
 
 /** A call is made with a project, and there is none that may be used. */

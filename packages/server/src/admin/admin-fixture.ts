@@ -38,6 +38,7 @@ export async function serve(mode: 'development' | 'production', lanCode: string 
     mode,
     lanCode,
     projectId: () => platform.projectId,
+    turn: () => 'off',
     makeToken: ({ sessionId, role }) => `token for ${sessionId} as ${role}`,
     folders: { client: import.meta.dirname, console: import.meta.dirname },
     healthy: () => true,

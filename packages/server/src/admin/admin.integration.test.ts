@@ -15,6 +15,7 @@ describe('the playground in development', () => {
     assert.deepEqual(info.body, {
       apiKey: served.platform.projectId,
       mode: 'development',
+      turn: 'off',
       logIn: 'none',
       loggedIn: true,
     });
@@ -77,7 +78,7 @@ describe('the playground on the local network', () => {
 
   it('asks for the code, once for each device', async () => {
     const before = await served.call('GET', '/cloister/v1/playground');
-    assert.deepEqual([before.body.logIn, before.body.loggedIn], ['code', false]);
+    assert.deepEqual([before.body.logIn, before.body.loggedIn, before.body.turn], ['code', false, null]);
     assert.equal((await served.call('POST', '/cloister/v1/playground/sessions', { body: {} })).status, 401);
     assert.equal((await served.call('POST', '/cloister/v1/login', { body: { code: '87654321' } })).status, 403);
     const login = await served.call('POST', '/cloister/v1/login', { body: { code: '12345678' } });
@@ -133,6 +134,7 @@ describe('the playground in production', () => {
     assert.deepEqual(info.body, {
       apiKey: served.platform.projectId,
       mode: 'production',
+      turn: 'off',
       logIn: 'account',
       loggedIn: true,
     });

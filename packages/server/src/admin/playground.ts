@@ -1,6 +1,6 @@
 /** What the playground asks of the server: a session, a token for it, the security record, and its archives. */
 import { isIP } from 'node:net';
-import { PlatformError } from '@cloister/protocol';
+import { PlatformError, type PlaygroundTurn } from '@cloister/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { roles } from '../core/index.ts';
@@ -20,6 +20,8 @@ const securityQuery = z.object({ sessionId: z.string().max(512) });
 const tokenSeconds = 3600;
 
 export interface PlaygroundDeps extends VisitorDeps {
+  /** What becomes of clients that reach media by no other way. */
+  turn(): PlaygroundTurn;
   makeToken(token: {
     apiKey: string;
     secret: string;
@@ -39,7 +41,8 @@ export function playgroundRoutes(app: FastifyInstance, deps: PlaygroundDeps): vo
   app.get('/playground', async (request) => {
     const project = await projectFor(deps, request);
     const logIn = deps.mode === 'production' ? 'account' : deps.lanCode === null ? 'none' : 'code';
-    return { apiKey: project?.id ?? null, mode: deps.mode, logIn, loggedIn: visitor(deps, request) !== null };
+    const loggedIn = visitor(deps, request) !== null;
+    return { apiKey: project?.id ?? null, mode: deps.mode, turn: loggedIn ? deps.turn() : null, logIn, loggedIn };
   });
   app.post('/playground/sessions', async (request) => {
     const project = await requireProject(deps, request);

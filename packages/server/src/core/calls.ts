@@ -7,6 +7,7 @@ import type { Session } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
 import { Home, type HomeWatcher } from './home.ts';
+import { renewIceServers } from './ice-renewal.ts';
 import type { MediaPeer, MediaPlane } from './media-plane.ts';
 import { forceDisconnect, forceMuteAll, forceMuteStream } from './moderation.ts';
 import type { Projects } from './project.ts';
@@ -24,7 +25,10 @@ export interface Site {
   readonly zones: readonly string[];
   /** Absolute WebSocket address, or null when clients use the address by which they reached the API. */
   readonly signallingUrl: string | null;
-  iceServers(): IceServer[];
+  /** STUN and TURN servers for one connection, with credentials that end. */
+  iceServers(connectionId: string): IceServer[];
+  /** After how many milliseconds a connection needs them anew; null: never. */
+  readonly iceRenewMs: number | null;
 }
 
 interface Slot {
@@ -75,7 +79,7 @@ export class Calls {
       connectionId,
       signallingUrl: this.#site.signallingUrl ?? signallingUrl,
       ticket: this.#desk.issue(claims, connectionId),
-      iceServers: this.#site.iceServers(),
+      iceServers: this.#site.iceServers(connectionId),
       mediaPolicy: session.policy,
       mediaMode: session.mediaMode,
       e2ee: session.e2ee,
@@ -137,9 +141,11 @@ export class Calls {
         legs: new Map(),
         frames,
         frameKey: null,
+        stopIceRenewal: () => {},
         closed: false,
       };
       home.enter(self);
+      renewIceServers(self, this.#site, this.#deps.clock);
       return clientOf(self, this.#deps.ids);
     } finally {
       slot.entering -= 1;

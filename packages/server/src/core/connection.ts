@@ -11,6 +11,7 @@ import type {
   RtpCapabilities,
   Suite,
 } from '@cloister/protocol';
+import type { Cancel } from '../lib/index.ts';
 import type { Home } from './home.ts';
 import type { LegEntry } from './leg.ts';
 import type { MediaPeer } from './media-plane.ts';
@@ -70,6 +71,8 @@ export interface Connection {
   readonly frames: boolean;
   /** What it last told of the key of its frames; null before, and where frames are not encrypted. */
   frameKey: FrameKeyShape | null;
+  /** Ends the renewal of its ICE servers. */
+  stopIceRenewal: Cancel;
   closed: boolean;
 }
 

@@ -98,6 +98,7 @@ export class Home {
   ): void {
     if (connection.closed) return;
     connection.closed = true;
+    connection.stopIceRenewal();
     for (const stream of [...connection.streams.values()]) this.endStream(stream, reason, actor);
     closeLegs(connection);
     connection.peer?.close();

@@ -1,2 +1,3 @@
 /** The door of the media plane: mediasoup behind `core`'s port. */
 export { createMediaPlane, type MediaPlaneOptions } from './plane.ts';
+export { openTurn, type Turn, type TurnOptions } from './turn/turn.ts';

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { PeerMessage } from '@cloister/protocol';
+import type { FrameLayer } from '../frames/frame-layer.ts';
+import { type FramesDecided, PairFrames, type SessionFrames } from './pair-frames.ts';
+import type { Fingerprints } from './peer.ts';
+
+const LAYER = 'AES_256_GCM_SHA512_128';
+const certificate = (byte: string) => `sha-256 ${Array(32).fill(byte).join(':')}`;
+
+/** What of the frame layer a pair uses; the worker behind it needs a browser. */
+class Layer {
+  readonly told: string[] = [];
+  readonly keys: { sealing?: string; opening?: string } = {};
+  sealWith(_who: string, _keyId: number, key: Uint8Array): void {
+    this.keys.sealing = Buffer.from(key).toString('hex');
+  }
+  openWith(_who: string, _keyId: number, key: Uint8Array): void {
+    this.keys.opening = Buffer.from(key).toString('hex');
+  }
+  hold = () => void this.told.push('hold');
+  clear = () => void this.told.push('clear');
+}
+
+/** One end of a pair; what it says goes through whoever stands between. */
+class End {
+  readonly layer: Layer | null;
+  readonly said: PeerMessage[] = [];
+  readonly frames: PairFrames;
+  decided: FramesDecided | null = null;
+  differs = 0;
+  failed: string | null = null;
+
+  constructor(ownId: string, otherId: string, how: { able?: boolean; required?: boolean; secret?: string } = {}) {
+    this.layer = how.able === false ? null : new Layer();
+    const session: SessionFrames = {
+      sessionId: 'session',
+      ownId,
+      layer: this.layer as FrameLayer | null,
+      required: how.required ?? false,
+      secret: async () => (how.secret ? new Uint8Array(Buffer.from(how.secret)) : null),
+    };
+    this.frames = new PairFrames(
+      session,
+      { otherId, build: 1 },
+      {
+        say: (message) => this.said.push(message),
+        decided: (outcome) => {
+          this.decided = outcome;
+        },
+        differs: () => {
+          this.differs += 1;
+        },
+        failed: ({ name, message }) => {
+          this.failed = `${name}: ${message}`;
+        },
+      },
+    );
+  }
+}
+
+type Between = (message: PeerMessage, from: 'ana' | 'ben') => PeerMessage | null;
+
+/** Lets two ends say all that they have to say. */
+async function talk(
+  ana: End,
+  ben: End,
+  fingerprints: Partial<Record<'ana' | 'ben', Fingerprints>> = {},
+  between: Between = (each) => each,
+) {
+  const known = { own: certificate('AA'), theirs: certificate('BB') };
+  ana.frames.described(fingerprints.ana ?? known);
+  ben.frames.described(fingerprints.ben ?? { own: known.theirs, theirs: known.own });
+  for (let quiet = 0; quiet < 50; quiet += 1) {
+    await turn();
+    for (const [from, to, name] of [
+      [ana, ben, 'ana'],
+      [ben, ana, 'ben'],
+    ] as const) {
+      for (const message of from.said.splice(0)) {
+        quiet = 0;
+        const passed = between(message, name);
+        if (passed?.kind === 'frameKey' || passed?.kind === 'frameProof') to.frames.take(passed);
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+test('two that can agree on keys, one for each direction, and see one security code', async () => {
+  const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana')];
+  await talk(ana, ben);
+  const both = { frameLayer: LAYER, frames: { own: true, other: true } };
+  assert.deepEqual([ana.decided, ben.decided], [both, both]);
+  assert.ok(ana.layer?.keys.sealing && ana.layer.keys.sealing !== ana.layer.keys.opening);
+  assert.deepEqual(
+    [ana.layer?.keys.sealing, ana.layer?.keys.opening],
+    [ben.layer?.keys.opening, ben.layer?.keys.sealing],
+  );
+  assert.match(ana.frames.securityCode ?? '', /^(\d{5} ?){12}$/);
+  assert.equal(ana.frames.securityCode, ben.frames.securityCode);
+  assert.deepEqual(ana.layer?.told, ['hold']);
+});
+
+test('where one cannot, frames go as they are once both know, and both say who could not', async () => {
+  const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana', { able: false })];
+  await talk(ana, ben);
+  assert.deepEqual(ana.decided, { frameLayer: null, frames: { own: true, other: false } });
+  assert.deepEqual(ben.decided, { frameLayer: null, frames: { own: false, other: true } });
+  assert.deepEqual(ana.layer?.told, ['hold', 'clear']);
+  assert.equal(ana.frames.securityCode, null);
+});
+
+test('where AES-256 is required, one that cannot ends the pair at both ends, and nothing goes in clear', async () => {
+  const [ana, ben] = [
+    new End('ana', 'ben', { required: true }),
+    new End('ben', 'ana', { able: false, required: true }),
+  ];
+  await talk(ana, ben);
+  assert.match(ana.failed ?? '', /^OT_MEDIA_SUITE_REFUSED: .*the other client cannot encrypt frames/);
+  assert.match(ben.failed ?? '', /^OT_MEDIA_SUITE_REFUSED: .*this browser cannot encrypt frames/);
+  assert.deepEqual([ana.layer?.told, ana.decided, ben.decided], [['hold'], null, null]);
+});
+
+const sayUnable: Between = (message) => (message.kind === 'frameKey' ? { ...message, publicKey: null } : message);
+
+test('a server that claims that the other cannot is found in what both say: each can, and was told that the other cannot', async () => {
+  const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana')];
+  await talk(ana, ben, {}, sayUnable);
+  const said = { frameLayer: null, frames: { own: true, other: false } };
+  assert.deepEqual([ana.decided, ben.decided], [said, said]);
+  const strict = [new End('ana', 'ben', { required: true }), new End('ben', 'ana', { required: true })] as const;
+  await talk(...strict, {}, sayUnable);
+  for (const { failed, layer } of strict) {
+    assert.match(failed ?? '', /^OT_MEDIA_SUITE_REFUSED/);
+    assert.deepEqual(layer?.told, ['hold']);
+  }
+});
+
+/** Somebody between the two who puts keys of its own in the place of theirs. */
+async function swapper(ends: readonly ('ana' | 'ben')[]): Promise<Between> {
+  const own = new End('mallory', 'x');
+  own.frames.described({ own: certificate('CC'), theirs: null });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const [hers] = own.said as [Extract<PeerMessage, { kind: 'frameKey' }>];
+  return (message, from) =>
+    message.kind === 'frameKey' && ends.includes(from) ? { ...message, publicKey: hers.publicKey } : message;
+}
+
+test('a key that is swapped on one side, or on both, is an error at both ends, and no frame opens', async () => {
+  for (const sides of [['ana'], ['ana', 'ben']] as const) {
+    const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana')];
+    await talk(ana, ben, {}, await swapper(sides));
+    assert.deepEqual([ana.decided, ben.decided], [null, null]);
+    assert.ok(ana.differs > 0 && ben.differs > 0);
+    assert.notEqual(ana.layer?.keys.sealing, ben.layer?.keys.opening);
+    assert.notEqual(ana.frames.securityCode, ben.frames.securityCode);
+  }
+});
+
+test('a fingerprint that is swapped in one description is never agreed on', async () => {
+  const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana')];
+  await talk(ana, ben, { ben: { own: certificate('BB'), theirs: certificate('CC') } });
+  assert.deepEqual([ana.decided, ben.decided], [null, null]);
+  assert.equal(ben.layer?.keys.sealing, undefined);
+});
+
+test('two secrets make different keys, one secret makes the same; without the secret nobody has them', async () => {
+  const same = [new End('ana', 'ben', { secret: 'one' }), new End('ben', 'ana', { secret: 'one' })] as const;
+  await talk(...same);
+  assert.ok(same.every(({ decided }) => decided?.frameLayer === LAYER));
+  for (const other of ['another', undefined]) {
+    const [ana, ben] = [new End('ana', 'ben', { secret: 'one' }), new End('ben', 'ana', { secret: other })];
+    await talk(ana, ben);
+    assert.deepEqual([ana.decided, ben.decided, ana.differs, ben.differs], [null, null, 1, 1]);
+  }
+});
+
+test('a key for a connection that was given up is passed over, the next one counts', async () => {
+  const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana')];
+  const old = new End('ben', 'ana');
+  old.frames.described({ own: certificate('DD'), theirs: null });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const message of old.said) if (message.kind === 'frameKey') ana.frames.take(message);
+  await talk(ana, ben);
+  assert.equal(ana.decided?.frameLayer, LAYER);
+});
+
+test('an offer that is taken back does not make another key', async () => {
+  const ana = new End('ana', 'ben');
+  for (const own of [certificate('AA'), null, certificate('AA')]) ana.frames.described({ own, theirs: null });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(ana.said.length, 1);
+});
+
+test('what is no key of the curve ends the pair, and after its end nothing is told', async () => {
+  const ana = new End('ana', 'ben');
+  ana.frames.described({ own: certificate('AA'), theirs: certificate('BB') });
+  ana.frames.take({ kind: 'frameKey', build: 1, fingerprint: certificate('BB'), publicKey: 'A'.repeat(130) });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.match(ana.failed ?? '', /^OT_CREATE_PEER_CONNECTION_FAILED/);
+  const ben = new End('ben', 'ana');
+  ben.frames.close();
+  ben.frames.described({ own: certificate('AA'), theirs: certificate('BB') });
+  ben.frames.take({ kind: 'frameKey', build: 1, fingerprint: certificate('BB'), publicKey: null });
+  assert.deepEqual([ben.said, ben.decided, ben.failed], [[], null, null]);
+});

@@ -1,0 +1,167 @@
+/**
+ * A TURN client over UDP, as small as the tests need it (RFC 8656 on RFC 8489): it allocates, asks for permissions,
+ * refreshes, and sends to a peer. Every request is asked once; loopback loses nothing.
+ */
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
+import { within } from './wait.ts';
+
+const magicCookie = 0x2112a442;
+const headerBytes = 20;
+const answerMs = 5000;
+const method = { allocate: 0x003, refresh: 0x004, createPermission: 0x008, send: 0x016, data: 0x017 } as const;
+const classBits = { request: 0x000, indication: 0x010, success: 0x100, failure: 0x110 } as const;
+const attribute = {
+  username: 0x0006,
+  messageIntegrity: 0x0008,
+  errorCode: 0x0009,
+  lifetime: 0x000d,
+  xorPeerAddress: 0x0012,
+  data: 0x0013,
+  realm: 0x0014,
+  nonce: 0x0015,
+  xorRelayedAddress: 0x0016,
+  requestedTransport: 0x0019,
+} as const;
+
+type Attribute = readonly [type: number, value: Buffer];
+
+/** What the server answered: 200, or the code of its refusal (RFC 8489, 14.8). */
+export interface TurnAnswer {
+  readonly code: number;
+  readonly attributes: ReadonlyMap<number, Buffer>;
+}
+
+export interface TurnCredential {
+  readonly username: string;
+  readonly credential: string;
+}
+
+/** One client on one socket of its own. */
+export class TurnClient {
+  readonly #socket: Socket;
+  readonly #server: { readonly address: string; readonly port: number };
+  readonly #waiting = new Map<string, (answer: TurnAnswer) => void>();
+  #realm: Buffer = Buffer.alloc(0);
+  #nonce: Buffer = Buffer.alloc(0);
+
+  private constructor(socket: Socket, server: { address: string; port: number }) {
+    this.#socket = socket;
+    this.#server = server;
+    socket.on('message', (message) => this.#hear(message));
+  }
+
+  static async open(address: string, port: number): Promise<TurnClient> {
+    const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+    await once(socket.bind(0, isIPv6(address) ? '::1' : '127.0.0.1'), 'listening');
+    return new TurnClient(socket, { address, port });
+  }
+
+  /** Asks for a relay address; `relayed` where it is given. */
+  async allocate(by: TurnCredential): Promise<{ code: number; relayed: { address: string; port: number } | null }> {
+    const answer = await this.#ask(method.allocate, by, [[attribute.requestedTransport, Buffer.from([17, 0, 0, 0])]]);
+    const relayed = answer.attributes.get(attribute.xorRelayedAddress);
+    return { code: answer.code, relayed: relayed ? readAddress(relayed) : null };
+  }
+
+  /** Asks that a peer's packets may come and go. */
+  async permit(by: TurnCredential, peer: string): Promise<number> {
+    return (await this.#ask(method.createPermission, by, [[attribute.xorPeerAddress, writeAddress(peer, 0)]])).code;
+  }
+
+  /** Keeps the allocation, or with 0 seconds gives it back. */
+  async refresh(by: TurnCredential, seconds: number): Promise<number> {
+    const lifetime = Buffer.alloc(4);
+    lifetime.writeUInt32BE(seconds);
+    return (await this.#ask(method.refresh, by, [[attribute.lifetime, lifetime]])).code;
+  }
+
+  /** Sends bytes to a peer through the relay, without an answer. */
+  send(peer: { address: string; port: number }, data: Buffer): void {
+    const message = encode(method.send | classBits.indication, randomBytes(12), [
+      [attribute.xorPeerAddress, writeAddress(peer.address, peer.port)],
+      [attribute.data, data],
+    ]);
+    this.#socket.send(message, this.#server.port, this.#server.address);
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  /** Asks, learns realm and nonce from the refusal where it does not know them or the nonce is stale, and asks again. */
+  async #ask(asked: number, by: TurnCredential, attributes: readonly Attribute[]): Promise<TurnAnswer> {
+    const known = this.#nonce.length > 0;
+    const first = await this.#request(asked, known ? by : null, attributes);
+    if (first.code !== 438 && (known || first.code !== 401)) return first;
+    this.#realm = first.attributes.get(attribute.realm) ?? this.#realm;
+    this.#nonce = first.attributes.get(attribute.nonce) ?? this.#nonce;
+    return this.#request(asked, by, attributes);
+  }
+
+  #request(asked: number, by: TurnCredential | null, attributes: readonly Attribute[]): Promise<TurnAnswer> {
+    const id = randomBytes(12);
+    const all: Attribute[] = [...attributes];
+    if (by) {
+      all.push([attribute.username, Buffer.from(by.username)]);
+      all.push([attribute.realm, this.#realm], [attribute.nonce, this.#nonce]);
+    }
+    const key = by && createHash('md5').update(`${by.username}:${this.#realm}:${by.credential}`).digest();
+    const answered = new Promise<TurnAnswer>((resolve) => this.#waiting.set(id.toString('hex'), resolve));
+    this.#socket.send(encode(asked, id, all, key), this.#server.port, this.#server.address);
+    return within(answerMs, `an answer of the TURN server to ${asked}`, answered);
+  }
+
+  #hear(message: Buffer): void {
+    const type = message.readUInt16BE(0) & 0x110;
+    const attributes = new Map<number, Buffer>();
+    for (let at = headerBytes; at + 4 <= message.length; ) {
+      const bytes = message.readUInt16BE(at + 2);
+      attributes.set(message.readUInt16BE(at), message.subarray(at + 4, at + 4 + bytes));
+      at += 4 + Math.ceil(bytes / 4) * 4;
+    }
+    const id = message.subarray(8, headerBytes).toString('hex');
+    const error = attributes.get(attribute.errorCode);
+    const code = type === classBits.failure && error ? (error[2] ?? 0) * 100 + (error[3] ?? 0) : 200;
+    this.#waiting.get(id)?.({ code, attributes });
+    this.#waiting.delete(id);
+  }
+}
+
+/** A message; with a key, its integrity covers all that stands before it under a length that counts it (RFC 8489, 14.5). */
+function encode(type: number, id: Buffer, attributes: readonly Attribute[], key: Buffer | null = null): Buffer {
+  const body = Buffer.concat(attributes.map(encodeAttribute));
+  const header = Buffer.alloc(headerBytes);
+  header.writeUInt16BE(type, 0);
+  header.writeUInt16BE(body.length + (key ? 24 : 0), 2);
+  header.writeUInt32BE(magicCookie, 4);
+  id.copy(header, 8);
+  const covered = Buffer.concat([header, body]);
+  if (!key) return covered;
+  const integrity = createHmac('sha1', key).update(covered).digest();
+  return Buffer.concat([covered, encodeAttribute([attribute.messageIntegrity, integrity])]);
+}
+
+function encodeAttribute([type, value]: Attribute): Buffer {
+  const head = Buffer.alloc(4);
+  head.writeUInt16BE(type, 0);
+  head.writeUInt16BE(value.length, 2);
+  return Buffer.concat([head, value, Buffer.alloc((4 - (value.length % 4)) % 4)]);
+}
+
+/** XOR-PEER-ADDRESS of an IPv4 address (RFC 8489, 14.2). */
+function writeAddress(address: string, port: number): Buffer {
+  const value = Buffer.alloc(8);
+  value[1] = 1;
+  value.writeUInt16BE(port ^ (magicCookie >>> 16), 2);
+  value.writeUInt32BE((Buffer.from(address.split('.').map(Number)).readUInt32BE() ^ magicCookie) >>> 0, 4);
+  return value;
+}
+
+function readAddress(value: Buffer): { address: string; port: number } {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE((value.readUInt32BE(4) ^ magicCookie) >>> 0);
+  return { address: [...bytes].join('.'), port: value.readUInt16BE(2) ^ (magicCookie >>> 16) };
+}
