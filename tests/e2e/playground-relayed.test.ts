@@ -34,7 +34,7 @@ test('who joins a relayed session sees the other move', async () => {
 });
 
 test('the panel says what both browsers say of each leg, and that the server takes no part', async () => {
-  await ana.press('Encryption: Below AES-256');
+  await ana.press('Encryption: AES-256, both ends');
   const legs = await eventually(
     'both legs agree',
     () => ana.legs(),
@@ -43,10 +43,11 @@ test('the panel says what both browsers say of each leg, and that the server tak
   for (const leg of legs) {
     assert.equal(leg.server, '');
     assert.equal(leg.sender, leg.browser);
-    assert.equal(leg.verdict, 'Both ends agree, 128-bit key (below AES-256)');
+    assert.equal(leg.verdict, 'Both ends agree, 256-bit key');
   }
   const ways = legs.map((leg) => `${leg.way}: ${leg.stream}`).sort();
   assert.deepEqual(ways, ['Ben → you: Ben’s camera', 'You → Ben: Your camera']);
   await ana.says('Between the two browsers; the server takes no part.');
-  await ana.says('2 of 2 legs below AES-256.');
+  await ana.says('All 2 legs have AES-256, and both ends agree.');
+  await ana.says('AES_256_GCM_SHA512_128');
 });

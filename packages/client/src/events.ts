@@ -107,6 +107,8 @@ export interface SecurityLeg {
   readonly suiteReportedByClient: Suite | null;
   /** What that of `peerConnectionId` said. */
   readonly suiteReportedByPeer: Suite | null;
+  /** In a relayed session whose frames are encrypted: sixty digits that both ends see alike where nobody between them swapped keys. */
+  readonly securityCode: string | null;
   /** Frame encryption inside SRTP; null where there is none. */
   readonly frameLayer: FrameLayer | null;
 }

@@ -134,7 +134,8 @@ export class Link {
   /** Opens the wire and takes in who is there. */
   async open(): Promise<Welcome> {
     try {
-      this.#welcome = await this.wire.open(this.#joined.ticket, FrameLayer.supportedBetweenPeers);
+      await this.#startPairLayer();
+      this.#welcome = await this.wire.open(this.#joined.ticket, this.#pairLayer !== null);
     } catch (error) {
       this.#stopListening();
       throw error;
@@ -161,15 +162,26 @@ export class Link {
     return welcome;
   }
 
+  /** Whether frames can be encrypted is known before the server and other clients are told of it. */
+  async #startPairLayer(): Promise<void> {
+    if (!this.#joined.frames || !FrameLayer.supportedBetweenPeers) return;
+    const layer = new FrameLayer({ worn: () => this.#mesh?.agreeAgain() });
+    try {
+      await layer.ready;
+      this.#pairLayer = layer;
+    } catch (error) {
+      layer.close();
+      log.warn('Frames are not encrypted towards other clients', error);
+    }
+  }
+
   /** What the pairs of a relayed session encrypt frames with. */
   #sessionFrames(ownId: string): SessionFrames {
-    const layer = FrameLayer.supportedBetweenPeers ? new FrameLayer({ worn: () => this.#mesh?.agreeAgain() }) : null;
-    this.#pairLayer = layer;
     this.#stretch();
     return {
       sessionId: this.#sessionId,
       ownId,
-      layer,
+      layer: this.#pairLayer,
       required: this.#joined.mediaPolicy === 'require-aes256' || this.#pairSecret !== undefined,
       secret: () => this.#stretched,
     };
@@ -419,6 +431,7 @@ export class Link {
       peerConnectionId: null,
       suiteReportedByClient: this.#reported.get(direction) ?? null,
       suiteReportedByPeer: null,
+      securityCode: null,
     };
   }
 
@@ -426,13 +439,15 @@ export class Link {
   #betweenClients(between: NonNullable<Between>) {
     const { subscriberId, publisherId, suiteReportedBySubscriber, suiteReportedByPublisher } = between;
     const subscribes = subscriberId === this.self.connectionId;
-    const own = this.#mesh?.suiteWith(subscribes ? publisherId : subscriberId);
+    const otherId = subscribes ? publisherId : subscriberId;
+    const own = this.#mesh?.suiteWith(otherId);
     return {
       connectionId: subscriberId,
       observedBy: 'clients' as const,
       peerConnectionId: publisherId,
       suiteReportedByClient: (subscribes ? own : null) ?? suiteReportedBySubscriber,
       suiteReportedByPeer: (subscribes ? null : own) ?? suiteReportedByPublisher,
+      securityCode: this.#mesh?.securityCodeWith(otherId) ?? null,
     };
   }
 

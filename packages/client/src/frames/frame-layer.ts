@@ -28,6 +28,11 @@ interface EncodedStreams {
 type ScriptTransform = new (worker: Worker, options: Piece) => RTCRtpTransform;
 type RTCRtpTransform = object;
 
+/** Pages that are not secure have no WebCrypto. */
+function canCompute(): boolean {
+  return typeof Worker !== 'undefined' && globalThis.crypto?.subtle !== undefined;
+}
+
 function scriptTransform(): ScriptTransform | null {
   return (globalThis as { RTCRtpScriptTransform?: ScriptTransform }).RTCRtpScriptTransform ?? null;
 }
@@ -50,12 +55,12 @@ export class FrameLayer implements FrameKeys {
 
   /** Whether this browser lets frames be sealed: by `RTCRtpScriptTransform` or, in older ones, `createEncodedStreams`. */
   static get supported(): boolean {
-    return typeof Worker !== 'undefined' && (scriptTransform() !== null || hasEncodedStreams());
+    return canCompute() && (scriptTransform() !== null || hasEncodedStreams());
   }
 
   /** Whether it can between two clients too, where a frame has to say itself of which codec it is. */
   static get supportedBetweenPeers(): boolean {
-    return typeof Worker !== 'undefined' && scriptTransform() !== null;
+    return canCompute() && scriptTransform() !== null;
   }
 
   constructor(observer: { worn(who: string): void }) {

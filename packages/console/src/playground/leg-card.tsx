@@ -42,8 +42,23 @@ export function LegCard({ row }: { row: LegRow }) {
           {row.sender && ', receiving'}
         </dt>
         <dd data-end="browser">{row.suiteReportedByClient ?? 'not reported yet'}</dd>
+        {row.frameLayer && (
+          <>
+            <dt>
+              <Icon name="shieldCheck" size={16} /> Frames inside
+            </dt>
+            <dd data-end="frames">{row.frameLayer}</dd>
+          </>
+        )}
       </dl>
       {row.sender && <p className="leg-between">Between the two browsers; the server takes no part.</p>}
+      {row.securityCode && (
+        <details className="leg-code">
+          <summary>Security code</summary>
+          <p className="leg-digits">{row.securityCode}</p>
+          <p>Read it to each other, or compare it by a message. If it differs, somebody is between you.</p>
+        </details>
+      )}
       <p className="leg-verdict">
         <Icon name={verdict.icon} size={16} />
         {verdict.text}

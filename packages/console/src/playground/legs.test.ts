@@ -72,6 +72,7 @@ test('for own open legs this browser’s word to the page goes before the server
     observedBy: 'server' as const,
     peerConnectionId: null,
     suiteReportedByPeer: null,
+    securityCode: null,
   };
   const [row] = legRows(record, [said], directory);
   assert.equal(row?.suiteReportedByClient, 'AES_CM_128_HMAC_SHA1_80');
@@ -114,6 +115,10 @@ test('a leg between two browsers has their names, their two words and the shorte
   ].map((each) => rowsOf(each)[0]?.verdict);
   assert.deepEqual(verdicts, ['waiting', 'differ', 'refused']);
   assert.equal(summaryOf(rowsOf(between)).standing, 'weak');
+  const sealed = { ...between, agree: true, frameLayer: 'AES_256_GCM_SHA512_128' as const };
+  assert.deepEqual([rowsOf(sealed)[0]?.bits, summaryOf(rowsOf(sealed)).standing], [256, 'strong']);
+  // Each was told something else of the other's frames.
+  assert.equal(rowsOf({ ...sealed, agree: false })[0]?.verdict, 'differ');
 });
 
 test('of a leg that it sends over, this browser’s word to the page goes before the server’s account of it', () => {
@@ -126,7 +131,7 @@ test('of a leg that it sends over, this browser’s word to the page goes before
     suiteReportedByPeer: 'AEAD_AES_128_GCM',
     suiteReportedByClient: 'AEAD_AES_128_GCM',
   });
-  const said = { ...between, suiteReportedByPeer: 'AES_CM_128_HMAC_SHA1_80' as const };
+  const said = { ...between, suiteReportedByPeer: 'AES_CM_128_HMAC_SHA1_80' as const, securityCode: '12345 67890' };
   const [row] = legRows({ policy: 'prefer-aes256', legs: [between] }, [said], directory);
   assert.equal(row?.sender?.suite, 'AES_CM_128_HMAC_SHA1_80');
   assert.equal(row?.verdict, 'differ');

@@ -32,8 +32,12 @@ export interface LegRow {
   readonly suiteReportedByClient: string | null;
   /** In a relayed session, the browser that sends the stream; null where the server is the other end. */
   readonly sender: { readonly browser: 'Your browser' | 'Their browser'; readonly suite: string | null } | null;
+  /** Frame encryption inside, by its suite; null where there is none. */
+  readonly frameLayer: string | null;
+  /** What both people can compare, where this page is one end of a leg between browsers; null elsewhere. */
+  readonly securityCode: string | null;
   readonly verdict: Verdict;
-  /** Bits of the key that counts: the server's, or between browsers the shorter of what they say; 0 is unknown. */
+  /** Bits of the key that counts: that of the frames, else the server's, or between browsers the shorter of what they say; 0 is unknown. */
   readonly bits: 256 | 128 | 0;
   readonly own: boolean;
   readonly open: boolean;
@@ -56,7 +60,8 @@ export function legRows(record: SecurityRecord, ownLegs: readonly SecurityLeg[],
     const suiteReportedByClient = ofClient ?? leg.suiteReportedByClient;
     const suiteReportedByPeer = ofPeer ?? leg.suiteReportedByPeer;
     const said = { ...leg, suiteReportedByClient, suiteReportedByPeer };
-    return leg.observedBy === 'clients' ? rowBetween(said, directory) : rowOf(said, directory);
+    const row = leg.observedBy === 'clients' ? rowBetween(said, directory) : rowOf(said, directory);
+    return { ...row, securityCode: heard?.securityCode ?? null };
   });
   return rows.sort((a, b) => Number(b.own) - Number(a.own) || compare(a.stream, b.stream) || compare(b.way, a.way));
 }
@@ -70,7 +75,7 @@ function rowOf(leg: Leg, directory: Directory): LegRow {
     direction: leg.direction,
     sender: null,
     verdict: verdictOf(leg, leg.suiteSeenByServer, leg.suiteReportedByClient),
-    bits: keyBits(leg.suiteSeenByServer ?? 'unknown'),
+    bits: leg.frameLayer ? 256 : keyBits(leg.suiteSeenByServer ?? 'unknown'),
     own,
   };
 }
@@ -87,8 +92,12 @@ function rowBetween(leg: Leg, directory: Directory): LegRow {
     way: `${capital(from ?? LEFT)} → ${to}`,
     direction: sends ? 'send' : 'receive',
     sender: { browser: sends ? 'Your browser' : 'Their browser', suite: leg.suiteReportedByPeer },
-    verdict: verdictOf(leg, leg.suiteReportedByPeer, leg.suiteReportedByClient),
-    bits: bits.length > 0 ? (Math.min(...bits) as LegRow['bits']) : 0,
+    // Where they agree on the suite they may still have been told different things of each other's frames.
+    verdict:
+      leg.state === 'allowed' && leg.agree === false
+        ? 'differ'
+        : verdictOf(leg, leg.suiteReportedByPeer, leg.suiteReportedByClient),
+    bits: leg.frameLayer ? 256 : bits.length > 0 ? (Math.min(...bits) as LegRow['bits']) : 0,
     own: sends || leg.connectionId === own,
   };
 }
@@ -100,6 +109,8 @@ function common(leg: Leg, directory: Directory) {
     browser: leg.connectionId === directory.ownConnectionId ? ('Your browser' as const) : ('Their browser' as const),
     suiteSeenByServer: leg.suiteSeenByServer,
     suiteReportedByClient: leg.suiteReportedByClient,
+    frameLayer: leg.frameLayer,
+    securityCode: null,
     open: leg.closedAt === null,
   };
 }

@@ -9,6 +9,8 @@ const contentSecurityPolicy = [
   "style-src 'self'",
   "img-src 'self' data: blob:",
   "media-src 'self' blob: mediastream:",
+  // The client's script starts its worker from a text of its own.
+  'worker-src blob:',
   "connect-src 'self' ws: wss:",
   "base-uri 'none'",
   "form-action 'none'",
