@@ -1,6 +1,6 @@
 /**
- * What others than the participants have of an end-to-end encrypted session: the media server, looked into from inside its own
- * process, and a receiver whose decryption is switched off. Each is shown to see what is not encrypted.
+ * What others than the participants have of sealed frames: the media server, looked into from inside its own process, and a
+ * receiver whose decryption is switched off. Each is shown to see what is not sealed.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -50,8 +50,12 @@ interface Published {
 }
 
 /** Somebody publishes in a session; others may join. */
-async function published(e2ee: boolean, script?: string): Promise<Published> {
-  const sessionId = await customer.session({ mediaMode: 'routed', e2ee });
+async function published(
+  e2ee: boolean,
+  script?: string,
+  mediaMode: 'routed' | 'relayed' = 'routed',
+): Promise<Published> {
+  const sessionId = await customer.session({ mediaMode, e2ee });
   const join = async (mine?: string) => {
     const each = await Participant.open(browser, site, mine);
     await each.join({ ...customer.ticket(sessionId), ...(e2ee ? { encryptionSecret: SECRET } : {}) });
@@ -200,21 +204,22 @@ test('no packet has a byte run of a frame beyond what is documented', async () =
   await Promise.all([call.publisher, watching].map((each) => each.close()));
 });
 
-test('a receiver whose decryption is off shows nothing of the picture, and no tone', async () => {
-  const call = await published(true);
-  const [seeing, blind] = await Promise.all([call.join(), call.join(frameSpy('blind'))]);
-  await Promise.all([seeing, blind].map((each) => each.subscribed(call.streamId)));
-  assertPicture(await seeing.look(call.streamId), 'chromium');
-  const heard = await toneShare(seeing, call.streamId);
-  assert.ok(heard > 0.8, `who decrypts hears the tone: ${heard}`);
-  await eventually(
-    'packets for who does not decrypt',
-    () => blind.inbound(call.streamId, 'video'),
-    ({ packetsReceived }) => Number(packetsReceived) > PACKETS,
-  );
-  const looks = await Promise.all(Array.from({ length: 5 }, () => blind.glance(call.streamId)));
-  assert.deepEqual(looks.filter(isGreen), []);
-  const share = await toneShare(blind, call.streamId);
-  assert.ok(share < 0.2, `who does not decrypt hears the tone: ${share}`);
-  await Promise.all([call.publisher, seeing, blind].map((each) => each.close()));
-});
+for (const mediaMode of ['routed', 'relayed'] as const)
+  test(`a receiver whose decryption is off shows nothing of the picture, and no tone: ${mediaMode}`, async () => {
+    const call = await published(mediaMode === 'routed', undefined, mediaMode);
+    const [seeing, blind] = await Promise.all([call.join(), call.join(frameSpy('blind'))]);
+    await Promise.all([seeing, blind].map((each) => each.subscribed(call.streamId)));
+    assertPicture(await seeing.look(call.streamId), 'chromium');
+    const heard = await toneShare(seeing, call.streamId);
+    assert.ok(heard > 0.8, `who decrypts hears the tone: ${heard}`);
+    await eventually(
+      'packets for who does not decrypt',
+      () => blind.inbound(call.streamId, 'video'),
+      ({ packetsReceived }) => Number(packetsReceived) > PACKETS,
+    );
+    const looks = await Promise.all(Array.from({ length: 5 }, () => blind.glance(call.streamId)));
+    assert.deepEqual(looks.filter(isGreen), []);
+    const share = await toneShare(blind, call.streamId);
+    assert.ok(share < 0.2, `who does not decrypt hears the tone: ${share}`);
+    await Promise.all([call.publisher, seeing, blind].map((each) => each.close()));
+  });
