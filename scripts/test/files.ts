@@ -20,6 +20,7 @@ const ALONE = [
   'network-change',
   'publisher-fallback',
   'reconnect',
+  'relayed-network',
   'screen',
   'simulcast',
   'worker-loss',
