@@ -238,6 +238,18 @@ describe('a relayed session', () => {
     const lied = await record();
     assert.deepEqual([lied?.frameLayer, lied?.agree], [null, false]);
     assert.deepEqual([lied?.framesSaidByPeer, lied?.framesSaidByClient], [sealed.frames, { own: true, other: false }]);
+    // A word that is repeated is no agreement, and one that is mended is.
+    await report(subscriber, publisher, WEAK, 2, { frames: { own: true, other: false } });
+    assert.equal((await record())?.agree, false);
+    await report(subscriber, publisher, WEAK, 2, sealed);
+    assert.deepEqual([(await record())?.frameLayer, (await record())?.agree], [LAYER, true]);
+    // Somebody told both that the other cannot.
+    for (const [one, other] of [
+      [publisher, subscriber],
+      [subscriber, publisher],
+    ] as const)
+      await report(one, other, WEAK, 3, { frames: { own: true, other: false } });
+    assert.deepEqual([(await record())?.frameLayer, (await record())?.agree], [null, false]);
   });
 
   it('under require-aes256 lets two that can encrypt frames try, and ends the pair when they report that they do not', async () => {

@@ -30,6 +30,9 @@ export interface EncryptionDeps {
   changed(streamId: string, understood: boolean): void;
 }
 
+/** Whose frames never open: it has no key, as no connection has this id. */
+const nobody = '';
+
 /** What is known of one stream that is received. */
 interface Incoming {
   readonly connectionId: string;
@@ -119,9 +122,8 @@ export class Encryption implements MediaFrames {
   }
 
   open(receiver: RTCRtpReceiver, mimeType: string, streamId: string): void {
-    const connectionId = this.#deps.publisherOf(streamId);
-    if (!connectionId)
-      throw new OtError('OT_STREAM_NOT_FOUND', `The stream ${streamId} is not in this session any more`);
+    // Of a stream that has just ended nothing opens; an error here would end others that are received at the same time.
+    const connectionId = this.#deps.publisherOf(streamId) ?? nobody;
     const known = this.#incoming.get(streamId) ?? {
       connectionId,
       opens: new Map(),
@@ -141,7 +143,12 @@ export class Encryption implements MediaFrames {
 
   #judged(connectionId: string, matches: boolean): void {
     this.#matches.set(connectionId, matches);
-    for (const [streamId, known] of this.#incoming) if (known.connectionId === connectionId) this.#review(streamId);
+    for (const [streamId, known] of this.#incoming) {
+      if (known.connectionId !== connectionId) continue;
+      // What did not open before may open now; a track that does not is told of again.
+      if (matches) known.opens.clear();
+      this.#review(streamId);
+    }
   }
 
   #review(streamId: string): void {

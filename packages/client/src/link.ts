@@ -432,6 +432,7 @@ export class Link {
       suiteReportedByClient: this.#reported.get(direction) ?? null,
       suiteReportedByPeer: null,
       securityCode: null,
+      frameLayer: this.encryption ? frameLayer : null,
     };
   }
 
@@ -448,6 +449,8 @@ export class Link {
       suiteReportedByClient: (subscribes ? own : null) ?? suiteReportedBySubscriber,
       suiteReportedByPeer: (subscribes ? null : own) ?? suiteReportedByPublisher,
       securityCode: this.#mesh?.securityCodeWith(otherId) ?? null,
+      // This client knows it itself, whatever the server says.
+      frameLayer: this.#mesh?.frameLayerWith(otherId) ?? null,
     };
   }
 

@@ -1,4 +1,4 @@
-/** What the application of a session is told of its archives. The browser is a double here; end-to-end tests have a real one. */
+/** What the application of a session is told of its archives, and of a secret. The browser is a double here; end-to-end tests have a real one. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Session } from './session.ts';
@@ -28,6 +28,9 @@ const joined = {
   mediaMode: 'routed',
 };
 
+/** What the server answers to the token beside that. */
+let answer: object = {};
+
 /** The server's end of the one socket. */
 class Socket {
   static last: Socket;
@@ -55,7 +58,7 @@ class Socket {
 /** The parts of a browser that a session touches. Each test file is a process of its own: nothing is put back. */
 Object.assign(globalThis, {
   WebSocket: Socket,
-  fetch: async () => new Response(JSON.stringify({ ...joined, mediaPolicy: 'prefer-aes256', epoch: 1 })),
+  fetch: async () => new Response(JSON.stringify({ ...joined, ...answer, mediaPolicy: 'prefer-aes256', epoch: 1 })),
   addEventListener() {},
   removeEventListener() {},
   CSSStyleSheet: class {
@@ -108,5 +111,38 @@ test('an archive that stops before it was told of is not told of', async () => {
   say('archiveStopped', 'second', 'Visit');
   await next();
   assert.deepEqual(told, ['archiveStarted second Visit', 'archiveStopped second Visit']);
+  await session.disconnect();
+});
+
+test('an application that gave a secret goes on in no session whose frames are not encrypted, whatever the server answers', async () => {
+  for (const said of [
+    {},
+    { e2ee: false, frames: false },
+    { mediaMode: 'routed', e2ee: false, frames: true },
+    { mediaMode: 'relayed', e2ee: false, frames: false },
+    { mediaMode: 'relayed', e2ee: true, frames: false },
+    { mediaMode: 'relayed', e2ee: true, frames: true },
+  ]) {
+    answer = said;
+    const session = new Session('1', 's', { apiUrl: 'http://node.test', encryptionSecret: 'what we know' });
+    await assert.rejects(session.connect.promise('token'), { name: 'OT_INVALID_PARAMETER' }, JSON.stringify(said));
+  }
+  answer = {};
+});
+
+test('a secret that is set while the session connects is refused where it has no use, and not kept in silence', async () => {
+  const session = new Session('1', 's', { apiUrl: 'http://node.test' });
+  const connecting = session.connect.promise('token');
+  // The token was answered: the socket is being opened.
+  await new Promise<void>((resolve) => {
+    const { send } = Socket.prototype;
+    Socket.prototype.send = function (text: string) {
+      Socket.prototype.send = send;
+      resolve();
+      setTimeout(() => send.call(this, text));
+    };
+  });
+  await assert.rejects(session.setEncryptionSecret('what we know'), { name: 'OT_INVALID_PARAMETER' });
+  await connecting;
   await session.disconnect();
 });

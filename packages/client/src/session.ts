@@ -82,6 +82,7 @@ export class Session extends Emitter<SessionEvents> {
   #encryptionSecret: string | undefined;
   #link: Link | null = null;
   #connecting = false;
+  #opening: Link | null = null;
   #leaving = false;
   /** Archives that ran when this client came and that the application was not told of yet. */
   #untold: ArchiveShape[] = [];
@@ -161,6 +162,7 @@ export class Session extends Emitter<SessionEvents> {
           closed: (reason, error) => this.#ended(reason, error),
         },
       });
+      this.#opening = link;
       const { capabilities, archives } = await link.open();
       this.#untold = archives;
       if (this.#leaving) {
@@ -171,6 +173,7 @@ export class Session extends Emitter<SessionEvents> {
       this.connection = link.self;
       this.capabilities = capabilities;
     } finally {
+      this.#opening = null;
       this.#connecting = false;
     }
     this.dispatch(makeEvent('sessionConnected', this));
@@ -388,11 +391,13 @@ export class Session extends Emitter<SessionEvents> {
 
   /**
    * Sets the secret of an end-to-end encrypted session, before or after connecting. A change of it in a live session is told to the
-   * others at once; who does not set the same within some seconds is neither understood any more, nor understands.
+   * others at once; who does not set the same within some seconds is neither understood any more, nor understands. In a relayed
+   * session each pair is built anew with it.
    */
   async setEncryptionSecret(secret: string): Promise<void> {
     checkSecret(secret);
-    const link = this.#link;
+    // One that is being opened has taken the secret that there was.
+    const link = this.#link ?? this.#opening;
     if (link && !link.usesSecret) throw notEncrypted();
     await link?.changeSecret(secret);
     this.#encryptionSecret = secret;
@@ -407,9 +412,11 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   /** An application that gave a secret must not go on without, nor a session that asks for one. */
-  #checkSecretFor({ e2ee, frames }: JoinAnswer): void {
+  #checkSecretFor({ mediaMode, e2ee, frames }: JoinAnswer): void {
     const given = this.#encryptionSecret !== undefined;
-    if (given && !e2ee && !frames) throw notEncrypted();
+    // What a server must not answer is no way past the secret either.
+    const sealed = mediaMode === 'relayed' ? frames && !e2ee : e2ee;
+    if (given && !sealed) throw notEncrypted();
     if (given || !e2ee) return;
     throw new OtError(
       'OT_ENCRYPTION_SECRET_MISSING',

@@ -214,3 +214,23 @@ test('after its end nothing is told any more', async () => {
   await group.pass(graceMs);
   assert.deepEqual(ana.told, [['ben', true]]);
 });
+
+test('a proof that is none does not keep a changed secret from shutting the old one out', async () => {
+  const group = new Group();
+  const [ana, ben] = [await group.add('ana'), await group.add('ben')];
+  const { nonce } = ben.announced[0] as FrameKeyShape;
+  for (const proof of ['%', 'short'])
+    await assert.rejects(ana.keys.heard({ connectionId: 'x', key: { keyId: 0, nonce, proof } }));
+  await ana.keys.change(SECOND);
+  await group.pass(graceMs);
+  assert.ok(!ana.understands(ben));
+});
+
+test('who left does not come back under its id: what it sealed before would open again', async () => {
+  const group = new Group();
+  const [ana, ben] = [await group.add('ana'), await group.add('ben')];
+  const [key] = ana.announced as [FrameKeyShape];
+  ben.keys.left('ana');
+  await assert.rejects(ben.keys.heard({ connectionId: 'ana', key }), /has left/);
+  assert.ok(!ben.understands(ana));
+});

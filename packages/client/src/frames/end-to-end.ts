@@ -7,7 +7,7 @@ import { limits } from '@cloister/protocol/limits';
 import type { Clock } from '../clock.ts';
 import { fromBase64Url, toBase64Url } from './base64url.ts';
 import type { FrameKeys } from './frame-layer.ts';
-import { nonceBytes, SessionSecret } from './secret.ts';
+import { nonceBytes, proofBytes, SessionSecret } from './secret.ts';
 
 /** Whose frames the own key seals. */
 export const self = 'self';
@@ -36,6 +36,7 @@ interface Other {
 export class EndToEnd {
   readonly #deps: EndToEndDeps;
   readonly #others = new Map<string, Other>();
+  readonly #gone = new Set<string>();
   #secret: Promise<SessionSecret>;
   #connectionId: string | null = null;
   #keyId = 0;
@@ -77,8 +78,8 @@ export class EndToEnd {
       const seal = await this.#announced(changed);
       this.#secret = Promise.resolve(changed);
       this.#later(seal);
-      for (const [connectionId, other] of this.#others) await this.#opened(connectionId, other, changed);
       this.#after(limits.frameKeyGraceSeconds, () => this.#forgetAllBut(changed));
+      for (const [connectionId, other] of this.#others) await this.#opened(connectionId, other, changed);
     });
   }
 
@@ -87,7 +88,9 @@ export class EndToEnd {
     return this.#next(async () => {
       const known = this.#others.get(connectionId);
       if (known && key.keyId <= known.notice.keyId) return;
-      if (fromBase64Url(key.nonce).length !== nonceBytes) throw new RangeError(`a nonce has ${nonceBytes} bytes`);
+      checkNotice(key);
+      // Ids of connections are never given again: what comes under one that left was recorded before.
+      if (this.#gone.has(connectionId)) throw new RangeError(`${connectionId} has left, and tells of a key`);
       const other = known ?? { notice: key, opens: new Map(), matches: null, cancelVerdict: () => undefined };
       other.notice = key;
       this.#others.set(connectionId, other);
@@ -99,6 +102,7 @@ export class EndToEnd {
   /** Somebody left. */
   left(connectionId: string): void {
     void this.#next(async () => {
+      this.#gone.add(connectionId);
       const other = this.#others.get(connectionId);
       if (!other) return;
       other.cancelVerdict();
@@ -184,4 +188,10 @@ export class EndToEnd {
   #after(seconds: number, task: () => void): void {
     this.#cancels.push(this.#deps.clock.after(seconds * 1000, task));
   }
+}
+
+/** @throws RangeError or DOMException for what no client tells */
+function checkNotice({ nonce, proof }: FrameKeyShape): void {
+  if (fromBase64Url(nonce).length !== nonceBytes) throw new RangeError(`a nonce has ${nonceBytes} bytes`);
+  if (fromBase64Url(proof).length !== proofBytes) throw new RangeError(`a proof has ${proofBytes} bytes`);
 }

@@ -126,7 +126,9 @@ export class FrameLayer implements FrameKeys {
    * @throws OtError `OT_UNSUPPORTED_BROWSER` for a codec whose frames cannot be sealed
    */
   open(receiver: RTCRtpReceiver, who: string, mimeType: string | null, opens: (opens: boolean) => void): () => void {
-    const id = this.#attach(receiver, { side: 'open', who, codec: codecOf(mimeType) });
+    // Of a codec whose frames cannot be sealed nothing opens.
+    const codec = frameCodecs[mimeType?.toLowerCase() ?? ''] ?? null;
+    const id = this.#attach(receiver, { side: 'open', who, codec });
     this.#opens.set(id, opens);
     return () => this.#opens.delete(id);
   }

@@ -162,3 +162,62 @@ test('tracks and layers of one sender share its counter: no two frames have one'
   const heads = all.map((frame) => Buffer.from(frame.data).subarray(0, 3).toString('hex'));
   assert.equal(new Set(heads).size, 200);
 });
+
+test('after hold nothing of the keys before is left, in either direction', async () => {
+  const { sender, receiver } = two();
+  await sender.take({ type: 'sealWith', who: 'self', keyId: 1, baseKey: keyOf(1) });
+  await receiver.take({ type: 'openWith', who: 'ana', keyId: 1, baseKey: keyOf(1) });
+  const [frame] = (await sealed(sender, 1)) as [EncodedFrame];
+  await sender.take({ type: 'hold', who: 'self' });
+  await receiver.take({ type: 'hold', who: 'ana' });
+  assert.deepEqual(await sealed(sender, 1), []);
+  const into = track(receiver, { side: 'open', who: 'ana' });
+  void into.put(frame);
+  assert.deepEqual(await into.end(), []);
+});
+
+test('frames go through as they are only for whom it was said, until hold', async () => {
+  const { sender, receiver } = two();
+  await sender.take({ type: 'clear', who: 'ben' });
+  const through = async (pipes: Pipes, piece: Partial<Piece>) => {
+    const one = track(pipes, piece);
+    void one.put(frameOf(opus));
+    return (await one.end()).map(bytesOf);
+  };
+  assert.deepEqual(await through(sender, { who: 'ben' }), [opus]);
+  assert.deepEqual(await through(sender, { who: 'self' }), []);
+  await receiver.take({ type: 'clear', who: 'ana' });
+  assert.deepEqual(await through(receiver, { side: 'open', who: 'ana' }), [opus]);
+  await receiver.take({ type: 'hold', who: 'ana' });
+  assert.deepEqual(await through(receiver, { side: 'open', who: 'ana' }), []);
+});
+
+test('a new key forgets what failed before it: a later failure is told again', async () => {
+  const { sender, receiver, news } = two();
+  await sender.take({ type: 'sealWith', who: 'self', keyId: 0, baseKey: keyOf(1) });
+  const into = track(receiver, { side: 'open', who: 'ana' });
+  const frames = await sealed(sender, 2 * limits.framesFailedInARow);
+  for (const frame of frames.slice(0, limits.framesFailedInARow)) await into.put(frame);
+  await receiver.take({ type: 'openWith', who: 'ana', keyId: 5, baseKey: keyOf(9) });
+  for (const frame of frames.slice(limits.framesFailedInARow)) await into.put(frame);
+  await into.end();
+  assert.deepEqual(news, Array(2).fill({ type: 'opens', id: 1, opens: false }));
+});
+
+test('of which codec a frame is, where it is not known before, the frame says; one of another goes no further', async () => {
+  const { sender, receiver } = two();
+  await sender.take({ type: 'sealWith', who: 'self', keyId: 0, baseKey: keyOf(1) });
+  await receiver.take({ type: 'openWith', who: 'ana', keyId: 0, baseKey: keyOf(1) });
+  const said = (frame: EncodedFrame, mimeType?: string): EncodedFrame => ({
+    data: frame.data,
+    getMetadata: () => ({ synchronizationSource: 1, ...(mimeType ? { mimeType } : {}) }),
+  });
+  const out = track(sender, { codec: null });
+  for (const mimeType of ['audio/opus', undefined, 'video/AV1', 'video/VP8'])
+    void out.put(said(frameOf(opus), mimeType));
+  const [sound, picture] = (await out.end()) as [EncodedFrame, EncodedFrame];
+  const into = track(receiver, { side: 'open', who: 'ana', codec: null });
+  void into.put(said(sound, 'video/VP8'));
+  void into.put(said(picture, 'video/VP8'));
+  assert.deepEqual((await into.end()).map(bytesOf), [opus]);
+});

@@ -13,7 +13,7 @@ export type PipeOrder =
   | { readonly type: 'openWith'; readonly who: string; readonly keyId: number; readonly baseKey: Bytes }
   /** Frames of these keys do not open, until a key is given again. */
   | { readonly type: 'stopKeys'; readonly who: string; readonly keyIds: readonly number[] }
-  /** Frames go through as they are, since the other end cannot seal, or must be sealed. The second is so from the beginning. */
+  /** Frames go through as they are, since the other end cannot seal; or nothing goes through until there are keys, as at the beginning. */
   | { readonly type: 'clear' | 'hold'; readonly who: string }
   /** All of somebody's keys. */
   | { readonly type: 'forget'; readonly who: string }
@@ -59,6 +59,8 @@ export class Pipes {
   readonly #openers = new Map<string, FrameOpener>();
   readonly #worn = new Set<string>();
   readonly #clear = new Set<string>();
+  /** By whose frames they open: how each forgets what became of the frames before. */
+  readonly #openings = new Map<string, Set<() => void>>();
   readonly #tell: (news: PipeNews) => void;
   /** Keys are put in place in the order in which they were told. */
   #orders: Promise<void> = Promise.resolve();
@@ -80,12 +82,15 @@ export class Pipes {
 
   /** Lets the frames of a track through, until they end. */
   async run({ id, side, who, codec }: Piece, ends: PipeEnds): Promise<void> {
-    const through = side === 'seal' ? this.#sealing(who, codec) : this.#opening(id, who, codec, ends);
+    const through =
+      side === 'seal' ? { transformer: this.#sealing(who, codec), again: null } : this.#opening(id, who, codec, ends);
+    if (through.again) this.#openings.set(who, (this.#openings.get(who) ?? new Set()).add(through.again));
     // The browser ends the streams with the track; what that breaks off is nobody's fault.
     await ends.readable
-      .pipeThrough(new TransformStream(through))
+      .pipeThrough(new TransformStream(through.transformer))
       .pipeTo(ends.writable)
       .catch(() => undefined);
+    if (through.again) this.#openings.get(who)?.delete(through.again);
   }
 
   async #carryOut(order: Exclude<PipeOrder, { type: 'attach' }>): Promise<void> {
@@ -96,13 +101,16 @@ export class Pipes {
       this.#sealer(who).use(key);
     } else if (order.type === 'openWith') {
       this.#opener(who).add(await FrameKey.derive(order.baseKey, BigInt(order.keyId)));
+      // What failed before may have failed for want of it.
+      for (const again of this.#openings.get(who) ?? []) again();
     } else if (order.type === 'stopKeys') {
       for (const keyId of order.keyIds) this.#opener(who).stop(BigInt(keyId));
     } else if (order.type === 'clear') {
       this.#clear.add(who);
     } else {
+      // Whatever was agreed on before, nothing is now.
       this.#clear.delete(who);
-      if (order.type === 'hold') return;
+      this.#worn.delete(who);
       this.#sealers.delete(who);
       this.#openers.delete(who);
     }
@@ -127,15 +135,16 @@ export class Pipes {
     };
   }
 
-  #opening(id: number, who: string, codec: FrameCodec | null, ends: PipeEnds): Transformer<EncodedFrame, EncodedFrame> {
+  #opening(id: number, who: string, codec: FrameCodec | null, ends: PipeEnds) {
     let opens: boolean | null = null;
     let failed = 0;
+    let missed = false;
     const now = (state: boolean) => {
       if (opens === state) return;
       opens = state;
       this.#tell({ type: 'opens', id, opens });
     };
-    return {
+    const transformer: Transformer<EncodedFrame, EncodedFrame> = {
       transform: async (frame, controller) => {
         if (this.#clear.has(who)) return controller.enqueue(frame);
         const ssrc = frame.getMetadata().synchronizationSource ?? 0;
@@ -143,6 +152,7 @@ export class Pipes {
           frame.data = (await this.#opener(who).open(codecOf(frame, codec), ssrc, new Uint8Array(frame.data))).buffer;
         } catch (error) {
           if (!(error instanceof FrameDropped)) throw error;
+          missed = true;
           // A repetition says nothing of the key.
           if (error.fault !== 'replayed') failed += 1;
           if (failed >= limits.framesFailedInARow) now(false);
@@ -150,11 +160,17 @@ export class Pipes {
         }
         controller.enqueue(frame);
         // What was dropped is missing to the decoder, which would wait a while before it asks itself.
-        if (failed > 0 && codec !== 'opus') void ends.sendKeyFrameRequest?.().catch(() => undefined);
+        if (missed && codec !== 'opus') void ends.sendKeyFrameRequest?.().catch(() => undefined);
         failed = 0;
+        missed = false;
         now(true);
       },
     };
+    const again = () => {
+      opens = null;
+      failed = 0;
+    };
+    return { transformer, again };
   }
 
   #sealer(who: string): FrameSealer {

@@ -22,6 +22,7 @@ export interface SenderKey {
 }
 
 export const nonceBytes = 16;
+export const proofBytes = 32;
 const bits = 256;
 const protocol = 'Cloister end-to-end frames 1';
 const text = (words: string) => new TextEncoder().encode(words);

@@ -71,4 +71,7 @@ test('a header extension has one id in all m-sections, that which was agreed on 
 test('a description has a fingerprint, or none', () => {
   assert.equal(fingerprintOf(lines(...head, ...video)), 'sha-256 AB:CD');
   assert.equal(fingerprintOf(lines('v=0')), null);
+  assert.equal(fingerprintOf(lines(...head, ...video, 'a=fingerprint:sha-256 AB:CD')), 'sha-256 AB:CD');
+  for (const other of ['a=fingerprint:sha-256 AB:CE', 's=\u2028a=fingerprint:sha-256 EF:EF'])
+    assert.equal(fingerprintOf(lines(other, ...head)), other.startsWith('a') ? null : 'sha-256 AB:CD');
 });

@@ -81,7 +81,13 @@ function withOpusParameters(section: string, parameters: Readonly<Record<string,
   });
 }
 
-/** The fingerprint of a certificate, `sha-256 AB:CD:…` (RFC 8122, section 5); null where there is none. */
+/**
+ * The fingerprint of a certificate, `sha-256 AB:CD:…` (RFC 8122, section 5); null where there is none, and where a description has
+ * more than one: which of them a browser takes is not to be guessed.
+ */
 export function fingerprintOf(sdp: string): string | null {
-  return /^a=fingerprint:(.*?)\r?$/m.exec(sdp)?.[1]?.trim() ?? null;
+  const marked = 'a=fingerprint:';
+  const lines = sdp.split(/\r?\n/).filter((line) => line.startsWith(marked));
+  const [first, ...others] = new Set(lines.map((line) => line.slice(marked.length).trim()));
+  return others.length === 0 ? (first ?? null) : null;
 }

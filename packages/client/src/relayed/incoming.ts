@@ -121,7 +121,14 @@ export class RelayedIncoming implements LinkedStream, Incoming, Sink {
   }
 
   understood(understood: boolean): void {
-    if (!this.#ended) this.#observer.understood(understood);
+    if (this.#ended) return;
+    // It stands, though nothing of it can be seen: it is shown when the two have one secret.
+    if (!understood) {
+      this.#cancelPatience?.();
+      this.#starting?.resolve();
+      this.#starting = null;
+    }
+    this.#observer.understood(understood);
   }
 
   lost(): void {

@@ -2,7 +2,15 @@
  * All pairs of one client in a relayed session. A pair has a connection as long as one of the two subscribes to a stream of
  * the other; it carries the tracks of both directions, and is built anew when it stays broken.
  */
-import type { EventData, EventName, MediaKind, PeerMessage, PeerReport, PeerWanted } from '@cloister/protocol';
+import type {
+  EventData,
+  EventName,
+  FrameLayer,
+  MediaKind,
+  PeerMessage,
+  PeerReport,
+  PeerWanted,
+} from '@cloister/protocol';
 import type { Suite } from '@cloister/protocol/suites';
 import type { Clock } from '../clock.ts';
 import { OtError } from '../errors.ts';
@@ -41,6 +49,8 @@ interface Pair {
   secured: Pick<PeerReport, 'suite' | 'dtlsVersion'> | null;
   decided: FramesDecided | null;
   frames: PairFrames | null;
+  /** The other end has another secret. */
+  differs: boolean;
   /** The latest key that the other end told of. */
   frameKey: Extract<PeerMessage, { kind: 'frameKey' }> | null;
   /** Connections in a row that did not come up. */
@@ -48,7 +58,7 @@ interface Pair {
 }
 
 /** Of a pair whose connection is new. */
-const fresh = { suite: null, secured: null, decided: null, frames: null, frameKey: null };
+const fresh = { suite: null, secured: null, decided: null, frames: null, differs: false, frameKey: null };
 /** Where a session asks for no encryption of frames, nobody was asked whether it can. */
 const unasked: FramesDecided = { frameLayer: null, frames: { own: false, other: false } };
 
@@ -98,6 +108,11 @@ export class Mesh {
     return this.#pairs.get(connectionId)?.suite ?? null;
   }
 
+  /** The frame encryption that was agreed on with another client; null where there is none, or not yet. */
+  frameLayerWith(connectionId: string): FrameLayer | null {
+    return this.#pairs.get(connectionId)?.decided?.frameLayer ?? null;
+  }
+
   /** The security code of the connection with another client; null where there is none. */
   securityCodeWith(connectionId: string): string | null {
     return this.#pairs.get(connectionId)?.frames?.securityCode ?? null;
@@ -131,7 +146,9 @@ export class Mesh {
 
   /** Awaits the tracks of a stream. Of two that ask for the same, the first has it: the server refuses the second. */
   expect(sink: Sink): void {
-    if (!this.#sinks.has(sink.streamId)) this.#sinks.set(sink.streamId, sink);
+    if (this.#sinks.has(sink.streamId)) return;
+    this.#sinks.set(sink.streamId, sink);
+    if (this.#pairs.get(sink.connectionId)?.differs) sink.understood(false);
   }
 
   /** Ends it. */
@@ -292,7 +309,7 @@ export class Mesh {
           for (const sink of this.#sinksOf(connectionId)) sink.understood(true);
           this.#report(pair, build);
         },
-        differs: () => void this.#differs(pair),
+        differs: () => void (current() && this.#differs(pair)),
         failed: (error) => current() && this.#broken(connectionId, error),
       },
     );
@@ -301,8 +318,10 @@ export class Mesh {
   }
 
   /** With a secret the two may have different ones, and may change them; without one somebody swapped a key. */
-  async #differs({ connectionId }: Pair): Promise<void> {
+  async #differs(pair: Pair): Promise<void> {
+    const { connectionId } = pair;
     if (await this.#frames?.secret()) {
+      pair.differs = true;
       for (const sink of this.#sinksOf(connectionId)) sink.understood(false);
       return;
     }

@@ -206,3 +206,12 @@ test('what is no key of the curve ends the pair, and after its end nothing is to
   ben.frames.take({ kind: 'frameKey', build: 1, fingerprint: certificate('BB'), publicKey: null });
   assert.deepEqual([ben.said, ben.decided, ben.failed], [[], null, null]);
 });
+
+test('another certificate after keys were agreed on ends the pair', async () => {
+  const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana')];
+  await talk(ana, ben);
+  ana.frames.described({ own: certificate('AA'), theirs: certificate('BB') });
+  assert.equal(ana.failed, null);
+  ana.frames.described({ own: certificate('AA'), theirs: certificate('CC') });
+  assert.match(ana.failed ?? '', /another certificate/);
+});

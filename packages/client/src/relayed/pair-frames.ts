@@ -49,6 +49,8 @@ export class PairFrames {
   #theirProof: string | null = null;
   #agreement: FrameAgreement | null = null;
   #settling = false;
+  /** The fingerprint of the other end that went into the keys. */
+  #agreedOn: string | null = null;
   #over = false;
 
   constructor(session: SessionFrames, pair: { otherId: string; build: number }, observer: PairFramesObserver) {
@@ -81,6 +83,10 @@ export class PairFrames {
     // An offer that was taken back leaves no description; the certificate stays.
     const own = fingerprints.own ?? this.#fingerprints.own;
     const first = this.#fingerprints.own === null && own !== null;
+    if (this.#agreedOn !== null && fingerprints.theirs !== this.#agreedOn) {
+      this.#fail('the other end has another certificate than the one that was agreed on');
+      return;
+    }
     this.#fingerprints = { own, theirs: fingerprints.theirs };
     if (first) this.#introduce(own as string);
     this.#settle();
@@ -132,6 +138,7 @@ export class PairFrames {
       // A key for a connection that the other end has given up is followed by another.
     } else if (theirs && fingerprint.toUpperCase() === theirs.toUpperCase()) {
       this.#settling = true;
+      this.#agreedOn = theirs;
       this.#agree(layer, publicKey, theirs).catch((error: unknown) => this.#fail(String(error)));
     }
   }

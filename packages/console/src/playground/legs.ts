@@ -59,7 +59,9 @@ export function legRows(record: SecurityRecord, ownLegs: readonly SecurityLeg[],
     const ofPeer = leg.peerConnectionId === own ? heard?.suiteReportedByPeer : undefined;
     const suiteReportedByClient = ofClient ?? leg.suiteReportedByClient;
     const suiteReportedByPeer = ofPeer ?? leg.suiteReportedByPeer;
-    const said = { ...leg, suiteReportedByClient, suiteReportedByPeer };
+    // Whether its own frames are sealed is known to this browser, not to the server.
+    const frameLayer = heard ? heard.frameLayer : leg.frameLayer;
+    const said = { ...leg, suiteReportedByClient, suiteReportedByPeer, frameLayer };
     const row = leg.observedBy === 'clients' ? rowBetween(said, directory) : rowOf(said, directory);
     return { ...row, securityCode: heard?.securityCode ?? null };
   });

@@ -3,7 +3,15 @@
  * saw and what the client says of it, and media runs over it only when the session's policy allows that suite. What the
  * server saw counts; a client's word can only make a leg weaker, never stronger.
  */
-import { type Direction, keyBits, type Leg, type MediaPolicy, PlatformError, type Suite } from '@cloister/protocol';
+import {
+  type Direction,
+  keyBits,
+  type Leg,
+  type MediaPolicy,
+  type PeerReport,
+  PlatformError,
+  type Suite,
+} from '@cloister/protocol';
 import type { Connection, TransportState } from './connection.ts';
 import type { Actor } from './event.ts';
 import { frameLayerOf } from './frame-key.ts';
@@ -12,6 +20,8 @@ export interface LegEntry {
   readonly id: string;
   readonly transportId: string;
   leg: Leg;
+  /** Of a leg between clients: what each end said last. */
+  readonly words?: { readonly subscriber?: PeerReport; readonly publisher?: PeerReport };
 }
 
 /**

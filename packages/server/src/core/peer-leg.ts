@@ -60,11 +60,12 @@ export function notePeerReport(
     entry = undefined;
   }
   const before = entry?.leg ?? newLeg(subscriber, stream);
-  const reported = withReport(before, by, report);
+  const words = { ...entry?.words, [by]: report };
+  const reported = asSaid(before, words);
   const refusal = judgePair(home.session.policy, reported.frameLayer);
   const leg: Leg = refusal ? { ...reported, state: 'refused', closedAt: home.now } : reported;
   if (entry && JSON.stringify(leg) === JSON.stringify(before)) return;
-  const kept: LegEntry = { id: entry?.id ?? ids.uuid(), transportId: build, leg };
+  const kept: LegEntry = { id: entry?.id ?? ids.uuid(), transportId: build, leg, words };
   subscriber.legs.set(name(stream), kept);
   const actor = actorOf(by === 'subscriber' ? subscriber : stream.connection);
   home.record(actor, { type: entry ? 'leg.reported' : 'leg.connected', legId: kept.id, leg });
@@ -76,28 +77,31 @@ export function notePeerReport(
   stream.connection.link.send('peerUnsubscribed', { streamId: stream.id, connectionId: subscriber.id });
 }
 
-function withReport(leg: Leg, by: 'subscriber' | 'publisher', report: PeerReport): Leg {
-  const { suite, dtlsVersion, frameLayer, frames } = report;
-  const ownWord = by === 'subscriber';
-  const other = ownWord ? leg.suiteReportedByPeer : leg.suiteReportedByClient;
-  const suiteReportedByClient = ownWord ? suite : leg.suiteReportedByClient;
-  const suiteReportedByPeer = ownWord ? leg.suiteReportedByPeer : suite;
-  const both = suiteReportedByClient !== null && suiteReportedByPeer !== null;
+/** A leg by the words of its two ends. */
+function asSaid(leg: Leg, { subscriber, publisher }: NonNullable<LegEntry['words']>): Leg {
+  const [one, other] = [subscriber ?? null, publisher ?? null];
   return {
     ...leg,
-    suiteReportedByClient,
-    suiteReportedByPeer,
+    suiteReportedByClient: one?.suite ?? null,
+    suiteReportedByPeer: other?.suite ?? null,
     // The first word holds until the second; a layer of which one end knows nothing is none.
-    frameLayer: other === null || leg.frameLayer === frameLayer ? frameLayer : null,
-    framesSaidByClient: ownWord ? frames : leg.framesSaidByClient,
-    framesSaidByPeer: ownWord ? leg.framesSaidByPeer : frames,
-    agree: both
-      ? suiteReportedByClient === suiteReportedByPeer &&
-        keyBits(suite) > 0 &&
-        (other === null || leg.frameLayer === frameLayer)
-      : null,
-    dtlsVersion: (ownWord ? dtlsVersion : leg.dtlsVersion) ?? leg.dtlsVersion ?? dtlsVersion,
+    frameLayer: one && other && one.frameLayer !== other.frameLayer ? null : ((one ?? other)?.frameLayer ?? null),
+    framesSaidByClient: one?.frames ?? null,
+    framesSaidByPeer: other?.frames ?? null,
+    agree: one && other ? agree(one, other) : null,
+    dtlsVersion: one?.dtlsVersion ?? other?.dtlsVersion ?? null,
   };
+}
+
+/** Whether two ends negotiated the same, know the same of each other, and name a suite at all. */
+function agree(one: PeerReport, other: PeerReport): boolean {
+  return (
+    keyBits(one.suite) > 0 &&
+    one.suite === other.suite &&
+    one.frameLayer === other.frameLayer &&
+    one.frames.own === other.frames.other &&
+    other.frames.own === one.frames.other
+  );
 }
 
 function newLeg(subscriber: Connection, stream: Stream): Leg {
