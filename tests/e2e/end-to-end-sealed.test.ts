@@ -17,6 +17,7 @@ import { Participant, type Site, serveSite } from '../rig/page.ts';
 import { Customer } from '../rig/sdk.ts';
 import { toneFile } from '../rig/tone-file.ts';
 import { eventually } from '../rig/wait.ts';
+import { sample } from '../sample.ts';
 import { assertPicture } from './calls.ts';
 
 const SECRET = 'what all of us know';
@@ -204,7 +205,7 @@ test('no packet has a byte run of a frame beyond what is documented', async () =
   await Promise.all([call.publisher, watching].map((each) => each.close()));
 });
 
-for (const mediaMode of ['routed', 'relayed'] as const)
+for (const mediaMode of sample('decryption off', ['routed', 'relayed'] as const, 1))
   test(`a receiver whose decryption is off shows nothing of the picture, and no tone: ${mediaMode}`, async () => {
     const call = await published(mediaMode === 'routed', undefined, mediaMode);
     const [seeing, blind] = await Promise.all([call.join(), call.join(frameSpy('blind'))]);
