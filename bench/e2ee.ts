@@ -9,6 +9,7 @@ import { type BrowserName, launchBrowser, type TestBrowser } from '../tests/rig/
 import { frameSpy } from '../tests/rig/frame-spy.ts';
 import { Participant, type Site, serveSite } from '../tests/rig/page.ts';
 import { figure, medianOf, percentile, quick, type Result, type Row, repeat } from './harness/figure.ts';
+import { firstFrame } from './harness/first-frame.ts';
 import { Platform } from './harness/platform.ts';
 import { processTree, threadMicroseconds } from './harness/processes.ts';
 
@@ -44,22 +45,6 @@ function spent(name: BrowserName): number {
   return sum;
 }
 
-/** In the page: when a subscribed picture had its first frame, in milliseconds since 1970. */
-function firstFrame({ page }: Participant): Promise<number> {
-  return page.evaluate(
-    () =>
-      new Promise<number>((resolve) => {
-        const observer = new MutationObserver(() => {
-          const video = document.querySelector('video');
-          if (!video) return;
-          observer.disconnect();
-          video.requestVideoFrameCallback(() => resolve(performance.timeOrigin + performance.now()));
-        });
-        observer.observe(document.body, { childList: true, subtree: true });
-      }),
-  );
-}
-
 /** One call of two pages: one publishes 1280x720 at 30 frames a second with sound, the other watches. */
 async function callOf(platform: Platform, browser: TestBrowser, site: Site, e2ee: boolean): Promise<Window> {
   const session = await platform.customer.session({ mediaMode: 'routed', e2ee });
@@ -70,7 +55,7 @@ async function callOf(platform: Platform, browser: TestBrowser, site: Site, e2ee
   const [publisher, watching] = pages as [Participant, Participant];
   await publisher.join(ticket(), null);
   await watching.join(ticket());
-  const seen = firstFrame(watching);
+  const seen = firstFrame(watching.page);
   const began = Date.now();
   // One layer: the figure is asked of one stream, and three would be three encoders.
   const streamId = await publisher.publish({ resolution: '1280x720', frameRate: 30, scalableVideo: false } as never);

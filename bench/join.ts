@@ -4,6 +4,7 @@ import { launchBrowser } from '../tests/rig/browser.ts';
 import { type JoinAs, serveSite } from '../tests/rig/page.ts';
 import { within } from '../tests/rig/wait.ts';
 import { figure, median, medianOf, quick, type Result, repeat } from './harness/figure.ts';
+import { firstFrame } from './harness/first-frame.ts';
 import { Platform } from './harness/platform.ts';
 
 const ROUNDS = quick ? 2 : 3;
@@ -30,22 +31,6 @@ function connect(page: Page, as: JoinAs): Promise<number> {
     as,
   );
   return within(STEP_MS, 'to connect', connecting);
-}
-
-/** In the page: → when the first frame of a subscribed picture was there to be shown, in milliseconds since 1970. */
-function firstFrame(page: Page): Promise<number> {
-  return page.evaluate(
-    () =>
-      new Promise<number>((resolve) => {
-        const observer = new MutationObserver(() => {
-          const video = document.querySelector('video');
-          if (!video) return;
-          observer.disconnect();
-          video.requestVideoFrameCallback(() => resolve(performance.timeOrigin + performance.now()));
-        });
-        observer.observe(document.body, { childList: true, subtree: true });
-      }),
-  );
 }
 
 /** In the page: publishes camera and microphone, which are open already; → when `publish` was called. */

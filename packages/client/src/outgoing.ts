@@ -2,7 +2,7 @@
  * One stream on its way out: announced to the session, its tracks sent, allowed by the server, and built again when
  * its transport is lost.
  */
-import type { EventData, EventName } from '@cloister/protocol';
+import type { EventData, EventName, RequestData } from '@cloister/protocol';
 import { limits } from '@cloister/protocol/limits';
 import type { types } from 'mediasoup-client';
 import { Builds } from './builds.ts';
@@ -76,6 +76,36 @@ export interface Outgoing {
   reports(): Promise<SentReports[]>;
 }
 
+/** What the server is told of a stream when it begins. */
+export function announcementOf(published: Published) {
+  return {
+    name: published.name,
+    initials: published.initials,
+    videoType: published.videoTrack ? published.videoType : null,
+    hasAudio: published.audioOn && published.audioTrack !== null,
+    hasVideo: published.videoOn && published.videoTrack !== null,
+    videoDimensions: published.dimensions,
+    frameRate: published.frameRate,
+    audioFallback: published.subscriberFallback,
+  };
+}
+
+/** Tells the server of a change of a stream. */
+export function tellUpdate(link: Link, streamId: string, change: Omit<RequestData<'updateStream'>, 'streamId'>): void {
+  link.wire
+    .request('updateStream', { streamId, ...change })
+    .catch((error: unknown) => log.warn('The change of the stream could not be told', error));
+}
+
+/** Tells the server that a stream ended here, unless the whole session did. */
+export function tellEnd(link: Link, streamId: string, reason?: 'mediaStopped'): void {
+  if (link.closedBy) return;
+  link.streams.delete(streamId);
+  link.wire
+    .request('unpublish', reason ? { streamId, reason } : { streamId })
+    .catch((error: unknown) => log.debug('The stream was gone already', error));
+}
+
 /** A publisher sends everything until the server says what is wanted. */
 const everything = { audio: true, video: true, spatialMax: noWishes.spatialMax };
 
@@ -138,12 +168,7 @@ export class OutgoingStream implements LinkedStream, Outgoing {
     this.#builds.stop();
     this.#link.outgoing.delete(this);
     this.#closeTracks();
-    const { streamId } = this;
-    if (!streamId || this.#link.closedBy) return;
-    this.#link.streams.delete(streamId);
-    this.#link.wire
-      .request('unpublish', reason ? { streamId, reason } : { streamId })
-      .catch((error: unknown) => log.debug('The stream was gone already', error));
+    if (this.streamId) tellEnd(this.#link, this.streamId, reason);
   }
 
   /** The publisher's state changed: tells the others and the encoders. */
@@ -157,9 +182,7 @@ export class OutgoingStream implements LinkedStream, Outgoing {
     if (!streamId || this.#ended) return;
     if (change.videoDimensions) this.#video?.resize(change.videoDimensions);
     this.#applySending();
-    this.#link.wire
-      .request('updateStream', { streamId, ...change })
-      .catch((error: unknown) => log.warn('The change of the stream could not be told', error));
+    tellUpdate(this.#link, streamId, change);
   }
 
   /** Other wishes of the publisher for its picture. */
@@ -231,18 +254,11 @@ export class OutgoingStream implements LinkedStream, Outgoing {
     const [{ stream, muted }] = await Promise.all([
       this.#link.wire.request('publish', {
         ...(again ? { streamId: again } : {}),
-        name: published.name,
-        initials: published.initials,
-        videoType: published.videoTrack ? published.videoType : null,
-        hasAudio: published.audioOn && published.audioTrack !== null,
-        hasVideo: published.videoOn && published.videoTrack !== null,
+        ...announcementOf(published),
         tracks: [
           ...(published.videoTrack ? (['video'] as const) : []),
           ...(published.audioTrack ? (['audio'] as const) : []),
         ],
-        videoDimensions: published.dimensions,
-        frameRate: published.frameRate,
-        audioFallback: published.subscriberFallback,
       }),
       this.#link.media.ready('send'),
     ]);

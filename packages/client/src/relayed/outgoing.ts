@@ -11,8 +11,15 @@ import {
 import { asOtError, OtError } from '../errors.ts';
 import type { Dimensions } from '../events.ts';
 import type { Link, LinkedStream } from '../link.ts';
-import { log } from '../log.ts';
-import type { Outgoing, OutgoingObserver, Published, SentReports } from '../outgoing.ts';
+import {
+  announcementOf,
+  type Outgoing,
+  type OutgoingObserver,
+  type Published,
+  type SentReports,
+  tellEnd,
+  tellUpdate,
+} from '../outgoing.ts';
 import { AudioSending, VideoSending } from '../sending.ts';
 import type { Stream } from '../stream.ts';
 import type { Mesh, Source } from './mesh.ts';
@@ -60,16 +67,7 @@ export class RelayedOutgoing implements LinkedStream, Outgoing, Source {
     this.#link.outgoing.add(this);
     try {
       const published = this.#describe();
-      const { stream } = await this.#link.wire.request('publish', {
-        name: published.name,
-        initials: published.initials,
-        videoType: published.videoTrack ? published.videoType : null,
-        hasAudio: published.audioOn && published.audioTrack !== null,
-        hasVideo: published.videoOn && published.videoTrack !== null,
-        videoDimensions: published.dimensions,
-        frameRate: published.frameRate,
-        audioFallback: published.subscriberFallback,
-      });
+      const { stream } = await this.#link.wire.request('publish', announcementOf(published));
       this.#stream = this.#link.addStream(stream);
       if (this.#ended) this.#unpublish();
       else this.#mesh.publish(this);
@@ -100,9 +98,7 @@ export class RelayedOutgoing implements LinkedStream, Outgoing, Source {
     if (change.videoDimensions)
       for (const { video } of this.#deliveries.values()) video?.resize(change.videoDimensions);
     this.#applyAll();
-    this.#link.wire
-      .request('updateStream', { streamId, ...change })
-      .catch((error: unknown) => log.warn('The change of the stream could not be told', error));
+    tellUpdate(this.#link, streamId, change);
   }
 
   /** Other wishes of the publisher for its picture. */
@@ -239,12 +235,7 @@ export class RelayedOutgoing implements LinkedStream, Outgoing, Source {
   }
 
   #unpublish(reason?: 'mediaStopped'): void {
-    const { streamId } = this;
-    if (!streamId || this.#link.closedBy) return;
-    this.#link.streams.delete(streamId);
-    this.#link.wire
-      .request('unpublish', reason ? { streamId, reason } : { streamId })
-      .catch((error: unknown) => log.debug('The stream was gone already', error));
+    if (this.streamId) tellEnd(this.#link, this.streamId, reason);
   }
 }
 

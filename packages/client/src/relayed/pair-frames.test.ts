@@ -31,6 +31,7 @@ class End {
   decided: FramesDecided | null = null;
   differs = 0;
   failed: string | null = null;
+  #wake = Promise.withResolvers<void>();
 
   constructor(ownId: string, otherId: string, how: { able?: boolean; required?: boolean; secret?: string } = {}) {
     this.layer = how.able === false ? null : new Layer();
@@ -45,7 +46,10 @@ class End {
       session,
       { otherId, build: 1 },
       {
-        say: (message) => this.said.push(message),
+        say: (message) => {
+          this.said.push(message);
+          this.#happened();
+        },
         decided: (outcome) => {
           this.decided = outcome;
         },
@@ -54,9 +58,30 @@ class End {
         },
         failed: ({ name, message }) => {
           this.failed = `${name}: ${message}`;
+          this.#happened();
         },
       },
     );
+  }
+
+  #happened(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  /** The key that it tells of. */
+  async key(): Promise<Extract<PeerMessage, { kind: 'frameKey' }>> {
+    for (;;) {
+      const found = this.said.find((message) => message.kind === 'frameKey');
+      if (found) return found;
+      await this.#wake.promise;
+    }
+  }
+
+  /** Why it failed. */
+  async failure(): Promise<string> {
+    while (this.failed === null) await this.#wake.promise;
+    return this.failed;
   }
 }
 
@@ -142,8 +167,7 @@ test('a server that claims that the other cannot is found in what both say: each
 async function swapper(ends: readonly ('ana' | 'ben')[]): Promise<Between> {
   const own = new End('mallory', 'x');
   own.frames.described({ own: certificate('CC'), theirs: null });
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  const [hers] = own.said as [Extract<PeerMessage, { kind: 'frameKey' }>];
+  const hers = await own.key();
   return (message, from) =>
     message.kind === 'frameKey' && ends.includes(from) ? { ...message, publicKey: hers.publicKey } : message;
 }
@@ -181,8 +205,7 @@ test('a key for a connection that was given up is passed over, the next one coun
   const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana')];
   const old = new End('ben', 'ana');
   old.frames.described({ own: certificate('DD'), theirs: null });
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  for (const message of old.said) if (message.kind === 'frameKey') ana.frames.take(message);
+  ana.frames.take(await old.key());
   await talk(ana, ben);
   assert.equal(ana.decided?.frameLayer, LAYER);
 });
@@ -190,7 +213,11 @@ test('a key for a connection that was given up is passed over, the next one coun
 test('an offer that is taken back does not make another key', async () => {
   const ana = new End('ana', 'ben');
   for (const own of [certificate('AA'), null, certificate('AA')]) ana.frames.described({ own, theirs: null });
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await ana.key();
+  // A second one would have been begun before this.
+  const later = new End('ben', 'ana');
+  later.frames.described({ own: certificate('BB'), theirs: null });
+  await later.key();
   assert.equal(ana.said.length, 1);
 });
 
@@ -198,8 +225,7 @@ test('what is no key of the curve ends the pair, and after its end nothing is to
   const ana = new End('ana', 'ben');
   ana.frames.described({ own: certificate('AA'), theirs: certificate('BB') });
   ana.frames.take({ kind: 'frameKey', build: 1, fingerprint: certificate('BB'), publicKey: 'A'.repeat(130) });
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.match(ana.failed ?? '', /^OT_CREATE_PEER_CONNECTION_FAILED/);
+  assert.match(await ana.failure(), /^OT_CREATE_PEER_CONNECTION_FAILED/);
   const ben = new End('ben', 'ana');
   ben.frames.close();
   ben.frames.described({ own: certificate('AA'), theirs: certificate('BB') });
