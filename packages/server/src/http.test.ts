@@ -1,17 +1,24 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { limits } from '@cloister/protocol';
+import { certificateFor } from '../../../tests/rig/certificate.ts';
 import type { Config } from './config.ts';
-import { createHttpServer, type HttpWaits, requestFacts } from './http.ts';
+import { createHttpServer, type HttpWaits, requestFacts, type Tls } from './http.ts';
 
 const long = 3_600_000;
 
 /** A server whose `/never` does not answer, and what comes back on a socket that writes `lines` until it is closed. */
-async function answerTo(t: TestContext, waits: Partial<HttpWaits>, lines: string): Promise<string> {
-  const app = createHttpServer(null, { requestMs: long, headMs: long, silentMs: long, ...waits });
+async function answerTo(
+  t: TestContext,
+  waits: Partial<HttpWaits>,
+  lines: string,
+  tls: Tls | null = null,
+): Promise<string> {
+  const app = createHttpServer(tls, { requestMs: long, headMs: long, silentMs: long, ...waits });
   t.after(() => app.close());
   app.post('/echo', async ({ body }) => body);
   app.get('/never', () => new Promise(() => {}));
@@ -40,6 +47,27 @@ test('a head that does not arrive in time ends its socket, and so does a socket 
 
 test('a socket on which nothing moves is closed', async (t) => {
   assert.equal(await answerTo(t, { silentMs: 50 }, 'GET /never HTTP/1.1\r\nHost: a\r\n\r\n'), '');
+});
+
+/** Of an address, in memory. */
+function tlsFiles(): Tls {
+  const { key, certificate } = certificateFor('127.0.0.1');
+  return { key: readFileSync(key), cert: readFileSync(certificate) };
+}
+
+test('who does not finish the TLS handshake in time is dropped', async (t) => {
+  assert.equal(await answerTo(t, { headMs: 50 }, '', tlsFiles()), '');
+});
+
+test('a server that closes does not wait for those in their TLS handshake', async () => {
+  const app = createHttpServer(tlsFiles(), { requestMs: long, headMs: long, silentMs: long });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  const silent = connect(port, '127.0.0.1');
+  await once(app.server, 'connection');
+  const dropped = once(silent, 'close');
+  await app.close();
+  await dropped;
 });
 
 test('a request that is there in time is answered', async (t) => {

@@ -1,6 +1,7 @@
 /** The HTTP server: plain or TLS, with the limits of the table, and where a request came from. */
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { limits } from '@cloister/protocol';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { addressSet, clientAddress, type RateLimiter } from './access/index.ts';
@@ -52,7 +53,28 @@ export function createHttpServer(tls: Tls | null, waits: HttpWaits = standardWai
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
   } as const;
   if (!tls) return fastify({ ...options, http });
-  return fastify({ ...options, https: { ...http, ...tls, minVersion: 'TLSv1.2' } }) as unknown as FastifyInstance;
+  const https = { ...http, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: headMs } as const;
+  const app = fastify({ ...options, https }) as unknown as FastifyInstance;
+  endHandshakes(app);
+  return app;
+}
+
+/** Drops those in their TLS handshake when the server closes: Node would wait for them, as long as they like. */
+function endHandshakes(app: FastifyInstance): void {
+  const shaking = new Map<string, Socket>();
+  const nameOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
+  let closing = false;
+  app.server.on('connection', (socket: Socket) => {
+    if (closing) return void socket.destroy();
+    const name = nameOf(socket);
+    shaking.set(name, socket);
+    socket.once('close', () => shaking.get(name) === socket && shaking.delete(name));
+  });
+  app.server.on('secureConnection', (socket: Socket) => shaking.delete(nameOf(socket)));
+  app.addHook('preClose', async () => {
+    closing = true;
+    for (const socket of shaking.values()) socket.destroy();
+  });
 }
 
 declare module 'fastify' {
