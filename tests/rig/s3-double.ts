@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { loopbackCertificate } from './certificate.ts';
+import { certificateFor } from './certificate.ts';
 import { atEnd } from './cleanup.ts';
 
 export interface Asked {
@@ -57,7 +57,7 @@ export class S3Double {
 
   /** @param secure over TLS */
   static async start({ secure = false } = {}): Promise<S3Double> {
-    const files = secure ? loopbackCertificate() : null;
+    const files = secure ? certificateFor('127.0.0.1') : null;
     const server: Server = files
       ? createSecureServer({ key: readFileSync(files.key), cert: readFileSync(files.certificate) })
       : createServer();

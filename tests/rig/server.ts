@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { loopbackCertificate } from './certificate.ts';
+import { type AddressCertificate, certificateFor } from './certificate.ts';
 import { atEnd, ownChild, tempFolder } from './cleanup.ts';
 import { command } from './command.ts';
 import type { CuttableLine } from './cut.ts';
@@ -34,8 +34,8 @@ export interface Credentials {
 export interface ServerOptions {
   /** Reachable by its address over HTTPS (`--lan`); default: loopback, plain. */
   readonly lan?: boolean;
-  /** In production mode, on loopback over HTTPS. */
-  readonly production?: boolean;
+  /** In production mode over HTTPS: on loopback, or with this certificate where `env` says. */
+  readonly production?: boolean | AddressCertificate;
   readonly mediaWorkers?: number;
   /** Words before the program: what it is to run under. The program must stay the child that is started. */
   readonly under?: readonly string[];
@@ -89,7 +89,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const database = await testDatabase();
   const port = options.through ? await freePorts(1) : 0;
   options.through?.lead(port);
-  const production = options.production ? productionFiles(folder) : null;
+  const production = options.production ? productionFiles(folder, options.production) : null;
   return launch({
     command: commandOf(options),
     dataDir,
@@ -118,9 +118,9 @@ function commandOf({ under = [], preload }: ServerOptions): [string, ...string[]
 }
 
 /** What an operator has before the first start in production: a root key and a certificate. */
-function productionFiles(folder: string) {
+function productionFiles(folder: string, wanted: NonNullable<ServerOptions['production']>) {
   writeFileSync(path.join(folder, 'root.key'), `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
-  const { key, certificate } = loopbackCertificate();
+  const { key, certificate } = typeof wanted === 'object' ? wanted : certificateFor('127.0.0.1');
   return {
     certificate: readFileSync(certificate, 'utf8'),
     env: { CLOISTER_MODE: 'production', CLOISTER_TLS_CERT: certificate, CLOISTER_TLS_KEY: key },

@@ -42,6 +42,7 @@ function announcedFor(listen: readonly string[], lan: boolean): string[] {
 }
 
 interface TurnWishes {
+  readonly turnListen?: readonly string[] | undefined;
   readonly turnAddress?: readonly string[] | undefined;
   readonly turnTlsCert?: string | undefined;
   readonly turnTlsKey?: string | undefined;
@@ -52,11 +53,14 @@ interface TurnWishes {
 }
 
 /** Fills in what TURN takes from other settings: certificate and key as a pair, addresses, the name in the certificate. */
-export function turnPlaces(wishes: TurnWishes, mediaAddress: readonly string[]) {
-  const turnAddress = wishes.turnAddress?.length ? wishes.turnAddress : mediaAddress.filter((each) => isIP(each) !== 0);
+export function turnPlaces(wishes: TurnWishes, { mediaListen, mediaAddress }: MediaPlaces) {
+  const listen = wishes.turnListen?.length ? wishes.turnListen : undefined;
+  const told = listen?.some(isWildcard) === false ? listen : mediaAddress.filter((each) => isIP(each) !== 0);
+  const turnAddress = wishes.turnAddress?.length ? wishes.turnAddress : told;
   const own = wishes.turnTlsCert ?? wishes.turnTlsKey;
   const host = wishes.publicUrl && new URL(wishes.publicUrl).hostname.replace(/^\[|\]$/g, '');
   return {
+    turnListen: listen ?? mediaListen,
     turnAddress,
     turnTlsCert: own ? wishes.turnTlsCert : wishes.tlsCert,
     turnTlsKey: own ? wishes.turnTlsKey : wishes.tlsKey,

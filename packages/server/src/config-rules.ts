@@ -1,5 +1,6 @@
 /** Rules over several settings, or over a setting and the machine. Each gives a sentence that says what to do. */
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import path from 'node:path';
 import type { Config } from './config.ts';
 import { isLoopback, isWildcard, ofFamily } from './lib/index.ts';
@@ -69,16 +70,25 @@ function* turnRules(config: Config): Generator<string> {
     yield 'turn is require and coturn is not installed; install the Debian package coturn, or set turnServerBin';
   }
   if (!turnServerBin) return;
-  if (turnRelayPorts.first <= mediaPorts.last && mediaPorts.first <= turnRelayPorts.last) {
+  const besideMedia = meet(config.turnListen, config.mediaListen);
+  if (besideMedia && turnRelayPorts.first <= mediaPorts.last && mediaPorts.first <= turnRelayPorts.last) {
     yield 'turnRelayPorts and mediaPorts have ports in common';
   }
   const ports = [config.turnPort, ...(config.turnTlsCert ? [config.turnTlsPort] : [])];
   for (const port of ports) {
-    if (port === config.port) yield `port ${port} is wanted by TURN and by HTTP`;
-    for (const range of [mediaPorts, turnRelayPorts]) {
+    if (port === config.port && meet(config.turnListen, [config.host])) {
+      yield `port ${port} is wanted by TURN and by HTTP; give TURN an address of its own (turnListen), or another port`;
+    }
+    for (const range of besideMedia ? [mediaPorts, turnRelayPorts] : [turnRelayPorts]) {
       if (port >= range.first && port <= range.last) yield `port ${port} of TURN lies in ${range.first}-${range.last}`;
     }
   }
+}
+
+/** Whether two listeners may have an address in common; one that is not known yet, or a name, may be any. */
+function meet(one: readonly string[] | undefined, other: readonly string[] | undefined): boolean {
+  const any = (address: string) => isWildcard(address) || isIP(address) === 0;
+  return !one || !other || [...one, ...other].some(any) || one.some((address) => other.includes(address));
 }
 
 function* rootKeyRules(config: Config): Generator<string> {
@@ -123,7 +133,8 @@ function* mediaRules(config: Config): Generator<string> {
   if (ports < config.mediaWorkers) {
     yield `mediaPorts has ${ports} ports for ${config.mediaWorkers} media workers; each needs one`;
   }
-  if (config.port >= config.mediaPorts.first && config.port <= config.mediaPorts.last) {
+  const { port, mediaPorts, mediaListen, host } = config;
+  if (port >= mediaPorts.first && port <= mediaPorts.last && meet(mediaListen, [host])) {
     yield `port ${config.port} lies in mediaPorts`;
   }
 }

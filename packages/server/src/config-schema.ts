@@ -217,8 +217,14 @@ const table = {
   },
   turnPort: {
     schema: integer(1, 65_535).default(3478),
-    description: 'The port of STUN and TURN, UDP and TCP, at the addresses of mediaListen.',
+    description: 'The port of STUN and TURN, UDP and TCP.',
     standard: '3478',
+  },
+  turnListen: {
+    schema: list('a literal IPv4 or IPv6 address', readAddress).optional(),
+    description:
+      'The addresses that the TURN server listens on and relays from. One of its own lets TURN over TLS have port 443 beside HTTPS and media.',
+    standard: 'mediaListen',
   },
   turnTlsPort: {
     schema: integer(1, 65_535).default(5349),
@@ -245,7 +251,7 @@ const table = {
     schema: list('a literal IPv4 or IPv6 address', readAddress).optional(),
     description:
       'The address under which clients reach the TURN server and its relays, or a list with one for each family.',
-    standard: 'the literal addresses of mediaAddress',
+    standard: 'turnListen where that is set and no wildcard, else the literal addresses of mediaAddress',
   },
   turnRelayPorts: {
     schema: notation('a range of ports such as 41000-41999', parsePortRange).default({ first: 41_000, last: 41_999 }),

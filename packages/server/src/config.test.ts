@@ -363,3 +363,26 @@ test('the ports of TURN are those of nobody else, where there is a coturn to hav
   refused({ ...bin, CLOISTER_TURN_PORT: '8080' }, /port 8080 is wanted by TURN and by HTTP/);
   refused({ ...bin, CLOISTER_TURN_PORT: '41000' }, /port 41000 of TURN lies in 41000-41999/);
 });
+
+test('with an address each, HTTP, TURN and media may all have port 443', () => {
+  const places = {
+    ...production(),
+    CLOISTER_TURN_SERVER_BIN: '/usr/bin/turnserver',
+    CLOISTER_TLS_CERT: fileWith('cert'),
+    CLOISTER_TLS_KEY: fileWith('key'),
+    CLOISTER_HOST: '198.51.100.1',
+    CLOISTER_PORT: '443',
+    CLOISTER_MEDIA_LISTEN: '198.51.100.3',
+    CLOISTER_MEDIA_PORTS: '443-482',
+    CLOISTER_TURN_LISTEN: '198.51.100.2',
+    CLOISTER_TURN_TLS_PORT: '443',
+  };
+  const config = load(places);
+  assert.deepEqual([config.turnListen, config.turnAddress], [['198.51.100.2'], ['198.51.100.2']]);
+  assert.deepEqual(load({ ...places, CLOISTER_TURN_ADDRESS: '203.0.113.9' }).turnAddress, ['203.0.113.9']);
+  const shared = (changed: Record<string, string>) => ({ ...places, ...changed });
+  refused(shared({ CLOISTER_TURN_LISTEN: '198.51.100.1' }), /port 443 is wanted by TURN and by HTTP/);
+  refused(shared({ CLOISTER_TURN_LISTEN: '198.51.100.3' }), /port 443 of TURN lies in 443-482/);
+  refused(shared({ CLOISTER_TURN_LISTEN: '0.0.0.0' }), /port 443 is wanted by TURN and by HTTP/);
+  refused(shared({ CLOISTER_MEDIA_LISTEN: '198.51.100.1' }), /port 443 lies in mediaPorts/);
+});

@@ -17,10 +17,12 @@ import { isLoopback, nearestName } from './lib/index.ts';
 
 /** The settings with every default filled in. Frozen, lists included. */
 export type Config = Readonly<
-  Omit<Values, 'mediaListen' | 'mediaAddress' | 'recorderSandbox' | 'turnAddress'> & {
+  Omit<Values, 'mediaListen' | 'mediaAddress' | 'recorderSandbox' | 'turnListen' | 'turnAddress'> & {
     mediaListen: readonly string[] | undefined;
     rootKeyFile: string;
     mediaAddress: readonly string[];
+    /** Literal addresses; undefined where it is mediaListen and that is undefined. */
+    turnListen: readonly string[] | undefined;
     turnAddress: readonly string[];
     /** The secret shared with a TURN server elsewhere. */
     turnSecret: string | undefined;
@@ -199,7 +201,7 @@ export function loadConfig(
     dataDir: path.resolve(values.dataDir),
     rootKeyFile: path.resolve(values.rootKeyFile ?? rootKey.file),
     ...places,
-    ...turnPlaces(values, places.mediaAddress),
+    ...turnPlaces(values, places),
     turnServerBin: values.turnServerBin ? path.resolve(values.turnServerBin) : inPath('turnserver', env),
     turnSecret: values.turnSecretFile && secretFromFile('turnSecretFile', values.turnSecretFile),
     mediaWorkers: values.mediaWorkers ?? availableParallelism(),

@@ -165,7 +165,7 @@ async function openGround(
   const listen = await mediaListen(config);
   const starting = startMedia(config, listen, journal);
   starting.catch(() => {});
-  const startingTurn = startTurn(config, listen, journal);
+  const startingTurn = startTurn(config, config.turnListen ?? listen, journal);
   startingTurn.catch(() => {});
   const sandbox = new SandboxTrial(config.recorderSandbox, journal);
   const shutIn = sandbox.here();

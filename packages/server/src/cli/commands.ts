@@ -226,6 +226,25 @@ export const commands: Readonly<Record<string, Command>> = {
       return verifyArchiveCommand({ source, manifest, platformKeys }, { stdin: process.stdin, fetch });
     },
   },
+  'turn config': {
+    summary:
+      'writes the configuration of a coturn on another machine, with the secret of turnSecretFile in it: keep it to its owner',
+    arguments: [],
+    options: {
+      listen: { type: 'string', multiple: true },
+      address: { type: 'string', multiple: true },
+      relay: { type: 'string', multiple: true },
+      cert: { type: 'string' },
+      key: { type: 'string' },
+      folder: { type: 'string' },
+    },
+    run: async (call) => {
+      const { turnConfigCommand } = await import('./turn-config.ts');
+      const { listen = [], address = [], relay = [] } = call.options as Record<string, string[] | undefined>;
+      const { cert, key, folder = '/var/lib/turn' } = call.options as Record<string, string | undefined>;
+      process.stdout.write(turnConfigCommand({ listen, address, relay, cert, key, folder }, settings(call)));
+    },
+  },
   config: {
     summary: 'shows every setting, its value and where it came from',
     arguments: [],

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect } from 'node:tls';
 import { limits } from '@cloister/protocol';
-import { loopbackCertificate } from '../../../../../tests/rig/certificate.ts';
+import { certificateFor } from '../../../../../tests/rig/certificate.ts';
 import { freePorts } from '../../../../../tests/rig/ports.ts';
 import { TurnClient, type TurnCredential } from '../../../../../tests/rig/turn-client.ts';
 import { eventually, Feed } from '../../../../../tests/rig/wait.ts';
@@ -209,7 +209,7 @@ test('no address, user or secret is in our log, though coturn says them', async 
 });
 
 test('over TLS it answers by TLS 1.2, and by nothing older', async () => {
-  const { key, certificate } = loopbackCertificate();
+  const { key, certificate } = certificateFor('127.0.0.1');
   const tlsPort = await freePorts(1);
   const options = await optionsOf({ tls: { port: tlsPort, cert: certificate, key, host: 'turn.example.org' } });
   const secure = await open(options);
