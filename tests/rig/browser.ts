@@ -14,7 +14,7 @@ export interface BrowserOptions {
   readonly audioFile?: string;
   /** The tab that is shared when a page asks for a screen, by its title; then there is no pretended camera (Chromium). */
   readonly sharedTab?: string;
-  /** Plain-HTTP origins that count as secure (Chromium). */
+  /** Plain-HTTP origins that count as secure; in Firefox with all of their host. */
   readonly secureOrigins?: readonly string[];
   /** Holds back the timers of pages in the background, as browsers do for people, and soon as far as it ever goes (Chromium). */
   readonly throttled?: boolean;
@@ -108,6 +108,11 @@ function launchArgs(name: BrowserName, options: BrowserOptions): string[] {
   ];
 }
 
+function secureHosts({ secureOrigins }: BrowserOptions): Record<string, string> {
+  if (!secureOrigins) return {};
+  return { 'dom.securecontext.allowlist': secureOrigins.map((origin) => new URL(origin).hostname).join() };
+}
+
 /** Starts a browser. It ends with the test process at the latest. */
 export async function launchBrowser(name: BrowserName, options: BrowserOptions = {}): Promise<TestBrowser> {
   const browser = await puppeteer.launch({
@@ -120,7 +125,9 @@ export async function launchBrowser(name: BrowserName, options: BrowserOptions =
     userDataDir: tempFolder(name),
     args: launchArgs(name, options),
     env: { ...process.env, MOZ_DISABLE_CONTENT_SANDBOX: '1', HOME: tempFolder(`${name}-home`) },
-    ...(name === 'firefox' ? { extraPrefsFirefox: { ...FIREFOX_PREFS, ...options.prefs } } : {}),
+    ...(name === 'firefox'
+      ? { extraPrefsFirefox: { ...FIREFOX_PREFS, ...secureHosts(options), ...options.prefs } }
+      : {}),
     // What is shared has the size of its window, not of a pretended one.
     ...(options.sharedTab ? { defaultViewport: null } : {}),
     // Puppeteer switches throttling off by itself.

@@ -5,11 +5,9 @@
  * second one at the other end of a cable whose speed can be set. Both are nameless: they vanish with the last process
  * in them, so a test that crashes leaves nothing behind.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmodSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { command, ownChild, tempFolder } from './cleanup.ts';
+import { command } from './cleanup.ts';
+import { openNamespace } from './namespace.ts';
+import { layRoughLine, type RoughLine, type Roughness } from './rough-line.ts';
 
 const MARK = 'CLOISTER_TEST_NETWORK';
 
@@ -54,22 +52,9 @@ export interface Line {
  * The words for `tc`. A token bucket rather than netem: it is in every kernel. It is the harder of the two, since it lets a
  * probe through at full speed, as many a provider's line does.
  */
-function shaping(device: string, line: Line | null): string[] {
+function shaping(device: string, line: Line | null): [string, ...string[]] {
   const rule = line ? `tbf rate ${line.kbps}kbit burst 4kb latency ${line.queueMs}ms` : '';
-  return `tc qdisc ${line ? 'replace' : 'del'} dev ${device} root ${rule}`.trim().split(' ');
-}
-
-/** What a line does to packets, both ways. */
-export interface RoughLine {
-  readonly lossPercent: number;
-  readonly delayMs: number;
-  /** Spread evenly above the delay, so packets overtake each other. */
-  readonly jitterMs: number;
-  /** null: as fast as it goes. */
-  readonly kbps: number | null;
-  /** What would wait longer for its turn is dropped. */
-  readonly queueMs: number;
-  readonly seed: number;
+  return `tc qdisc ${line ? 'replace' : 'del'} dev ${device} root ${rule}`.trim().split(' ') as [string, ...string[]];
 }
 
 /** A namespace at the other end of the cable. */
@@ -83,7 +68,7 @@ export interface FarSide {
   /** Lays another cable beside the first, with `otherFarAddress`; it is used when the first is gone. */
   layOther(): void;
   /** Exchanges the first cable, with the same addresses, for a line that loses and delays. To be done before it is used. */
-  roughen(line: RoughLine): Promise<void>;
+  roughen(line: Roughness): Promise<void>;
   /** Pulls the first cable out of the far side. */
   pullFirst(): void;
   /** Exchanges `otherFarAddress` for `thirdFarAddress` at once. */
@@ -93,15 +78,9 @@ export interface FarSide {
 
 /** Moves the far end of the cable into a namespace of its own. Once in a test process. */
 export async function openFarSide(): Promise<FarSide> {
-  // It ends with its standard input, so with this process.
-  const keeper = spawn('unshare', ['--net', 'sh', '-c', 'echo; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  ownChild(keeper);
-  await once(keeper.stdout, 'data');
-  const enter = ['nsenter', `--net=/proc/${keeper.pid}/ns/net`];
-  command('ip', 'link', 'set', 'far', 'netns', String(keeper.pid));
-  const run = ([program = '', ...words]: string[]): void => void command(program, ...words);
-  const there = (line: string) => run([...enter, 'ip', ...line.split(' ')]);
-  there('link set lo up');
+  const space = await openNamespace();
+  command('ip', 'link', 'set', 'far', 'netns', String(space.pid));
+  const there = (line: string) => space.run('ip', ...line.split(' '));
   there(`addr add ${farAddress}/24 dev far`);
   there('link set far up');
   there(`route add default via ${nearAddress} dev far`);
@@ -110,20 +89,14 @@ export async function openFarSide(): Promise<FarSide> {
     there(`route replace ${nearAddress}/32 dev far2 src ${address} metric 1000`);
     there(`route replace default via ${nearAddress} dev far2 onlink metric 1000`);
   };
-  // Each ends with its standard input.
-  const ends = [keeper.stdin];
+  let rough: RoughLine | undefined;
   return {
-    launcher(executable) {
-      const file = path.join(tempFolder('far'), path.basename(executable));
-      writeFileSync(file, `#!/bin/sh\nexec ${enter.join(' ')} ${executable} "$@"\n`);
-      chmodSync(file, 0o755);
-      return file;
-    },
-    shape: (line) => run(shaping('near', line)),
-    shapeUp: (line) => run([...enter, ...shaping('far', line)]),
+    launcher: (executable) => space.launcher(executable),
+    shape: (line) => void command(...shaping('near', line)),
+    shapeUp: (line) => space.run(...shaping('far', line)),
     layOther() {
       command('ip', ...'link add near2 type veth peer name far2'.split(' '));
-      command('ip', 'link', 'set', 'far2', 'netns', String(keeper.pid));
+      command('ip', 'link', 'set', 'far2', 'netns', String(space.pid));
       command('ip', 'link', 'set', 'near2', 'up');
       there('link set far2 up');
       // This side is reached by the same address over both.
@@ -134,13 +107,13 @@ export async function openFarSide(): Promise<FarSide> {
     },
     async roughen(line) {
       command('ip', 'link', 'del', 'near');
-      const program = path.join(import.meta.dirname, 'rough-line.py');
-      const args = [program, nearAddress, farAddress, String(keeper.pid), JSON.stringify(line)];
-      const carrier = spawn('python3', args, { stdio: ['pipe', 'pipe', 'inherit'] });
-      ownChild(carrier);
-      ends.push(carrier.stdin);
-      const [first] = await Promise.race([once(carrier.stdout, 'data'), once(carrier, 'exit')]);
-      if (!Buffer.isBuffer(first)) throw new Error(`${program} ended with ${first}`);
+      rough = await layRoughLine(space, {
+        ...line,
+        near: { device: 'near', address: nearAddress },
+        far: { device: 'far', address: farAddress },
+        bits: 24,
+        nearDefault: true,
+      });
     },
     pullFirst() {
       there('addr flush dev far');
@@ -151,7 +124,8 @@ export async function openFarSide(): Promise<FarSide> {
       addressOther(thirdFarAddress);
     },
     close() {
-      for (const end of ends) end.end();
+      space.close();
+      rough?.close();
     },
   };
 }

@@ -1,11 +1,15 @@
-"""A line between two network namespaces that loses, delays and limits packets: what netem does, for kernels without it.
+"""A line between two network namespaces that loses, delays and limits packets, with a firewall on it: what netem and
+netfilter do, for kernels without them.
 
-usage: rough-line.py NEAR FAR PID LINE
-  NEAR, FAR  addresses of its two ends, in the namespace of this process and in that of the process PID; devices `near`, `far`
-  LINE       JSON: lossPercent, delayMs, jitterMs (spread evenly above the delay, so packets overtake each other), kbps
-             (null: unlimited), queueMs (what waits longer for its turn is dropped), seed; the same both ways
+usage: rough-line.py PID LINE
+  PID   a process in the other namespace
+  LINE  JSON: near, far (each device, address: the line's two ends, in the namespace of this process and in the other),
+        bits (of the prefix of both), nearDefault (whether this side, too, sends everything else that way), lossPercent,
+        delayMs, jitterMs (spread evenly above the delay, so packets overtake each other), kbps (null: unlimited),
+        queueMs (what waits longer for its turn is dropped), seed; the same both ways
 
-Writes `ready` once both ends are up, and ends with its standard input.
+Writes `ready` once both ends are up. A line of its standard input names what the firewall lets through from then on, one of
+FIREWALLS; it answers with JSON: that name, and how many packets it kept back since the line before. Ends with its input.
 """
 import ctypes
 import fcntl
@@ -24,17 +28,17 @@ TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 CLONE_NEWNET = 0x40000000
 LARGEST_PACKET = 65536
+TCP, UDP = 6, 17
 
 
-def device(name, address, gateway):
-    """Makes a device in the namespace that this process is in, and sends everything else that way. -> file descriptor"""
+def device(name, address, bits, gateway):
+    """Makes a device in the namespace that this process is in; what has no other way goes to gateway. -> file descriptor"""
     tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
-    for words in (
-        f"addr add {address}/24 dev {name}",
-        f"link set {name} up",
-        f"route replace default via {gateway} dev {name}",
-    ):
+    steps = [f"addr add {address}/{bits} dev {name}", f"link set {name} up"]
+    if gateway:
+        steps.append(f"route replace default via {gateway} dev {name}")
+    for words in steps:
         subprocess.run(["ip", *words.split()], check=True)
     return tun
 
@@ -44,6 +48,54 @@ def enter(pid):
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "setns")
+
+
+class Firewall:
+    """What a company lets through, of IPv4."""
+
+    def __init__(self):
+        self.passes = self.open
+        self.dropped = 0
+        self.tls = {}
+
+    def choose(self, name):
+        """Changes what is let through from now on. -> what to answer"""
+        answer = json.dumps({"firewall": name, "dropped": self.dropped})
+        self.passes = {"open": self.open, "no UDP": self.no_udp, "TCP 443": self.tcp_443, "TLS 443": self.tls_443}[name]
+        self.dropped = 0
+        return answer
+
+    def lets(self, packet, outwards):
+        if self.passes(packet, outwards):
+            return True
+        self.dropped += 1
+        return False
+
+    def open(self, packet, outwards):
+        return True
+
+    def no_udp(self, packet, outwards):
+        return packet[0] >> 4 == 4 and packet[9] != UDP
+
+    def tcp_443(self, packet, outwards):
+        return packet[0] >> 4 == 4 and packet[9] == TCP and 443 in self.ports(packet)
+
+    def tls_443(self, packet, outwards):
+        """The first bytes that a client sends on a connection must be a handshake of TLS (RFC 8446, section 5.1)."""
+        if not self.tcp_443(packet, outwards):
+            return False
+        client, server = ((12, 16), (16, 20)) if outwards else ((16, 20), (12, 16))
+        ports = self.ports(packet) if outwards else self.ports(packet)[::-1]
+        flow = (packet[slice(*client)], packet[slice(*server)], ports)
+        head = (packet[0] & 15) * 4
+        payload = packet[head + (packet[head + 12] >> 4) * 4 :]
+        if outwards and payload and flow not in self.tls:
+            self.tls[flow] = payload[:2] == b"\x16\x03"
+        return self.tls.get(flow, True)
+
+    @staticmethod
+    def ports(packet):
+        return struct.unpack_from("!HH", packet, (packet[0] & 15) * 4)
 
 
 class Way:
@@ -68,11 +120,13 @@ class Way:
 
 
 def main():
-    near, far, pid, line = sys.argv[1], sys.argv[2], int(sys.argv[3]), json.loads(sys.argv[4])
+    pid, line = int(sys.argv[1]), json.loads(sys.argv[2])
+    near, far, bits = line["near"], line["far"], line["bits"]
     random.seed(line["seed"])
-    here = device("near", near, far)
+    here = device(near["device"], near["address"], bits, line["nearDefault"] and far["address"])
     enter(pid)
-    there = device("far", far, near)
+    there = device(far["device"], far["address"], bits, near["address"])
+    firewall = Firewall()
     ways = {here: Way(there, line), there: Way(here, line)}
     selector = selectors.DefaultSelector()
     for end in (here, there, sys.stdin.fileno()):
@@ -83,11 +137,17 @@ def main():
         pause = max(0.0, waiting[0][0] - time.monotonic()) if waiting else None
         for key, _ in selector.select(pause):
             if key.fd == sys.stdin.fileno():
-                return
+                name = sys.stdin.readline().strip()
+                if not name:
+                    return
+                print(firewall.choose(name), flush=True)
+                continue
             way = ways[key.fd]
             try:
                 while True:
                     packet = os.read(key.fd, LARGEST_PACKET)
+                    if not firewall.lets(packet, key.fd == there):
+                        continue
                     at = way.departure(len(packet), time.monotonic())
                     if at is not None:
                         heapq.heappush(waiting, (at, next(order), way.out, packet))

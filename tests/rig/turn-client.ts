@@ -80,11 +80,16 @@ export class TurnClient {
 
   /** Sends bytes to a peer through the relay, without an answer. */
   send(peer: { address: string; port: number }, data: Buffer): void {
-    const message = encode(method.send | classBits.indication, randomBytes(12), [
-      [attribute.xorPeerAddress, writeAddress(peer.address, peer.port)],
-      [attribute.data, data],
-    ]);
-    this.#socket.send(message, this.#server.port, this.#server.address);
+    this.#socket.send(indicationTo(peer, data), this.#server.port, this.#server.address);
+  }
+
+  /** Sends a message as it is; resolves when the kernel has it. */
+  pass(message: Buffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.send(message, this.#server.port, this.#server.address, (error) =>
+        error ? reject(error) : resolve(),
+      );
+    });
   }
 
   close(): void {
@@ -128,6 +133,14 @@ export class TurnClient {
     this.#waiting.get(id)?.({ code, attributes });
     this.#waiting.delete(id);
   }
+}
+
+/** The message by which a relay is to send bytes to a peer. */
+export function indicationTo(peer: { address: string; port: number }, data: Buffer): Buffer {
+  return encode(method.send | classBits.indication, randomBytes(12), [
+    [attribute.xorPeerAddress, writeAddress(peer.address, peer.port)],
+    [attribute.data, data],
+  ]);
 }
 
 /** A message; with a key, its integrity covers all that stands before it under a length that counts it (RFC 8489, 14.5). */

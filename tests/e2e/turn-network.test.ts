@@ -1,0 +1,175 @@
+/**
+ * Clients in two offices whose firewalls let less and less through, at the end of lines that lose 5 % each way. API, TURN and
+ * media have an address each, all with port 443. What a call went through is read from the pair of candidates that its
+ * browser chose.
+ */
+import { enterNetwork } from '../rig/network.ts';
+
+enterNetwork(import.meta.filename);
+
+import assert from 'node:assert/strict';
+import { after, before, type TestContext, test } from 'node:test';
+import type { BrowserName, TestBrowser } from '../rig/browser.ts';
+import { type AddressCertificate, certificateFor, chromiumTrusting } from '../rig/certificate.ts';
+import type { IceConfig } from '../rig/in-page.ts';
+import { addServerAddresses, type Office, openOffice } from '../rig/office.ts';
+import { Participant, type Site, serveSite, type Way } from '../rig/page.ts';
+import type { Firewall } from '../rig/rough-line.ts';
+import { Customer } from '../rig/sdk.ts';
+import { type Server, startServer } from '../rig/server.ts';
+import { eventually } from '../rig/wait.ts';
+import { full, sample } from '../sample.ts';
+import { assertSeenAndHeard } from './calls.ts';
+
+const API = '198.51.100.1';
+const TURN = '198.51.100.2';
+const MEDIA = '198.51.100.3';
+/** How long a call has to go on once it stands. */
+const CALL_MS = full ? 60_000 : 6_000;
+/** How many frames are waited for at a time. */
+const FRAMES = 30;
+const small = { resolution: '320x240', frameRate: 15 } as const;
+
+let certificate: AddressCertificate;
+let server: Server;
+let customer: Customer;
+let site: Site;
+let offices: [Office, Office];
+const browsers = new Map<string, TestBrowser>();
+
+before(async () => {
+  addServerAddresses(API, TURN, MEDIA);
+  certificate = certificateFor(API, TURN);
+  server = await startServer({
+    production: certificate,
+    env: {
+      CLOISTER_HOST: API,
+      CLOISTER_PORT: '443',
+      CLOISTER_PUBLIC_URL: `https://${API}`,
+      CLOISTER_MEDIA_LISTEN: MEDIA,
+      CLOISTER_MEDIA_PORTS: '443-482',
+      CLOISTER_MEDIA_WORKERS: '1',
+      CLOISTER_TURN: 'require',
+      CLOISTER_TURN_LISTEN: TURN,
+      CLOISTER_TURN_TLS_PORT: '443',
+      CLOISTER_TURN_TLS_HOST: TURN,
+    },
+  });
+  customer = new Customer(server.credentials);
+  site = await serveSite(server.url, API);
+  offices = [await openOffice(0), await openOffice(1)];
+});
+
+after(async () => {
+  await Promise.all([...browsers.values()].map((browser) => browser.close()));
+  for (const each of offices ?? []) each.close();
+  site?.close();
+  await server?.stop();
+});
+
+/** A page of a browser in an office, loaded while the firewall lets everything through. */
+async function open(place: 0 | 1, name: BrowserName): Promise<Participant> {
+  const office = offices[place];
+  await office.firewall('open');
+  const args = name === 'chromium' ? [chromiumTrusting(certificate)] : [];
+  const key = `${name} ${place}`;
+  const browser = browsers.get(key) ?? (await office.launch(name, { secureOrigins: [site.origin], args }));
+  browsers.set(key, browser);
+  return Participant.open(browser, site);
+}
+
+interface Case {
+  readonly lets: Firewall;
+  readonly mediaMode: 'routed' | 'relayed';
+  readonly iceConfig: IceConfig | null;
+  /** How the pair of candidates in use must be. */
+  readonly way: Pick<Way, 'type' | 'protocol'>;
+  /** In the first office; a Chromium is in the second. */
+  readonly name?: BrowserName;
+}
+
+const relays: IceConfig = { includeServers: 'all', transportPolicy: 'relay', customServers: [] };
+const noServers: IceConfig = { includeServers: 'custom', transportPolicy: 'all', customServers: [] };
+
+/** A call between the two offices goes on for `CALL_MS`, both ways, in the way that it must. */
+async function callGoesOn(t: TestContext, { lets, mediaMode, iceConfig, way, name = 'chromium' }: Case): Promise<void> {
+  const pages = await Promise.all([open(0, name), open(1, 'chromium')]);
+  const [alice, bob] = pages;
+  await Promise.all(offices.map((office) => office.firewall(lets)));
+  const sessionId = await customer.session({ mediaMode });
+  await Promise.all(pages.map((page) => page.join(customer.ticket(sessionId), {}, iceConfig)));
+  const [fromAlice, fromBob] = await Promise.all([alice.publish(small), bob.publish(small)]);
+  await Promise.all([alice.subscribed(fromBob), bob.subscribed(fromAlice)]);
+  const began = performance.now();
+  await Promise.all([
+    watch(alice, fromBob, began),
+    watch(bob, fromAlice, began),
+    ...pages.map((page) => goes(page, mediaMode === 'routed' ? 2 : 1, way)),
+  ]);
+  await assertSeenAndHeard(alice, fromBob, 'chromium');
+  await assertSeenAndHeard(bob, fromAlice, name);
+  for (const page of pages) await goes(page, mediaMode === 'routed' ? 2 : 1, way);
+  const dropped = await Promise.all(offices.map((office) => office.firewall('open')));
+  t.diagnostic(`kept back by the two firewalls: ${dropped.join(' and ')} packets`);
+  if (lets !== 'open') assert.ok(dropped.every((packets) => packets > 0));
+  await Promise.all(pages.map((page) => page.close()));
+}
+
+/** Frames arrive until the call has lasted. */
+async function watch(at: Participant, streamId: string, began: number): Promise<void> {
+  do {
+    const before = await decodedOf(at, streamId);
+    await at.look(streamId, FRAMES);
+    const decoded = (await decodedOf(at, streamId)) - before;
+    assert.ok(decoded >= FRAMES / 2, `${decoded} frames were decoded while ${FRAMES} were shown`);
+  } while (performance.now() - began < CALL_MS);
+}
+
+/** Browsers count none before the first. */
+async function decodedOf(at: Participant, streamId: string): Promise<number> {
+  return Number((await at.inbound(streamId, 'video')).framesDecoded ?? 0);
+}
+
+/** Waits until each transport of a page goes this way and no other. */
+async function goes(at: Participant, transports: number, wanted: Case['way']): Promise<void> {
+  await eventually(
+    `${transports} transports by ${JSON.stringify(wanted)}`,
+    () => at.ways(),
+    (ways) =>
+      ways.length === transports &&
+      ways.every(({ type, protocol }) => type === wanted.type && protocol === wanted.protocol),
+  );
+}
+
+const relayedWays = [
+  { lets: 'open', way: { type: 'relay', protocol: 'udp' } },
+  { lets: 'no UDP', way: { type: 'relay', protocol: 'tcp' } },
+  { lets: 'TCP 443', way: { type: 'relay', protocol: 'tls' } },
+  { lets: 'TLS 443', way: { type: 'relay', protocol: 'tls' } },
+] as const;
+const cases = relayedWays.flatMap((each) =>
+  (['routed', 'relayed'] as const).map((mediaMode) => ({ ...each, mediaMode, iceConfig: relays })),
+);
+
+for (const each of sample('calls through a relay', cases, 3)) {
+  const { lets, mediaMode, way } = each;
+  test(`a ${mediaMode} call goes through the relay by ${way.protocol} where a firewall has: ${lets}`, (t) =>
+    callGoesOn(t, each));
+}
+
+for (const each of sample('calls of Firefox through a relay', cases, 1)) {
+  const { lets, mediaMode, way } = each;
+  test(`a ${mediaMode} call of Firefox and Chromium goes through the relay by ${way.protocol} where a firewall has: ${lets}`, (t) =>
+    callGoesOn(t, { ...each, name: 'firefox' }));
+}
+
+test('where TCP 443 is all that there is, a routed call without any TURN server goes to media there', (t) =>
+  callGoesOn(t, {
+    lets: 'TCP 443',
+    mediaMode: 'routed',
+    iceConfig: noServers,
+    way: { type: 'prflx', protocol: 'tcp' },
+  }));
+
+test('where a firewall looks for TLS on it, a call that asks for nothing goes through the relay by TLS', (t) =>
+  callGoesOn(t, { lets: 'TLS 443', mediaMode: 'routed', iceConfig: null, way: { type: 'relay', protocol: 'tls' } }));

@@ -1,0 +1,66 @@
+/**
+ * The network of a client somewhere else: a namespace of its own whose one line out loses packets and has a firewall on it.
+ * Its addresses, and those of servers, are from the ranges for documentation (RFC 5737).
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { type BrowserName, type BrowserOptions, launchBrowser, type TestBrowser } from './browser.ts';
+import { command, ownChild } from './cleanup.ts';
+import { openNamespace } from './namespace.ts';
+import { freePorts } from './ports.ts';
+import { layRoughLine, type RoughLine } from './rough-line.ts';
+
+const LINE = { lossPercent: 5, delayMs: 10, jitterMs: 0, kbps: null, queueMs: 1000 } as const;
+const PROGRAM = { chromium: '/usr/bin/chromium', firefox: '/usr/bin/firefox-esr' } as const;
+
+/** Addresses of servers in this process's namespace. They stand on its loopback device and are routed to from outside. */
+export function addServerAddresses(...addresses: readonly string[]): void {
+  for (const address of addresses) command('ip', 'addr', 'add', `${address}/32`, 'dev', 'lo');
+}
+
+export interface Office extends Pick<RoughLine, 'firewall'> {
+  /** Of its clients. */
+  readonly address: string;
+  /** Starts a browser in it. */
+  launch(name: BrowserName, options?: BrowserOptions): Promise<TestBrowser>;
+  close(): void;
+}
+
+/**
+ * Opens one at the end of a line that loses 5 % each way and takes 10 ms.
+ * @param place a number of its own in this test, from 0; offices reach the servers and not each other
+ */
+export async function openOffice(place: number): Promise<Office> {
+  const space = await openNamespace();
+  const [near, address] = [`203.0.113.${place * 4 + 1}`, `203.0.113.${place * 4 + 2}`];
+  const line = await layRoughLine(space, {
+    ...LINE,
+    seed: place + 1,
+    near: { device: `office${place}`, address: near },
+    far: { device: 'line', address },
+    bits: 30,
+    nearDefault: false,
+  });
+  return {
+    address,
+    firewall: (lets) => line.firewall(lets),
+    async launch(name, options = {}) {
+      const executable = space.launcher(PROGRAM[name]);
+      if (name === 'chromium') return launchBrowser(name, { ...options, executable });
+      // It is driven through a port of its own loopback.
+      const port = await freePorts(1);
+      const bridge = spawn('python3', [path.join(import.meta.dirname, 'bridge.py'), String(space.pid), String(port)], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      ownChild(bridge);
+      await once(bridge.stdout, 'data');
+      const args = [...(options.args ?? []), `--remote-debugging-port=${port}`];
+      return launchBrowser(name, { ...options, executable, args });
+    },
+    close() {
+      line.close();
+      space.close();
+    },
+  };
+}
