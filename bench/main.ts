@@ -2,7 +2,7 @@
  * `npm run bench`: every figure, each in a process of its own, then the table in docs/internals/performance.md.
  *
  *   forwarding rest          these figures alone; or --only forwarding,rest
- *   archive                  all figures whose names begin with `archive-`
+ *   archive                  all figures whose names begin with `archive-`; e2ee is such a group too
  *   --quick                  one short run of each, to see that the bench works; prints the table and writes nothing
  */
 import { spawn } from 'node:child_process';
@@ -25,7 +25,8 @@ const FIGURES = {
   forwarding: { title: 'Forwarding', seconds: 720 },
   suites: { title: 'The price of the suites', seconds: 120 },
   memory: { title: 'Memory', seconds: 420 },
-  e2ee: { title: 'Encrypting frames', seconds: 900 },
+  'e2ee-frames': { title: 'Encrypting frames', seconds: 900 },
+  'e2ee-turn': { title: 'Through a relay', seconds: 600 },
   'archive-compose': { title: 'Composing and encoding recordings', seconds: 900 },
   'archive-core': { title: 'Recordings on one core', seconds: 900 },
   'archive-seal': { title: 'Sealing and opening archives', seconds: 600 },
