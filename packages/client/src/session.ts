@@ -14,6 +14,8 @@ import { checkSecret } from './encryption.ts';
 import { asOtError, OtError } from './errors.ts';
 import { type Event, makeEvent, type SecurityLeg, type SessionEvents } from './events.ts';
 import { reportException } from './exceptions.ts';
+import { FrameLayer } from './frames/frame-layer.ts';
+import { SessionSecret } from './frames/secret.ts';
 import { homeUrl, join } from './home.ts';
 import { checkIceConfig, type IceConfig, iceServersOf, transportPolicyOf } from './ice-config.ts';
 import { Link } from './link.ts';
@@ -140,6 +142,10 @@ export class Session extends Emitter<SessionEvents> {
     }
     this.#connecting = true;
     this.#leaving = false;
+    // It takes as long as everything else that has to be done before media flows.
+    if (this.#encryptionSecret !== undefined && FrameLayer.supported) {
+      SessionSecret.stretch(this.#encryptionSecret, this.sessionId).catch(() => undefined);
+    }
     let link: Link;
     try {
       const joined = await join(homeUrl(this.#options.apiUrl), {

@@ -59,6 +59,18 @@ test('the proof tells who has the secret from who has not', async () => {
   assert.equal(await own.keyOf({ ...notice, connectionId: 'mallory' }, proof), null);
 });
 
+test('what is being stretched is not stretched again, and what failed is', async () => {
+  const first = SessionSecret.stretch('one secret of us', sessionId);
+  assert.equal(SessionSecret.stretch('one secret of us', sessionId), first);
+  assert.notEqual(SessionSecret.stretch('one secret of us', `${sessionId}2`), first);
+  assert.notEqual(SessionSecret.stretch('another secret', sessionId), first);
+  const failed = SessionSecret.stretch('short', sessionId);
+  await assert.rejects(failed, RangeError);
+  const again = SessionSecret.stretch('short', sessionId);
+  assert.notEqual(again, failed);
+  await assert.rejects(again, RangeError);
+});
+
 test('a secret is text of encryptionSecretCharsLeast to encryptionSecretChars characters', async () => {
   const { encryptionSecretCharsLeast: least, encryptionSecretChars: most } = limits;
   assert.ok(isSecret('x'.repeat(least)) && isSecret('x'.repeat(most)));

@@ -39,6 +39,8 @@ export function isSecret(secret: unknown): secret is string {
 
 /** A session's secret, stretched. */
 export class SessionSecret {
+  /** What was asked for last: a page that connects begins to stretch before it is told what for. */
+  static #latest: { secret: string; sessionId: string; stretched: Promise<SessionSecret> } | null = null;
   readonly #base: CryptoKey;
 
   private constructor(base: CryptoKey) {
@@ -46,10 +48,23 @@ export class SessionSecret {
   }
 
   /**
-   * PBKDF2 (RFC 8018) with SHA-256 over the secret in Unicode's form NFC, salted with the session. Takes a quarter of a second.
+   * PBKDF2 (RFC 8018) with SHA-256 over the secret in Unicode's form NFC, salted with the session. Takes a quarter of a second; the same
+   * again, asked for next, is there at once.
    * @throws RangeError where `isSecret` says that it is none
    */
-  static async stretch(secret: string, sessionId: string): Promise<SessionSecret> {
+  static stretch(secret: string, sessionId: string): Promise<SessionSecret> {
+    const latest = SessionSecret.#latest;
+    if (latest?.secret === secret && latest.sessionId === sessionId) return latest.stretched;
+    const stretched = SessionSecret.#stretch(secret, sessionId);
+    const asked = { secret, sessionId, stretched };
+    SessionSecret.#latest = asked;
+    stretched.catch(() => {
+      if (SessionSecret.#latest === asked) SessionSecret.#latest = null;
+    });
+    return stretched;
+  }
+
+  static async #stretch(secret: string, sessionId: string): Promise<SessionSecret> {
     if (!isSecret(secret))
       throw new RangeError(
         `an encryption secret has ${limits.encryptionSecretCharsLeast} to ${limits.encryptionSecretChars} characters`,
