@@ -1,5 +1,4 @@
 /** What a relay lets through: packets as fast as they go, and a call, against the same without it. */
-import { createHmac } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -10,7 +9,7 @@ import { launchBrowser, type TestBrowser } from '../tests/rig/browser.ts';
 import type { IceConfig } from '../tests/rig/in-page.ts';
 import { Participant, type Site, serveSite } from '../tests/rig/page.ts';
 import { freePorts } from '../tests/rig/ports.ts';
-import { indicationTo, TurnClient, type TurnCredential } from '../tests/rig/turn-client.ts';
+import { credentialOf, indicationTo, TurnClient } from '../tests/rig/turn-client.ts';
 import { figure, medianOf, quick, type Result, repeat } from './harness/figure.ts';
 import { Platform } from './harness/platform.ts';
 import { cpuMicroseconds } from './harness/processes.ts';
@@ -56,14 +55,6 @@ class Relay {
   get cpu(): number {
     return cpuMicroseconds(Number(readFileSync(path.join(this.#folder, 'turnserver.pid'), 'utf8')));
   }
-
-  /** A credential for a connection, by the secret that coturn has. */
-  credentialOf(connection: string): TurnCredential {
-    const config = readFileSync(path.join(this.#folder, 'turnserver.conf'), 'utf8');
-    const secret = /^static-auth-secret=(.+)$/m.exec(config)?.[1] ?? '';
-    const username = `${Math.floor(Date.now() / 1000) + limits.turnCredentialSeconds}:${connection}`;
-    return { username, credential: createHmac('sha1', secret).update(username).digest('base64') };
-  }
 }
 
 /** Sends as fast as the kernel takes it, by each of the ways, and counts what arrives. */
@@ -106,7 +97,7 @@ async function relayedWay(
   peer: { address: string; port: number },
   payload: Buffer,
 ): Promise<SendingWay> {
-  const by = relay.credentialOf(connection);
+  const by = credentialOf(relay.platform.server.dataDir, connection);
   const client = await TurnClient.open('127.0.0.1', relay.port);
   const codes = [(await client.allocate(by)).code, await client.permit(by, peer.address)];
   if (codes.some((code) => code !== 200)) throw new Error(`the relay answered ${codes}`);

@@ -3,7 +3,6 @@
  * credentials that they began with, and in the middle of a call.
  */
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -11,7 +10,7 @@ import type { IceConfig } from '../rig/in-page.ts';
 import type { Participant, Way } from '../rig/page.ts';
 import { freePorts } from '../rig/ports.ts';
 import { startServer } from '../rig/server.ts';
-import { TurnClient, type TurnCredential } from '../rig/turn-client.ts';
+import { credentialOf, TurnClient, type TurnCredential } from '../rig/turn-client.ts';
 import { eventually } from '../rig/wait.ts';
 import { assertSeenAndHeard } from './calls.ts';
 import { useStage } from './stage.ts';
@@ -106,12 +105,8 @@ test('a call through the relay goes on beyond its credential, and finds new ways
 
 for (const over of ['udp', 'tcp'] as const) {
   test(`a call through a relay of the application alone, over ${over}`, async () => {
-    const config = readFileSync(path.join(stage.server.dataDir, 'turn/turnserver.conf'), 'utf8');
-    const secret = /^static-auth-secret=(.+)$/m.exec(config)?.[1] ?? '';
-    const username = `${Math.floor(Date.now() / 1000) + 600}:application`;
-    const credential = createHmac('sha1', secret).update(username).digest('base64');
     const urls = `turn:127.0.0.1:${port}?transport=${over}`;
-    const customServers = [{ urls, username, credential }];
+    const customServers = [{ urls, ...credentialOf(stage.server.dataDir, 'application') }];
     const own: IceConfig = { includeServers: 'custom', transportPolicy: 'relay', customServers };
     const { alice, bob, bothWays } = await callWith(own);
     await bothWays();

@@ -110,7 +110,8 @@ export async function openFarSide(): Promise<FarSide> {
       rough = await layRoughLine(space, {
         ...line,
         near: { device: 'near', address: nearAddress },
-        far: { device: 'far', address: farAddress },
+        far: { device: 'far', address: farAddress, gateway: nearAddress },
+        shown: null,
         bits: 24,
         nearDefault: true,
       });

@@ -2,7 +2,7 @@
  * The network of a client somewhere else: a namespace of its own whose one line out loses packets and has a firewall on it.
  * Its addresses, and those of servers, are from the ranges for documentation (RFC 5737).
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { type BrowserName, type BrowserOptions, launchBrowser, type TestBrowser } from './browser.ts';
@@ -19,8 +19,13 @@ export function addServerAddresses(...addresses: readonly string[]): void {
   for (const address of addresses) command('ip', 'addr', 'add', `${address}/32`, 'dev', 'lo');
 }
 
+/** From now on offices reach each other too, as on the Internet. */
+export function letOfficesMeet(): void {
+  command('sysctl', '-q', '-w', 'net.ipv4.ip_forward=1');
+}
+
 export interface Office extends Pick<RoughLine, 'firewall'> {
-  /** Of its clients. */
+  /** Of its clients, as others see it. */
   readonly address: string;
   /** Starts a browser in it. */
   launch(name: BrowserName, options?: BrowserOptions): Promise<TestBrowser>;
@@ -29,19 +34,24 @@ export interface Office extends Pick<RoughLine, 'firewall'> {
 
 /**
  * Opens one at the end of a line that loses 5 % each way and takes 10 ms.
- * @param place a number of its own in this test, from 0; offices reach the servers and not each other
+ * @param place a number of its own in this test, from 0; offices reach the servers and, until they may meet, not each other
+ * @param nat whether its clients have private addresses behind one that is seen
  */
-export async function openOffice(place: number): Promise<Office> {
+export async function openOffice(place: number, { nat = false } = {}): Promise<Office> {
   const space = await openNamespace();
   const [near, address] = [`203.0.113.${place * 4 + 1}`, `203.0.113.${place * 4 + 2}`];
+  const inside = nat ? { address: '192.168.7.2', gateway: '192.168.7.1' } : { address, gateway: near };
   const line = await layRoughLine(space, {
     ...LINE,
     seed: place + 1,
     near: { device: `office${place}`, address: near },
-    far: { device: 'line', address },
+    far: { device: 'line', ...inside },
+    shown: nat ? address : null,
     bits: 30,
     nearDefault: false,
   });
+  // Each ends with its standard input.
+  const bridges: ChildProcess[] = [];
   return {
     address,
     firewall: (lets) => line.firewall(lets),
@@ -54,11 +64,13 @@ export async function openOffice(place: number): Promise<Office> {
         stdio: ['pipe', 'pipe', 'inherit'],
       });
       ownChild(bridge);
+      bridges.push(bridge);
       await once(bridge.stdout, 'data');
       const args = [...(options.args ?? []), `--remote-debugging-port=${port}`];
       return launchBrowser(name, { ...options, executable, args });
     },
     close() {
+      for (const bridge of bridges) bridge.stdin?.end();
       line.close();
       space.close();
     },

@@ -3,8 +3,9 @@ netfilter do, for kernels without them.
 
 usage: rough-line.py PID LINE
   PID   a process in the other namespace
-  LINE  JSON: near, far (each device, address: the line's two ends, in the namespace of this process and in the other),
-        bits (of the prefix of both), nearDefault (whether this side, too, sends everything else that way), lossPercent,
+  LINE  JSON: near, far (each device, address: the line's two ends, in the namespace of this process and in the other; far
+        also gateway: to whom it sends what is for others), bits (of the prefix of both), shown (the address that the far end has for everybody outside, as behind a NAT that
+        keeps ports; null: its own), nearDefault (whether this side, too, sends everything else that way), lossPercent,
         delayMs, jitterMs (spread evenly above the delay, so packets overtake each other), kbps (null: unlimited),
         queueMs (what waits longer for its turn is dropped), seed; the same both ways
 
@@ -19,6 +20,7 @@ import json
 import os
 import random
 import selectors
+import socket
 import struct
 import subprocess
 import sys
@@ -98,6 +100,23 @@ class Firewall:
         return struct.unpack_from("!HH", packet, (packet[0] & 15) * 4)
 
 
+def readdressed(packet, at, address):
+    """A packet of IPv4 with another address at 12 (from) or 16 (to), its checksums brought along (RFC 1624)."""
+    packet = bytearray(packet)
+    head = (packet[0] & 15) * 4
+    before, after = packet[at : at + 4], socket.inet_aton(address)
+    packet[at : at + 4] = after
+    change = sum(~word & 0xFFFF for word in struct.unpack("!HH", before)) + sum(struct.unpack("!HH", after))
+    for place in (10, {TCP: head + 16, UDP: head + 6}.get(packet[9])):
+        if place is None or packet[place : place + 2] == b"\0\0":
+            continue
+        total = (~int.from_bytes(packet[place : place + 2], "big") & 0xFFFF) + change
+        while total > 0xFFFF:
+            total = (total & 0xFFFF) + (total >> 16)
+        packet[place : place + 2] = (~total & 0xFFFF).to_bytes(2, "big")
+    return bytes(packet)
+
+
 class Way:
     """One direction."""
 
@@ -125,7 +144,7 @@ def main():
     random.seed(line["seed"])
     here = device(near["device"], near["address"], bits, line["nearDefault"] and far["address"])
     enter(pid)
-    there = device(far["device"], far["address"], bits, near["address"])
+    there = device(far["device"], far["address"], bits, far["gateway"])
     firewall = Firewall()
     ways = {here: Way(there, line), there: Way(here, line)}
     selector = selectors.DefaultSelector()
@@ -146,8 +165,12 @@ def main():
             try:
                 while True:
                     packet = os.read(key.fd, LARGEST_PACKET)
-                    if not firewall.lets(packet, key.fd == there):
+                    outwards = key.fd == there
+                    if not firewall.lets(packet, outwards):
                         continue
+                    if line["shown"] and packet[0] >> 4 == 4:
+                        at, address = (12, line["shown"]) if outwards else (16, far["address"])
+                        packet = readdressed(packet, at, address)
                     at = way.departure(len(packet), time.monotonic())
                     if at is not None:
                         heapq.heappush(waiting, (at, next(order), way.out, packet))

@@ -32,7 +32,10 @@ interface End {
 
 export interface RoughLineOptions extends Roughness {
   readonly near: End;
-  readonly far: End;
+  /** `gateway`: to whom it sends what is for others. */
+  readonly far: End & { readonly gateway: string };
+  /** The address that the far end has for everybody else, as behind a NAT that keeps ports; null: its own. */
+  readonly shown: string | null;
   /** Length of the prefix of both ends. */
   readonly bits: number;
   /** Whether this side, too, sends that way what it has no other way for. */

@@ -5,7 +5,10 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
+import path from 'node:path';
+import { limits } from '@cloister/protocol';
 import { within } from './wait.ts';
 
 const magicCookie = 0x2112a442;
@@ -37,6 +40,14 @@ export interface TurnAnswer {
 export interface TurnCredential {
   readonly username: string;
   readonly credential: string;
+}
+
+/** A credential by the secret that the coturn of a platform has. */
+export function credentialOf(dataDir: string, name: string): TurnCredential {
+  const config = readFileSync(path.join(dataDir, 'turn/turnserver.conf'), 'utf8');
+  const secret = /^static-auth-secret=(.+)$/m.exec(config)?.[1] ?? '';
+  const username = `${Math.floor(Date.now() / 1000) + limits.turnCredentialSeconds}:${name}`;
+  return { username, credential: createHmac('sha1', secret).update(username).digest('base64') };
 }
 
 /** One client on one socket of its own. */
