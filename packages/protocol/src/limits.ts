@@ -62,6 +62,10 @@ const table = {
   },
   peerTracks: { value: 32, why: 'tracks of streamsPerConnection streams, of sound and picture each' },
   peerFingerprintChars: { value: 256, why: 'a fingerprint of SHA-512 has 200 characters' },
+  wordsPerLeg: {
+    value: 16,
+    why: 'words of one end that are kept of a leg: its first ones and its last; two clients that negotiate say two or three',
+  },
   peerCandidateChars: { value: 512, why: 'a candidate has some 150 characters' },
 
   // Signals
