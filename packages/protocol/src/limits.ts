@@ -348,6 +348,10 @@ const table = {
     value: 2 ** 32,
     why: 'the number of a chunk has 32 bits in its nonce, which may not repeat; 256 TiB of the usual chunks',
   },
+  securityRecordFileBytes: {
+    value: 100_000_000,
+    why: 'a signed security record that the command reads: a leg with its words has some 1 kB in it, so of some 90,000 legs',
+  },
   archiveKeyFileBytes: { value: 64 * 1024, why: 'a private key of 16384 bits as PEM has some 13 kB' },
 
   // Archives: their life
