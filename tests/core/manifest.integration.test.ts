@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
 import { after, before, beforeEach, it } from 'node:test';
 import { limits, PlatformError } from '@cloister/protocol';
-import { verifyManifest } from '../../packages/server/src/archive/index.ts';
 import {
   type Actor,
   type Archive,
   closeFormerArchives,
   unfinishedArchives,
 } from '../../packages/server/src/core/index.ts';
+import { verifyManifest } from '../../packages/server/src/keys/index.ts';
 import { makeCertificate } from './certificates.ts';
 import { type TestPlatform, testPlatform } from './platform.ts';
 import { UploadsDouble } from './uploads.ts';
@@ -64,7 +64,7 @@ it('says what was recorded, when, and what its file is', async () => {
   platform.recordings.last.observer.ended(platform.recordings.file(id));
   const archive = await ended(id);
   const bytes = platform.recordings.files.get(id)!;
-  const { manifest, keyId } = await verifyManifest(archive.manifest, keySet());
+  const { manifest, keyId } = verifyManifest(archive.manifest, keySet());
   assert.equal(keyId, platform.core.keys.publicKeys('manifest')[0]?.kid);
   assert.deepEqual(manifest, {
     type: 'cloister-archive-manifest',
@@ -91,12 +91,12 @@ it('names every certificate that the archive is sealed to', async () => {
   const certificates = [await makeCertificate(2048), await makeCertificate(2048)];
   const print = (pem: string) => createHash('sha256').update(new X509Certificate(pem).raw).digest('hex');
   await platform.core.sealings.put(actor, platform.projectId, { format: 'cloister', certificates });
-  const own = await verifyManifest((await recorded()).manifest, keySet());
+  const own = verifyManifest((await recorded()).manifest, keySet());
   assert.deepEqual([own.manifest.format, own.manifest.fileName], ['cloister', 'archive.cloister']);
   assert.deepEqual(own.manifest.certificateSha256, certificates.map(print));
   const [certificate] = certificates as [string];
   await platform.core.sealings.put(actor, platform.projectId, { format: 'opentok', certificates: [certificate] });
-  const theirs = await verifyManifest((await recorded()).manifest, keySet());
+  const theirs = verifyManifest((await recorded()).manifest, keySet());
   assert.deepEqual([theirs.manifest.format, theirs.manifest.fileName], ['opentok', 'archive.ts']);
   assert.deepEqual(theirs.manifest.certificateSha256, [print(certificate)]);
   await platform.core.sealings.remove(actor, platform.projectId);
@@ -131,7 +131,7 @@ it('vouches for what was uploaded, and for what a failure left; where nothing wa
   const config = { accessKey: 'key', secretKey: 'secret', bucket: 'recordings' };
   const put = (fallback: string) =>
     platform.core.storages.put(actor, platform.projectId, { type: 's3', config, fallback });
-  const statusIn = async ({ manifest }: Archive) => (await verifyManifest(manifest, keySet())).manifest.status;
+  const statusIn = async ({ manifest }: Archive) => verifyManifest(manifest, keySet()).manifest.status;
   await put('none');
   assert.equal(await statusIn(await recorded()), 'uploaded');
   uploads.end = () => Promise.reject(new PlatformError('UploadFailed', { why: 'the storage could not be reached' }));
@@ -153,7 +153,7 @@ it('vouches for what a crash of the server left, and does not say when recording
   const left = (await unfinishedArchives(core)).filter((archive) => archive.id === id);
   await closeFormerArchives(core, recordings, left);
   const stored = await core.store.archives.get(id);
-  const { manifest } = await verifyManifest(stored!.manifest, keySet());
+  const { manifest } = verifyManifest(stored!.manifest, keySet());
   assert.deepEqual([manifest.status, manifest.stoppedAt], ['failed', null]);
   const digest = createHash('sha256').update(recordings.files.get(id)!).digest('hex');
   assert.deepEqual([manifest.archiveId, manifest.sha256], [id, digest]);

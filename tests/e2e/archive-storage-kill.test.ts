@@ -10,7 +10,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { limits } from '@cloister/protocol';
-import { verifyManifest } from '../../packages/server/src/archive/index.ts';
+import { verifyManifest } from '../../packages/server/src/keys/index.ts';
 import { launchBrowser, type TestBrowser } from '../rig/browser.ts';
 import { tempFolder } from '../rig/cleanup.ts';
 import { enterNetwork, type FarSide, nearAddress, openFarSide } from '../rig/network.ts';
@@ -114,7 +114,7 @@ async function assertVouchedFor(id: string, object: Buffer): Promise<void> {
   const route = `/cloister/v1/projects/${customer.credentials.apiKey}/archives/${id}/manifest`;
   const jws = (await customer.rest('GET', route, 'project')) as string;
   const keys = await (await fetch(`${server.url}/cloister/v1/manifest-keys`)).text();
-  const { manifest } = await verifyManifest(jws, keys);
+  const { manifest } = verifyManifest(jws, keys);
   const sha256 = createHash('sha256').update(object).digest('hex');
   assert.deepEqual(
     [manifest.archiveId, manifest.status, manifest.sizeBytes, manifest.sha256],

@@ -299,6 +299,16 @@ test('a client that cannot encrypt frames gets AES-128, and the record says who 
       { own: true, other: false },
     ],
   );
+  const { transcript } = await customer.signedSecurity(sessionId);
+  assert.deepEqual(
+    new Set(transcript[0]?.map(({ end, connectionId, frames }) => JSON.stringify([end, connectionId, frames]))),
+    new Set(
+      [
+        ['client', subscriber.connectionId, { own: false, other: true }],
+        ['peer', publisher.connectionId, { own: true, other: false }],
+      ].map((word) => JSON.stringify(word)),
+    ),
+  );
   assert.equal(await codeWith(publisher, subscriber), null);
   await close();
 });

@@ -2,7 +2,8 @@
 import { createHmac } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
-import type { MediaPolicy, SecurityRecord } from '@cloister/protocol';
+import type { MediaPolicy, SecurityRecord, SignedSecurityRecord } from '@cloister/protocol';
+import { verifySecurityRecord } from '../../packages/server/src/keys/index.ts';
 import type { JoinAs } from './page.ts';
 import type { Credentials } from './server.ts';
 
@@ -67,6 +68,14 @@ export class Customer {
   async security(sessionId: string): Promise<SecurityRecord> {
     const path = `/cloister/v1/projects/${this.credentials.apiKey}/sessions/${sessionId}/security`;
     return (await this.rest('GET', path, 'project')) as SecurityRecord;
+  }
+
+  /** The same, signed by the platform, and checked with the keys that it publishes. */
+  async signedSecurity(sessionId: string): Promise<SignedSecurityRecord> {
+    const { url, apiKey } = this.credentials;
+    const path = `/cloister/v1/projects/${apiKey}/sessions/${sessionId}/security/signed`;
+    const keys = await (await fetch(`${url}/cloister/v1/manifest-keys`)).text();
+    return verifySecurityRecord((await this.rest('GET', path, 'project')) as string, keys).record;
   }
 
   async setPolicy(policy: MediaPolicy): Promise<void> {

@@ -64,20 +64,6 @@ export const archiveErrors = {
     help: 'Read the archive until its status is available, uploaded or failed, or wait for the callback that says so.',
     fault: 'caller',
   },
-  ManifestRefused: {
-    status: 400,
-    opentok: 400,
-    message: 'The manifest is not verified: {why}',
-    help: 'Fetch the manifest again from …/archives/ID/manifest. If it is the same, do not trust it: the platform did not sign it.',
-    fault: 'caller',
-  },
-  ManifestKeyUnknown: {
-    status: 400,
-    opentok: 400,
-    message: 'The manifest is signed with a key that is not among those of the platform: {keyId}',
-    help: 'Fetch the keys again from /cloister/v1/manifest-keys of the platform that recorded the archive. A key that has leaked is not published any more.',
-    fault: 'caller',
-  },
   CertificateRefused: {
     status: 400,
     opentok: 400,

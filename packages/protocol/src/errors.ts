@@ -5,6 +5,7 @@
  */
 
 import { archiveErrors } from './errors-archives.ts';
+import { statementErrors } from './errors-statements.ts';
 
 /** Whose mistake a refusal is: the caller's, the customer's destination's (a webhook, a bucket), or the platform's own. */
 export type Fault = 'caller' | 'destination' | 'platform';
@@ -25,6 +26,7 @@ interface ErrorEntry {
 
 const table = {
   ...archiveErrors,
+  ...statementErrors,
   // Who is asking
   AuthenticationMissing: {
     status: 403,

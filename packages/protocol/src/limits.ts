@@ -62,6 +62,10 @@ const table = {
   },
   peerTracks: { value: 32, why: 'tracks of streamsPerConnection streams, of sound and picture each' },
   peerFingerprintChars: { value: 256, why: 'a fingerprint of SHA-512 has 200 characters' },
+  wordsPerLeg: {
+    value: 16,
+    why: 'words of one end that are kept of a leg: its first ones and its last; two clients that negotiate say two or three',
+  },
   peerCandidateChars: { value: 512, why: 'a candidate has some 150 characters' },
 
   // Signals
@@ -343,6 +347,10 @@ const table = {
   sealedChunks: {
     value: 2 ** 32,
     why: 'the number of a chunk has 32 bits in its nonce, which may not repeat; 256 TiB of the usual chunks',
+  },
+  securityRecordFileBytes: {
+    value: 100_000_000,
+    why: 'a signed security record that the command reads: a leg with its words has some 1 kB in it, so of some 90,000 legs',
   },
   archiveKeyFileBytes: { value: 64 * 1024, why: 'a private key of 16384 bits as PEM has some 13 kB' },
 

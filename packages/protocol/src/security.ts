@@ -1,4 +1,7 @@
-/** The security record of a session: `GET /cloister/v1/projects/{apiKey}/sessions/{sessionId}/security`. */
+/**
+ * The security record of a session: `GET /cloister/v1/projects/{apiKey}/sessions/{sessionId}/security`, and with the words
+ * that it was made of, signed, under `…/security/signed`.
+ */
 import { z } from 'zod';
 import { suites } from './suites.ts';
 
@@ -52,5 +55,44 @@ export const leg = z.object({
 });
 export type Leg = z.infer<typeof leg>;
 
+/** One word on a leg, as it came. The same word again is none. */
+export const legWord = z.object({
+  /** When it came. Milliseconds since 1970, UTC. */
+  at: z.number().int(),
+  /** The server, of what its DTLS saw; the client that the leg bears; or, between clients, the one at the other end. */
+  end: z.enum(['server', 'client', 'peer']),
+  /** Of that client; null for the server. */
+  connectionId: z.string().nullable(),
+  /** Between clients: of which connection of the pair, counted from 1; null on legs to the server. */
+  build: z.number().int().positive().nullable(),
+  suite,
+  dtlsVersion: z.string().nullable(),
+  /** What it says of frame encryption; null where it says that there is none, and on legs to the server. */
+  frameLayer: frameLayer.nullable(),
+  frames: framesSaid.nullable(),
+  /** Words of the same end that came before this one and are not kept: see `wordsPerLeg`. */
+  leftOut: z.number().int().nonnegative(),
+});
+export type LegWord = z.infer<typeof legWord>;
+
 export const securityRecord = z.object({ policy: mediaPolicy, legs: z.array(leg) });
 export type SecurityRecord = z.infer<typeof securityRecord>;
+
+/** What the platform signs of a session. */
+export const signedSecurityRecord = z
+  .object({
+    type: z.literal('cloister-security-record'),
+    version: z.literal(1),
+    projectId: z.string(),
+    sessionId: z.string(),
+    mediaMode: z.enum(['routed', 'relayed']),
+    policy: mediaPolicy,
+    zone: z.string(),
+    legs: z.array(leg),
+    /** The words on each leg, in the order of `legs` and, for each, in the order in which they came. */
+    transcript: z.array(z.array(legWord)),
+    /** Milliseconds since 1970, UTC. */
+    signedAt: z.number().int(),
+  })
+  .refine(({ legs, transcript }) => legs.length === transcript.length, 'the transcript is of other legs');
+export type SignedSecurityRecord = z.infer<typeof signedSecurityRecord>;

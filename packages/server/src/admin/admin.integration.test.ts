@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { limits } from '@cloister/protocol';
+import { verifySecurityRecord } from '../keys/index.ts';
 import { type Served, serve } from './admin-fixture.ts';
 
 describe('the playground in development', () => {
@@ -209,6 +210,27 @@ describe('our own routes of a project', () => {
     );
     assert.equal((body.connections as unknown[]).length, 1);
     assert.ok(!JSON.stringify(body).includes('Jane'));
+  });
+
+  it('give the security record signed, checked with the keys that anybody may read', async () => {
+    const { platform, app } = served;
+    const session = await platform.session();
+    await platform.publish(await platform.enter(session));
+    const route = `/cloister/v1/projects/${platform.projectId}/sessions`;
+    const answer = await app.inject({ method: 'GET', url: `${route}/${session.id}/security/signed` });
+    assert.equal(answer.statusCode, 200);
+    assert.equal(answer.headers['content-type'], 'application/jose');
+    assert.equal(answer.headers['cache-control'], 'no-store');
+    const keys = await app.inject({ method: 'GET', url: '/cloister/v1/manifest-keys' });
+    const { record } = verifySecurityRecord(answer.payload, keys.payload);
+    const plain = await served.call('GET', `${route}/${session.id}/security`);
+    assert.deepEqual(record.legs, plain.body.legs);
+    assert.deepEqual(
+      [record.sessionId, record.transcript.map((words) => words.map(({ end }) => end))],
+      [session.id, [['server']]],
+    );
+    const unknown = await served.call('GET', `${route}/nothing/security/signed`);
+    assert.deepEqual([unknown.status, unknown.body.code], [404, 'SessionNotFound']);
   });
 
   it('know nothing of a project of another account', async () => {

@@ -4,8 +4,8 @@ import { limits } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { makeCertificate } from '../../../../tests/core/certificates.ts';
 import { type TestPlatform, testPlatform } from '../../../../tests/core/platform.ts';
-import { verifyManifest } from '../archive/index.ts';
 import { createHttpServer } from '../http.ts';
+import { verifyManifest } from '../keys/index.ts';
 import { archiveRoutes } from './archives.ts';
 import { answerErrors } from './errors.ts';
 
@@ -93,7 +93,7 @@ it('a manifest is given once the archive has ended, and is checked with the keys
   const keys = await call('GET', '/manifest-keys');
   assert.deepEqual([keys.status, keys.type], [200, 'application/jwk-set+json']);
   assert.deepEqual(Object.keys(keys.body.keys[0]).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x']);
-  assert.equal((await verifyManifest(answer.text, keys.text)).manifest.archiveId, archive.id);
+  assert.equal(verifyManifest(answer.text, keys.text).manifest.archiveId, archive.id);
   const unknown = await call('GET', manifest('unknown'));
   assert.deepEqual([unknown.status, unknown.body.code], [404, 'ArchiveNotFound']);
 });

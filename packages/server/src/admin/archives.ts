@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { type Archive, type Core, fingerprintOf, type Sealing } from '../core/index.ts';
 import { parseBody } from './body.ts';
-import { owned, type RestAuth } from './projects.ts';
+import { jose, owned, type RestAuth } from './projects.ts';
 
 interface Params {
   apiKey: string;
@@ -41,8 +41,7 @@ export function archiveRoutes(app: FastifyInstance, { core, auth }: { core: Core
     const { apiKey, archiveId } = request.params;
     await auth.project(request, apiKey);
     const { archive } = await core.archives.get(apiKey, archiveId);
-    // RFC 7515, 9.2.1: a JWS in its compact form.
-    return reply.type('application/jose').header('cache-control', 'no-store').send(manifestOf(archive));
+    return reply.type(jose).header('cache-control', 'no-store').send(manifestOf(archive));
   });
   app.get('/manifest-keys', async (_request, reply) => {
     const keys = core.keys.publicKeys('manifest').map((key) => ({ ...key, use: 'sig', alg: 'EdDSA' }));

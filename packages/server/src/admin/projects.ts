@@ -17,6 +17,9 @@ const rotation = z.discriminatedUnion('how', [
   z.strictObject({ how: z.literal('compromised') }),
 ]);
 
+/** A JWS in its compact form: RFC 7515, section 9.2.1. */
+export const jose = 'application/jose';
+
 /** Who may ask; OpenTok's REST credential, checked by the folder that knows its form. */
 export interface RestAuth {
   /** The REST credential of a project. @throws PlatformError */
@@ -31,6 +34,12 @@ export function projectRoutes(app: FastifyInstance, { core, auth }: { core: Core
     const { apiKey, sessionId } = request.params;
     await auth.project(request, apiKey);
     return core.calls.security(apiKey, sessionId);
+  });
+  app.get<{ Params: Params }>('/projects/:apiKey/sessions/:sessionId/security/signed', async (request, reply) => {
+    const { apiKey, sessionId } = request.params;
+    await auth.project(request, apiKey);
+    const jws = await core.calls.signedSecurity(apiKey, sessionId);
+    return reply.type(jose).header('cache-control', 'no-store').send(jws);
   });
   app.get<{ Params: Params }>('/projects/:apiKey/sessions/:sessionId', async (request) => {
     const { apiKey, sessionId } = request.params;

@@ -7,14 +7,7 @@ export { type OpenedArchive, type OpenedFiles, type OpenWith, openAnyArchive, op
 export { memoryIsLimited, type SandboxPolicy, SandboxTrial } from './record/sandbox.ts';
 export { archiveFolder, openRecordings, type RecordingsDeps } from './recordings.ts';
 export { archivesOf, type ResealDeps, resealArchives } from './reseal-archives.ts';
-export {
-  type Expected,
-  expectedBy,
-  requireExpected,
-  requireSize,
-  type VerifiedManifest,
-  verifyManifest,
-} from './seal/manifest.ts';
+export { type Expected, expectedBy, requireExpected, requireSize } from './seal/expected.ts';
 export { openOpenTokArchive } from './seal/opentok-open.ts';
 export { createOpenTokSealer, type OpenTokSealer, partBytes } from './seal/opentok-seal.ts';
 export {

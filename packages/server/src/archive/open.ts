@@ -2,7 +2,7 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { PlatformError } from '@cloister/protocol';
 import type { SealFormat } from '../core/index.ts';
-import { type Expected, requireExpected } from './seal/manifest.ts';
+import { type Expected, requireExpected } from './seal/expected.ts';
 import { openOpenTokArchive } from './seal/opentok-open.ts';
 import { byPrivateKey } from './seal/recipients.ts';
 import { magic, openSealedArchive } from './seal/sealed-archive.ts';

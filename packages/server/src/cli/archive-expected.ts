@@ -1,16 +1,9 @@
 /** What an archive is held against: the digest that was given, or a manifest that the platform signed. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { limits, PlatformError } from '@cloister/protocol';
-import {
-  type Expected,
-  expectedBy,
-  requireExpected,
-  requireSize,
-  type VerifiedManifest,
-  verifyManifest,
-} from '../archive/index.ts';
-import { type ArchiveSource, findSource, type SourceDeps } from './archive-source.ts';
+import { type Expected, expectedBy, requireExpected, requireSize } from '../archive/index.ts';
+import { type VerifiedManifest, verifyManifest } from '../keys/index.ts';
+import type { ArchiveSource, SourceDeps } from './archive-source.ts';
+import { badRequest, readPlatformKeys, readSmall } from './small-text.ts';
 
 /** The options that say it; at most one of the two ways. */
 export interface ExpectedWords {
@@ -21,44 +14,6 @@ export interface ExpectedWords {
 
 /** What is expected, and who says so. */
 export type Expectation = Expected & ({ readonly by: 'sha256' } | ({ readonly by: 'manifest' } & VerifiedManifest));
-
-export function badRequest(why: string, cause?: unknown): never {
-  throw new PlatformError('BadRequest', { why }, { cause });
-}
-
-/** All of it, as text. @param name of the limit */
-async function readText(parts: AsyncIterable<Uint8Array>, name: 'archiveKeyFileBytes', what: string): Promise<string> {
-  const taken: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of parts) {
-    taken.push(Buffer.from(part));
-    size += part.length;
-    if (size > limits[name]) badRequest(`${what} has more than ${name}, ${limits[name]} bytes`);
-  }
-  return Buffer.concat(taken).toString();
-}
-
-/** A small file that an option names; it may come by a pipe. @throws PlatformError `BadRequest` */
-export async function readSmall(file: string, option: string): Promise<string> {
-  try {
-    return await readText(createReadStream(file), 'archiveKeyFileBytes', `--${option}: ${file}`);
-  } catch (cause) {
-    if (cause instanceof PlatformError) throw cause;
-    return badRequest(`--${option}: ${file}: ${(cause as NodeJS.ErrnoException).code}`, cause);
-  }
-}
-
-/** The platform's public keys, from a file or from where it publishes them. */
-async function readKeys(source: string, deps: SourceDeps): Promise<string> {
-  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(source)) return readSmall(source, 'platform-keys');
-  try {
-    const found = await findSource(source, deps);
-    return await readText(found.bytes(), 'archiveKeyFileBytes', '--platform-keys: what is there');
-  } catch (cause) {
-    if (!(cause instanceof PlatformError) || cause.code === 'BadRequest') throw cause;
-    return badRequest(`--platform-keys: ${cause.details.why}`, cause);
-  }
-}
 
 /** Base64, as the API gives it, or hexadecimal, as `sha256sum` writes it. */
 function readDigest(text: string): Buffer {
@@ -83,7 +38,7 @@ export async function readExpectation(words: ExpectedWords, deps: SourceDeps): P
     badRequest('--manifest needs --platform-keys FILE or URL: /cloister/v1/manifest-keys of the platform');
   }
   const text = await readSmall(file, 'manifest');
-  const verified = await verifyManifest(text, await readKeys(platformKeys, deps));
+  const verified = verifyManifest(text, await readPlatformKeys(platformKeys, deps));
   return { ...expectedBy(verified.manifest), by: 'manifest', ...verified };
 }
 

@@ -3,8 +3,8 @@ import type { Writable } from 'node:stream';
 import { PlatformError } from '@cloister/protocol';
 import { type OpenedEntry, type OpenedFiles, restoreHead, sealedEnding } from '../archive/index.ts';
 import type { Ids } from '../lib/index.ts';
-import { badRequest } from './archive-expected.ts';
 import { isCut, OutputFile, OutputFolder, toPlayer, writeTo } from './archive-output.ts';
+import { badRequest } from './small-text.ts';
 
 /** What is to be written, and where. */
 export interface Wanted {

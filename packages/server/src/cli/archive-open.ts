@@ -3,17 +3,11 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { type OpenedArchive, type OpenedFiles, openAnyArchive } from '../archive/index.ts';
 import type { Clock, Ids } from '../lib/index.ts';
-import {
-  badRequest,
-  type Expectation,
-  type ExpectedWords,
-  readExpectation,
-  readSmall,
-  requireFile,
-} from './archive-expected.ts';
+import { type Expectation, type ExpectedWords, readExpectation, requireFile } from './archive-expected.ts';
 import { type Wanted, writeFiles } from './archive-open-files.ts';
 import { OutputFile, requireAbsent, toPlayer, writeTo } from './archive-output.ts';
 import { type ArchiveSource, findSource, type SourceDeps } from './archive-source.ts';
+import { badRequest, readSmall } from './small-text.ts';
 
 /** How often the progress is shown. */
 const PROGRESS_MS = 100;

@@ -245,6 +245,17 @@ export const commands: Readonly<Record<string, Command>> = {
       process.stdout.write(turnConfigCommand({ listen, address, relay, cert, key, folder }, settings(call)));
     },
   },
+  'security verify': {
+    summary:
+      'checks the signature of a security record (a file, or - for standard input) by the public keys of the platform, and shows what it says',
+    arguments: ['SOURCE'],
+    options: { 'platform-keys': { type: 'string' } },
+    run: async ({ arguments: [source = ''], options }) => {
+      const { verifySecurityCommand } = await import('./security-verify.ts');
+      const { 'platform-keys': platformKeys } = options as Record<string, string | undefined>;
+      return verifySecurityCommand({ source, platformKeys }, { stdin: process.stdin, fetch });
+    },
+  },
   config: {
     summary: 'shows every setting, its value and where it came from',
     arguments: [],

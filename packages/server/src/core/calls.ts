@@ -10,8 +10,10 @@ import { Home, type HomeWatcher } from './home.ts';
 import { renewIceServers } from './ice-renewal.ts';
 import type { MediaPeer, MediaPlane } from './media-plane.ts';
 import { forceDisconnect, forceMuteAll, forceMuteStream } from './moderation.ts';
+import type { RecordedLeg } from './ports.ts';
 import type { Projects } from './project.ts';
 import { capabilitiesOf } from './role.ts';
+import { signSecurityRecord } from './security-record.ts';
 import type { Sessions } from './session.ts';
 import { checkSignal, deliverSignal, type Signal } from './signal.ts';
 import type { Stream } from './stream.ts';
@@ -229,9 +231,18 @@ export class Calls {
    * @throws PlatformError `SessionNotFound`; `StoreUnavailable` when what was seen so far is not durable in time.
    */
   async security(projectId: string, sessionId: string): Promise<SecurityRecord> {
-    const session = await this.#sessions.get(projectId, sessionId);
-    await this.#deps.recorder.flush();
-    return { policy: session.policy, legs: await this.#deps.store.legs.list(session.id) };
+    const { session, legs } = await this.#recorded(projectId, sessionId);
+    return { policy: session.policy, legs: legs.map(({ leg }) => leg) };
+  }
+
+  /**
+   * The same with every word that was said of each leg, signed: a compact JWS (RFC 7515), whose claims are a
+   * `SignedSecurityRecord`.
+   * @throws PlatformError as `security` does
+   */
+  async signedSecurity(projectId: string, sessionId: string): Promise<string> {
+    const { session, legs } = await this.#recorded(projectId, sessionId);
+    return signSecurityRecord(this.#deps.keys, session, legs, this.#deps.clock.now());
   }
 
   /** Live sessions and what is in them, for the start page and the inspector. */
@@ -250,6 +261,12 @@ export class Calls {
       for (const connection of [...home.connections.values()]) home.expel(connection, 'stopping', { kind: 'system' });
     }
     await this.#deps.recorder.flush();
+  }
+
+  async #recorded(projectId: string, sessionId: string): Promise<{ session: Session; legs: RecordedLeg[] }> {
+    const session = await this.#sessions.get(projectId, sessionId);
+    await this.#deps.recorder.flush();
+    return { session, legs: await this.#deps.store.legs.list(session.id) };
   }
 
   /** Everybody may have been sent away while somebody came in. @throws PlatformError `IssuerNotFound` */

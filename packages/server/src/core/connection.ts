@@ -14,6 +14,7 @@ import type {
 import type { Cancel } from '../lib/index.ts';
 import type { Home } from './home.ts';
 import type { LegEntry } from './leg.ts';
+import type { Words } from './leg-word.ts';
 import type { MediaPeer } from './media-plane.ts';
 import type { Role } from './role.ts';
 import type { Stream } from './stream.ts';
@@ -37,6 +38,8 @@ export interface TransportState {
   reported: Suite | null;
   dtlsVersion: string | null;
   connectedAt: number;
+  /** What the two ends said of its handshake. */
+  words: Words;
   /** How many legs it had so far. */
   legs: number;
 }
@@ -65,7 +68,7 @@ export interface Connection {
   readonly streams: Map<string, Stream>;
   /** Streams that it subscribes to. */
   readonly subscriptions: Map<string, Subscription>;
-  /** Open legs, by `direction:streamId`. */
+  /** Open legs, by `direction:streamId`; between clients, with the number of the pair's connection after it. */
   readonly legs: Map<string, LegEntry>;
   /** Whether its browser can encrypt frames towards other clients, as it says. */
   readonly frames: boolean;

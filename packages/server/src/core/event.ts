@@ -7,6 +7,7 @@
  */
 import type { DisconnectReason, ErrorCode, Leg, MediaPolicy, StreamEndReason, VideoType } from '@cloister/protocol';
 import type { Archive } from './entities.ts';
+import type { Words } from './leg-word.ts';
 
 /** Who did it. */
 export type Actor =
@@ -20,6 +21,13 @@ interface ConnectionFacts {
   readonly id: string;
   readonly createdAt: number;
   readonly data: string;
+}
+
+interface LegFacts {
+  readonly legId: string;
+  readonly leg: Leg;
+  /** All that was said of it so far. */
+  readonly words: Words;
 }
 
 interface StreamFacts {
@@ -103,9 +111,9 @@ type SessionEvent = Base & { readonly projectId: string; readonly sessionId: str
     | { readonly type: 'stream.muted'; readonly streamId: string }
     | { readonly type: 'session.muted'; readonly active: boolean; readonly excludedStreamIds: readonly string[] }
     | { readonly type: 'signal.sent'; readonly toConnectionId: string | null }
-    | { readonly type: 'leg.connected'; readonly legId: string; readonly leg: Leg }
-    | { readonly type: 'leg.reported'; readonly legId: string; readonly leg: Leg }
-    | { readonly type: 'leg.closed'; readonly legId: string; readonly leg: Leg }
+    | ({ readonly type: 'leg.connected' } & LegFacts)
+    | ({ readonly type: 'leg.reported' } & LegFacts)
+    | ({ readonly type: 'leg.closed' } & LegFacts)
     | { readonly type: 'media.lost'; readonly connectionId: string; readonly why: string }
   );
 

@@ -140,8 +140,8 @@ export async function removeUnknownRecordings(
 async function closeSession({ store, recorder, clock, journal }: Foundation, projectId: string, sessionId: string) {
   const { legs, begun } = await store.stillOpen.of(sessionId);
   const place = { projectId, sessionId };
-  const closed = legs.map(({ id, leg }): NewEvent => {
-    return { type: 'leg.closed', ...place, legId: id, leg: { ...leg, closedAt: clock.now() } };
+  const closed = legs.map(({ id, leg, words }): NewEvent => {
+    return { type: 'leg.closed', ...place, legId: id, leg: { ...leg, closedAt: clock.now() }, words };
   });
   const streams: NewEvent[] = [];
   const connections: NewEvent[] = [];

@@ -3,25 +3,19 @@
  * saw and what the client says of it, and media runs over it only when the session's policy allows that suite. What the
  * server saw counts; a client's word can only make a leg weaker, never stronger.
  */
-import {
-  type Direction,
-  keyBits,
-  type Leg,
-  type MediaPolicy,
-  type PeerReport,
-  PlatformError,
-  type Suite,
-} from '@cloister/protocol';
+import { type Direction, keyBits, type Leg, type MediaPolicy, PlatformError, type Suite } from '@cloister/protocol';
 import type { Connection, TransportState } from './connection.ts';
 import type { Actor } from './event.ts';
 import { frameLayerOf } from './frame-key.ts';
+import type { Words } from './leg-word.ts';
 
 export interface LegEntry {
   readonly id: string;
+  /** Between clients: the number of the pair's connection. */
   readonly transportId: string;
   leg: Leg;
-  /** Of a leg between clients: what each end said last. */
-  readonly words?: { readonly subscriber?: PeerReport; readonly publisher?: PeerReport };
+  /** What each end said of it. */
+  words: Words;
 }
 
 /**
@@ -79,8 +73,9 @@ export function openLeg(connection: Connection, transport: TransportState, strea
       connectedAt: connection.home.now,
       closedAt: refusal ? connection.home.now : null,
     },
+    words: transport.words,
   };
-  connection.home.record(actorOf(connection), { type: 'leg.connected', legId: entry.id, leg: entry.leg });
+  recordLeg(connection, 'leg.connected', entry);
   if (!refusal) connection.legs.set(key(direction, streamId), entry);
   tell(connection, entry.leg, refusal);
   return refusal === null;
@@ -103,7 +98,9 @@ export function noteReport(connection: Connection, transport: TransportState): s
       agree: transport.reported === null ? null : transport.reported === seen,
       state: refusal ? 'refused' : entry.leg.state,
     };
-    connection.home.record(actorOf(connection), { type: 'leg.reported', legId: entry.id, leg: entry.leg });
+    // All legs of a transport have one handshake, and so the same words.
+    entry.words = transport.words;
+    recordLeg(connection, 'leg.reported', entry);
     if (!refusal) continue;
     tell(connection, entry.leg, refusal);
     refused.push(entry.leg.streamId);
@@ -116,14 +113,26 @@ export function closeLegs(connection: Connection, streamId?: string, direction?:
   for (const [name, entry] of connection.legs) {
     if (streamId !== undefined && entry.leg.streamId !== streamId) continue;
     if (direction !== undefined && entry.leg.direction !== direction) continue;
-    connection.legs.delete(name);
-    entry.leg = { ...entry.leg, closedAt: connection.home.now };
-    connection.home.record(actorOf(connection), { type: 'leg.closed', legId: entry.id, leg: entry.leg });
+    closeLeg(connection, name, entry);
   }
 }
 
-function actorOf(connection: Connection): Actor {
-  return { kind: 'connection', connectionId: connection.id };
+/** Closes one leg, by its name among the open ones. */
+export function closeLeg(connection: Connection, name: string, entry: LegEntry): void {
+  connection.legs.delete(name);
+  entry.leg = { ...entry.leg, closedAt: connection.home.now };
+  recordLeg(connection, 'leg.closed', entry);
+}
+
+/** Records a leg as it is now. @param by whose word or act it was, where that is not the connection of the leg */
+export function recordLeg(
+  connection: Connection,
+  type: 'leg.connected' | 'leg.reported' | 'leg.closed',
+  { id, leg, words }: Pick<LegEntry, 'id' | 'leg' | 'words'>,
+  by: Connection = connection,
+): void {
+  const actor: Actor = { kind: 'connection', connectionId: by.id };
+  connection.home.record(actor, { type, legId: id, leg, words });
 }
 
 function tell(connection: Connection, leg: Leg, refusal: PlatformError | null): void {

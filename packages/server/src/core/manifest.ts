@@ -8,7 +8,7 @@ import { fingerprintOf } from './certificate.ts';
 import type { Archive } from './entities.ts';
 import type { Keys } from './ports.ts';
 
-/** What is signed. Times are milliseconds since 1970; `archive/seal/manifest.ts` reads it again. */
+/** What is signed. Times are milliseconds since 1970; `keys/statement.ts` reads it again. */
 export interface Manifest {
   readonly type: 'cloister-archive-manifest';
   readonly version: 1;

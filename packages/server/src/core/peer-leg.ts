@@ -6,17 +6,20 @@ import {
   type FrameLayer,
   keyBits,
   type Leg,
+  type LegWord,
   type MediaPolicy,
   type PeerReport,
   PlatformError,
 } from '@cloister/protocol';
 import type { Ids } from '../lib/index.ts';
 import type { Connection } from './connection.ts';
-import type { Actor } from './event.ts';
-import { closeLegs, type LegEntry } from './leg.ts';
+import { closeLeg, closeLegs, type LegEntry, recordLeg } from './leg.ts';
+import { lastWord, type Words, withWord } from './leg-word.ts';
 import type { Stream } from './stream.ts';
 
-const name = (stream: Stream): string => `receive:${stream.id}`;
+type End = 'client' | 'peer';
+
+const name = (stream: Stream, build: number): string => `receive:${stream.id}:${build}`;
 
 /**
  * Whether a policy lets two clients exchange media. No two browsers that are sold have a 256-bit suite between them
@@ -36,50 +39,63 @@ export function refusePeerLeg(subscriber: Connection, stream: Stream, ids: Ids):
   const refusal = judgePair(home.session.policy, able ? 'AES_256_GCM_SHA512_128' : null);
   if (!refusal) return null;
   const leg: Leg = { ...newLeg(subscriber, stream), state: 'refused', closedAt: home.now };
-  home.record(actorOf(subscriber), { type: 'leg.connected', legId: ids.uuid(), leg });
+  recordLeg(subscriber, 'leg.connected', { id: ids.uuid(), leg, words: [] });
   return refusal;
 }
 
 /**
- * Notes one end's word on the leg of a stream. The first word of a connection opens the leg and lets `subscribe` resolve;
- * a word of an older connection than the leg's is not heard.
+ * Notes one end's word on the leg of a stream. There is a leg for each connection that an end speaks of: the first word
+ * opens it and lets `subscribe` resolve. The two are on one connection when both have spoken of it; that closes the legs
+ * of the older ones, and no word of those is heard any more. Until then an end closes only what it alone spoke of: whatever
+ * number one of them names, the other's words are recorded.
+ * @param end of the subscriber, whose leg it is (`client`), or of the publisher (`peer`)
  */
-export function notePeerReport(
-  subscriber: Connection,
-  stream: Stream,
-  by: 'subscriber' | 'publisher',
-  report: PeerReport,
-  ids: Ids,
-): void {
+export function notePeerReport(subscriber: Connection, stream: Stream, end: End, report: PeerReport, ids: Ids): void {
   const { home } = subscriber;
-  const build = String(report.build);
-  let entry = subscriber.legs.get(name(stream));
-  if (entry && Number(entry.transportId) > report.build) return;
-  if (entry && entry.transportId !== build) {
-    closeLegs(subscriber, stream.id, 'receive');
-    entry = undefined;
-  }
-  const before = entry?.leg ?? newLeg(subscriber, stream);
-  const words = { ...entry?.words, [by]: report };
-  const reported = asSaid(before, words);
+  const open = legsOf(subscriber, stream);
+  if (open.some(([, entry]) => shared(entry) && buildOf(entry) > report.build)) return;
+  const own = name(stream, report.build);
+  const known = subscriber.legs.get(own);
+  const speaker = end === 'client' ? subscriber : stream.connection;
+  const words = withWord(known?.words ?? [], { at: home.now, end, connectionId: speaker.id, ...report });
+  if (known && words === known.words) return;
+  const reported = asSaid(known?.leg ?? newLeg(subscriber, stream), words);
   const refusal = judgePair(home.session.policy, reported.frameLayer);
   const leg: Leg = refusal ? { ...reported, state: 'refused', closedAt: home.now } : reported;
-  if (entry && JSON.stringify(leg) === JSON.stringify(before)) return;
-  const kept: LegEntry = { id: entry?.id ?? ids.uuid(), transportId: build, leg, words };
-  subscriber.legs.set(name(stream), kept);
-  const actor = actorOf(by === 'subscriber' ? subscriber : stream.connection);
-  home.record(actor, { type: entry ? 'leg.reported' : 'leg.connected', legId: kept.id, leg });
+  const entry: LegEntry = { id: known?.id ?? ids.uuid(), transportId: String(report.build), leg, words };
+  for (const [each, other] of open) {
+    if (each === own) continue;
+    const older = shared(entry) && buildOf(other) < report.build;
+    if (older || other.words.every((word) => word.end === end)) closeLeg(subscriber, each, other);
+  }
+  subscriber.legs.set(own, entry);
+  recordLeg(subscriber, known ? 'leg.reported' : 'leg.connected', entry, speaker);
   tellEnds(subscriber, stream, leg, refusal);
   if (!refusal) return;
   // What the two agreed on is weaker than what they said that they can, and than what the policy asks for.
-  subscriber.legs.delete(name(stream));
+  subscriber.legs.delete(own);
+  closeLegs(subscriber, stream.id, 'receive');
   subscriber.subscriptions.delete(stream.id);
   stream.connection.link.send('peerUnsubscribed', { streamId: stream.id, connectionId: subscriber.id });
 }
 
-/** A leg by the words of its two ends. */
-function asSaid(leg: Leg, { subscriber, publisher }: NonNullable<LegEntry['words']>): Leg {
-  const [one, other] = [subscriber ?? null, publisher ?? null];
+/** The open legs of a stream at a subscriber, by their names. */
+function legsOf(subscriber: Connection, stream: Stream): [string, LegEntry][] {
+  return [...subscriber.legs].filter(([, { leg }]) => leg.streamId === stream.id && leg.direction === 'receive');
+}
+
+/** Whether both ends have spoken of it. */
+function shared({ words }: LegEntry): boolean {
+  return lastWord(words, 'client') !== undefined && lastWord(words, 'peer') !== undefined;
+}
+
+function buildOf({ transportId }: LegEntry): number {
+  return Number(transportId);
+}
+
+/** A leg by what its two ends said last. */
+function asSaid(leg: Leg, words: Words): Leg {
+  const [one, other] = [lastWord(words, 'client') ?? null, lastWord(words, 'peer') ?? null];
   return {
     ...leg,
     suiteReportedByClient: one?.suite ?? null,
@@ -94,13 +110,13 @@ function asSaid(leg: Leg, { subscriber, publisher }: NonNullable<LegEntry['words
 }
 
 /** Whether two ends negotiated the same, know the same of each other, and name a suite at all. */
-function agree(one: PeerReport, other: PeerReport): boolean {
+function agree(one: LegWord, other: LegWord): boolean {
   return (
     keyBits(one.suite) > 0 &&
     one.suite === other.suite &&
     one.frameLayer === other.frameLayer &&
-    one.frames.own === other.frames.other &&
-    other.frames.own === one.frames.other
+    one.frames?.own === other.frames?.other &&
+    other.frames?.own === one.frames?.other
   );
 }
 
@@ -144,8 +160,4 @@ function tellEnds(subscriber: Connection, stream: Stream, leg: Leg, refusal: Pla
   };
   subscriber.link.send('leg', told);
   stream.connection.link.send('leg', told);
-}
-
-function actorOf(connection: Connection): Actor {
-  return { kind: 'connection', connectionId: connection.id };
 }

@@ -13,6 +13,7 @@ import type {
   Storage,
 } from './entities.ts';
 import type { Actor, Event, EventType } from './event.ts';
+import type { Words } from './leg-word.ts';
 
 /** An event with its place in the outbox. */
 export interface Recorded {
@@ -28,6 +29,12 @@ export interface Unreadable {
   readonly projectId: string | null;
   /** Why, in constant words or as the code of a refusal. */
   readonly why: string;
+}
+
+/** A leg as it is in the record, with what was said of it. */
+export interface RecordedLeg {
+  readonly leg: Leg;
+  readonly words: Words;
 }
 
 /** What a project has set for its archives, as it was read; null: nothing. */
@@ -72,7 +79,7 @@ export interface Store {
   };
   readonly legs: {
     /** Of one session, in order of connection. */
-    list(sessionId: string): Promise<Leg[]>;
+    list(sessionId: string): Promise<RecordedLeg[]>;
   };
   /**
    * What has begun in the record and not ended in it. While no call runs, that is what a run left that was killed. Rows
@@ -81,7 +88,7 @@ export interface Store {
   readonly stillOpen: {
     sessions(): Promise<{ readonly projectId: string; readonly sessionId: string }[]>;
     of(sessionId: string): Promise<{
-      readonly legs: readonly { readonly id: string; readonly leg: Leg }[];
+      readonly legs: readonly (RecordedLeg & { readonly id: string })[];
       /** The first events of connections and streams, oldest first. */
       readonly begun: readonly (Recorded | Unreadable)[];
     }>;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { limits, PlatformError } from '@cloister/protocol';
 import { ManualClock, systemIds } from '../lib/index.ts';
+import { makeLeg, makeWord } from '../store/store-fixture.ts';
 import type { Actor, Event } from './event.ts';
 import type { Act, Journal, JournalFields, Store } from './ports.ts';
 import { type NewEvent, Recorder } from './recorder.ts';
@@ -145,6 +146,25 @@ describe('a database that is away', () => {
       written.slice(limits.recordsWaiting).map(({ type }) => type),
       ['stream.muted', 'stream.muted', 'stream.muted', 'session.ended', 'session.ended', 'session.ended'],
     );
+  });
+
+  it('keeps the newest of what the two ends of a leg said, past recordsWaiting, whoever said it', async () => {
+    answer = away;
+    for (let count = 0; count < limits.recordsWaiting; count += 1) recorder.record(actor, signal('x'));
+    for (const [connectionId, at] of [
+      ['one', 1],
+      ['other', 2],
+      ['one', 3],
+    ] as const) {
+      const words = [makeWord({ at })];
+      const reported = { type: 'leg.reported', projectId: '1', sessionId: 'session', legId: 'a' } as const;
+      recorder.record({ kind: 'connection', connectionId }, { ...reported, leg: makeLeg(), words });
+    }
+    answer = () => {};
+    await settle();
+    await recorder.flush();
+    const reports = written.flatMap((event) => (event.type === 'leg.reported' ? event.words.map(({ at }) => at) : []));
+    assert.deepEqual(reports.at(-1), 3);
   });
 
   it('takes recordsPerWrite events in one transaction, and no more', async () => {

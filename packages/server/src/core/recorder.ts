@@ -4,7 +4,7 @@
  *
  * The queue is bounded by who may add to it. From `recordsWaiting` on, what begins something new is refused
  * (`requireRoom`: joining, publishing, subscribing, signals), and a change that was said already and still waits (a mute
- * of the same stream, a report on the same leg, by the same actor) is replaced by the newer one, which holds all that the
+ * of the same stream by the same actor, a report on the same leg by anybody) is replaced by the newer one, which holds all that the
  * older said. What is left comes from what is open already, and that ends once.
  *
  * An event that is refused while the database answers is tried `recordTries` times and then given up, with its type and
@@ -227,7 +227,8 @@ export class Recorder {
 /** What an event is about, where a newer one about the same says all that an older one did. */
 function subjectOf(event: Event): string | null {
   const by = JSON.stringify(event.actor);
-  if (event.type === 'leg.reported') return `${event.type} ${event.legId} ${by}`;
+  // Whoever speaks: a report has the words of both ends, so the last is the one to be kept.
+  if (event.type === 'leg.reported') return `${event.type} ${event.legId}`;
   if (event.type === 'stream.updated') return `${event.type} ${event.streamId} ${event.changed} ${by}`;
   if (event.type === 'stream.muted') return `${event.type} ${event.streamId} ${by}`;
   if (event.type === 'session.muted') return `${event.type} ${event.sessionId} ${by}`;

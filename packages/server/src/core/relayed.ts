@@ -62,8 +62,8 @@ export async function reportPeerSuite(
   ids: Ids,
 ): Promise<Answer<'reportPeerSuite'>> {
   const other = otherEnd(connection, connectionId);
-  for (const stream of subscribed(connection, other)) notePeerReport(connection, stream, 'subscriber', report, ids);
-  for (const stream of subscribed(other, connection)) notePeerReport(other, stream, 'publisher', report, ids);
+  for (const stream of subscribed(connection, other)) notePeerReport(connection, stream, 'client', report, ids);
+  for (const stream of subscribed(other, connection)) notePeerReport(other, stream, 'peer', report, ids);
   return {};
 }
 

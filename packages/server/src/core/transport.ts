@@ -2,6 +2,7 @@
 import { type Answer, type Direction, type ParsedRequest, PlatformError, type Suite } from '@cloister/protocol';
 import type { Connection, TransportState } from './connection.ts';
 import { closeLegs, noteReport, openLeg } from './leg.ts';
+import { type NewWord, withWord } from './leg-word.ts';
 import type { MediaPeer, PeerObserver } from './media-plane.ts';
 
 /** The peer of a connection. @throws PlatformError `SessionRelayed`, where media does not come here. */
@@ -33,6 +34,7 @@ export async function openTransport(
     reported: null,
     dtlsVersion: null,
     connectedAt: 0,
+    words: [],
     legs: 0,
   });
   return offer;
@@ -66,6 +68,13 @@ export async function reportSuite(
   const transport = transportById(connection, data.transportId);
   transport.reported = data.suite;
   transport.dtlsVersion = data.dtlsVersion;
+  const said = wordOf(connection, data.suite);
+  transport.words = withWord(transport.words, {
+    ...said,
+    end: 'client',
+    connectionId: connection.id,
+    dtlsVersion: data.dtlsVersion,
+  });
   for (const streamId of noteReport(connection, transport)) refuseStream(connection, transport.direction, streamId);
   return {};
 }
@@ -140,8 +149,15 @@ function onConnected(connection: Connection, transportId: string, direction: Dir
   if (transport?.id !== transportId) return;
   transport.suite = suite;
   transport.connectedAt = connection.home.now;
+  transport.words = withWord(transport.words, wordOf(connection, suite));
   const carried = direction === 'send' ? connection.streams.keys() : connection.subscriptions.keys();
   for (const streamId of [...carried]) void settleLeg(connection, direction, streamId);
+}
+
+/** The server's word on a handshake, at this moment. */
+function wordOf(connection: Connection, suite: Suite): NewWord {
+  const silent = { build: null, dtlsVersion: null, frameLayer: null, frames: null };
+  return { at: connection.home.now, end: 'server', connectionId: null, suite, ...silent };
 }
 
 function refuseStream(connection: Connection, direction: Direction, streamId: string): void {

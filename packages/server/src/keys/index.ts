@@ -6,6 +6,12 @@ import { assertRoot } from './wrap.ts';
 export { type KeyChange, type KeyRing, type KeyRingDeps, ownerOf, platformData, signingPurposes } from './key-ring.ts';
 export { loadRoot } from './root.ts';
 export { keyIdOf } from './sealed-value.ts';
+export {
+  type VerifiedManifest,
+  type VerifiedSecurityRecord,
+  verifyManifest,
+  verifySecurityRecord,
+} from './statement.ts';
 export type { KeyFacts } from './wrap.ts';
 
 /**

@@ -4,7 +4,8 @@
  *
  * - Every purpose has one current key. Data keys: `project:<id>` and `platform:data`. Signing keys: one for each `KeyPurpose`.
  * - A retired data key opens for ever (until its project is removed), and seals nothing.
- * - A retired signing key has lost its private half; what it signed is accepted for `signingKeyOverlapSeconds`, manifests for ever.
+ * - A retired signing key has lost its private half; what it signed is accepted for `signingKeyOverlapSeconds`,
+ *   manifests and security records for ever.
  * - A compromised key signs, verifies and seals nothing; a data key still opens, so that its values can be sealed again.
  */
 

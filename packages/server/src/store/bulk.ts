@@ -55,13 +55,13 @@ export function bulkEvents(
 }
 
 const upsertLegs = `
-insert into legs (id, project_id, session_id, connected_at, leg, closed_at)
-select row.id, row.project_id, row.session_id, row.connected_at, row.leg, row.closed_at
-from unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::int8[]) with ordinality
-  as row (id, project_id, session_id, connected_at, leg, closed_at, place)
+insert into legs (id, project_id, session_id, connected_at, leg, closed_at, words)
+select row.id, row.project_id, row.session_id, row.connected_at, row.leg, row.closed_at, row.words
+from unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::text[], $6::int8[], $7::text[]) with ordinality
+  as row (id, project_id, session_id, connected_at, leg, closed_at, words, place)
 where exists (select from sessions where sessions.id = row.session_id and sessions.project_id = row.project_id)
 order by row.place
-on conflict (id) do update set leg = excluded.leg, closed_at = excluded.closed_at`;
+on conflict (id) do update set leg = excluded.leg, closed_at = excluded.closed_at, words = excluded.words`;
 
 /** The last state of each leg; none for a session that is gone. */
 export function bulkLegs(legs: readonly LegRow[]): Statement[] {
@@ -73,6 +73,7 @@ export function bulkLegs(legs: readonly LegRow[]): Statement[] {
     (row: LegRow) => row.leg.connectedAt,
     (row: LegRow) => JSON.stringify(row.leg),
     (row: LegRow) => row.leg.closedAt,
+    (row: LegRow) => JSON.stringify(row.words),
   ];
   return bulk(last, upsertLegs, columns, false);
 }

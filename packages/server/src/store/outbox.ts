@@ -43,7 +43,8 @@ export class Watchers {
 
 function legOf(event: Event): LegRow[] {
   if (!event.type.startsWith('leg.') || !('leg' in event)) return [];
-  return [{ id: event.legId, projectId: event.projectId, sessionId: event.sessionId, leg: event.leg }];
+  const { legId, projectId, sessionId, leg, words } = event;
+  return [{ id: legId, projectId, sessionId, leg, words }];
 }
 
 /** A row with a whole event. */

@@ -62,6 +62,8 @@ export const legs = pgTable('legs', {
   connectedAt: ms('connected_at').notNull(),
   /** JSON of `Leg`. */
   leg: text().notNull(),
+  /** JSON of `LegWord[]`. */
+  words: text().notNull(),
   closedAt: ms('closed_at'),
 });
 

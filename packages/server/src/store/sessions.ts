@@ -1,9 +1,9 @@
 /** Sessions and the legs of media in them. */
 
-import type { Leg } from '@cloister/protocol';
+import type { Leg, LegWord } from '@cloister/protocol';
 import { PlatformError } from '@cloister/protocol/errors';
 import { asc, eq } from 'drizzle-orm';
-import type { Store } from '../core/index.ts';
+import type { RecordedLeg, Store } from '../core/index.ts';
 import { storeEvent } from './personal.ts';
 import { legs, sessions } from './schema.ts';
 import { commit, type Parts, read } from './tables.ts';
@@ -22,7 +22,6 @@ export function openSessions({ tables, writer, seals }: Parts): Store['sessions'
   };
 }
 
-/** Legs are written by their events: see `outbox.ts`. */
 const ofServer = {
   observedBy: 'server',
   peerConnectionId: null,
@@ -31,16 +30,21 @@ const ofServer = {
   framesSaidByPeer: null,
 } as const;
 
+/** Legs are written by their events: see `outbox.ts`. */
 export function openLegs({ tables }: Parts): Store['legs'] {
   return {
     async list(sessionId) {
       const rows = tables
-        .select({ leg: legs.leg })
+        .select({ leg: legs.leg, words: legs.words })
         .from(legs)
         .where(eq(legs.sessionId, sessionId))
         .orderBy(asc(legs.connectedAt), asc(legs.seq));
-      // What was written before legs between clients were known says nothing of them.
-      return (await read(rows)).map(({ leg }) => ({ ...ofServer, ...(JSON.parse(leg) as Leg) }));
+      return (await read(rows)).map(legOfRow);
     },
   };
+}
+
+export function legOfRow({ leg, words }: { leg: string; words: string }): RecordedLeg {
+  // What was written before legs between clients were known says nothing of them.
+  return { leg: { ...ofServer, ...(JSON.parse(leg) as Leg) }, words: JSON.parse(words) as LegWord[] };
 }

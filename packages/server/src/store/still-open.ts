@@ -1,9 +1,9 @@
 /** What the record says is open: see `outbox.ts`, which keeps it with the events. */
-import type { Leg } from '@cloister/protocol';
 import { and, asc, eq, isNull } from 'drizzle-orm';
 import type { Store } from '../core/index.ts';
 import { restore } from './outbox.ts';
 import { legs, present } from './schema.ts';
+import { legOfRow } from './sessions.ts';
 import { type Parts, read } from './tables.ts';
 
 export function openStillOpen({ tables, seals }: Parts): Store['stillOpen'] {
@@ -22,7 +22,7 @@ export function openStillOpen({ tables, seals }: Parts): Store['stillOpen'] {
 
     async of(sessionId) {
       const openLegs = tables
-        .select({ id: legs.id, leg: legs.leg })
+        .select({ id: legs.id, leg: legs.leg, words: legs.words })
         .from(legs)
         .where(and(eq(legs.sessionId, sessionId), isNull(legs.closedAt)))
         .orderBy(asc(legs.connectedAt), asc(legs.seq));
@@ -37,7 +37,7 @@ export function openStillOpen({ tables, seals }: Parts): Store['stillOpen'] {
         .where(eq(present.sessionId, sessionId))
         .orderBy(asc(present.seq));
       return {
-        legs: (await read(openLegs)).map(({ id, leg }) => ({ id, leg: JSON.parse(leg) as Leg })),
+        legs: (await read(openLegs)).map(({ id, ...row }) => ({ id, ...legOfRow(row) })),
         begun: (await read(begun)).map((row) => restore(seals, row)),
       };
     },

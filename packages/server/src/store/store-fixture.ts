@@ -1,7 +1,7 @@
 /** What the tests of the store share: keys over a store, rows and events to put into it. */
 
 import { randomBytes } from 'node:crypto';
-import type { Leg } from '@cloister/protocol';
+import type { Leg, LegWord } from '@cloister/protocol';
 import { limits } from '@cloister/protocol/limits';
 import type {
   Account,
@@ -187,6 +187,11 @@ export function makeLeg(facts: Partial<Leg> = {}): Leg {
     closedAt: null,
     ...facts,
   };
+}
+
+export function makeWord(facts: Partial<LegWord> = {}): LegWord {
+  const silent = { build: null, dtlsVersion: null, frameLayer: null, frames: null, leftOut: 0 };
+  return { at: 1000, end: 'server', connectionId: null, suite: 'AEAD_AES_256_GCM', ...silent, ...facts };
 }
 
 export function connected(session: Session, data: string): Event {

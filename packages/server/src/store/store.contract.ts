@@ -19,6 +19,7 @@ import {
   makeLeg,
   makeProject,
   makeSession,
+  makeWord,
   newAccount,
   newArchive,
   newKey,
@@ -345,23 +346,25 @@ function watchRules(given: () => Given): void {
     assert.equal(count, before);
   });
 
-  test('events of a leg keep its row: the last state, in order of connection', async () => {
+  test('events of a leg keep its row: the last state with all words, in order of connection', async () => {
     const { store, keys } = given();
     const { id: sessionId, projectId } = await newSession(store, (await newProject(store, keys)).id);
     const [late, early] = [makeLeg({ connectedAt: 2000 }), makeLeg({ connectedAt: 1000, direction: 'receive' })];
     const facts = { projectId, sessionId };
     await store.outbox.append([
-      event('leg.connected', { ...facts, legId: 'late', leg: late }),
-      event('leg.connected', { ...facts, legId: 'early', leg: early }),
+      event('leg.connected', { ...facts, legId: 'late', leg: late, words: [makeWord()] }),
+      event('leg.connected', { ...facts, legId: 'early', leg: early, words: [] }),
     ]);
-    assert.deepEqual(await store.legs.list(sessionId), [early, late]);
+    const first = { leg: early, words: [] };
+    assert.deepEqual(await store.legs.list(sessionId), [first, { leg: late, words: [makeWord()] }]);
     const reported = { ...late, suiteReportedByClient: 'AEAD_AES_256_GCM', agree: true } as const;
     const closed = { ...reported, closedAt: 3000 };
+    const words = [makeWord(), makeWord({ end: 'client', connectionId: 'c', at: 2500 })];
     await store.outbox.append([
-      event('leg.reported', { ...facts, legId: 'late', leg: reported }),
-      event('leg.closed', { ...facts, legId: 'late', leg: closed }),
+      event('leg.reported', { ...facts, legId: 'late', leg: reported, words }),
+      event('leg.closed', { ...facts, legId: 'late', leg: closed, words }),
     ]);
-    assert.deepEqual(await store.legs.list(sessionId), [early, closed]);
+    assert.deepEqual(await store.legs.list(sessionId), [first, { leg: closed, words }]);
     assert.deepEqual(await store.legs.list('unknown'), []);
   });
 }
@@ -380,10 +383,14 @@ function stillOpenRules(given: () => Given): void {
     const legId = newKey();
     const here = event('connection.created', { ...facts, connection });
     const shown = event('stream.created', { ...facts, stream });
-    await store.outbox.append([here, shown, event('leg.connected', { ...facts, legId, leg: makeLeg() })]);
+    await store.outbox.append([
+      here,
+      shown,
+      event('leg.connected', { ...facts, legId, leg: makeLeg(), words: [makeWord()] }),
+    ]);
     await store.outbox.append([here, connected(doomed, '')]);
     const open = await store.stillOpen.of(sessionId);
-    assert.deepEqual(open.legs, [{ id: legId, leg: makeLeg() }]);
+    assert.deepEqual(open.legs, [{ id: legId, leg: makeLeg(), words: [makeWord()] }]);
     assert.deepEqual(
       open.begun.map((each) => each.event),
       [here, shown],
@@ -397,7 +404,7 @@ function stillOpenRules(given: () => Given): void {
     assert.deepEqual(await ours(), [facts]);
     const reason = 'networkDisconnected';
     await store.outbox.append([
-      event('leg.closed', { ...facts, legId, leg: makeLeg({ closedAt: 2000 }) }),
+      event('leg.closed', { ...facts, legId, leg: makeLeg({ closedAt: 2000 }), words: [] }),
       event('stream.destroyed', { ...facts, stream, reason }),
     ]);
     const left = await store.stillOpen.of(sessionId);
@@ -465,7 +472,10 @@ function removalRules(given: () => Given): void {
     const callback = makeCallback(keys, project.id);
     await store.callbacks.create(callback, event('callback.registered', { projectId: project.id, callbackId: '1' }));
     const left = connected(session, 'Dr. Adams');
-    await store.outbox.append([left, event('leg.connected', { ...facts, legId: project.id, leg: makeLeg() })]);
+    await store.outbox.append([
+      left,
+      event('leg.connected', { ...facts, legId: project.id, leg: makeLeg(), words: [] }),
+    ]);
     await store.deliveries.enqueue([makeDelivery(keys, project.id)], 'contract-removal', 1);
 
     await store.projects.remove(project.id, event('project.deleted', { projectId: project.id }));
@@ -482,7 +492,7 @@ function removalRules(given: () => Given): void {
     assert.equal(await store.deliveries.nextDueAt(), null);
     // The call was still going on when its project was removed.
     const late = connected(session, 'Dr. Brown');
-    await store.outbox.append([late, event('leg.closed', { ...facts, legId: project.id, leg: makeLeg() })]);
+    await store.outbox.append([late, event('leg.closed', { ...facts, legId: project.id, leg: makeLeg(), words: [] })]);
     await store.deliveries.enqueue(
       [makeDelivery({ seal: () => 'x' } as unknown as Keys, project.id)],
       'contract-removal',

@@ -6,20 +6,18 @@
  * A change resolves when the transaction with its rows and its event is durable. When the database refuses a shared
  * transaction, each change is tried in one of its own, so that nobody is refused for what another sent.
  */
-import type { Leg } from '@cloister/protocol';
 import { PlatformError } from '@cloister/protocol/errors';
 import { limits } from '@cloister/protocol/limits';
-import type { Session } from '../core/index.ts';
+import type { RecordedLeg, Session } from '../core/index.ts';
 import { bulkBegun, bulkEnded, bulkEvents, bulkLegs, bulkSessions } from './bulk.ts';
 import type { Database, Outcome, Statement } from './database.ts';
 import type { StoredEvent } from './personal.ts';
 
 /** The row of a leg. */
-export interface LegRow {
+export interface LegRow extends RecordedLeg {
   readonly id: string;
   readonly projectId: string;
   readonly sessionId: string;
-  readonly leg: Leg;
 }
 
 /** A connection or a stream that has begun, with its first event. */
