@@ -58,22 +58,41 @@ interface Two {
   close(): Promise<unknown>;
 }
 
-/** @param meddling of the session, and of a client of it: with what it says */
-async function two(meddling: (sessionId: string) => Meddle, encryptionSecret?: string): Promise<Two> {
+interface TwoOptions {
+  readonly encryptionSecret?: string;
+  /** Default: the same as Ana has. */
+  readonly bensBrowser?: TestBrowser;
+}
+
+/** @param meddling with what the two say to each other in a session */
+async function two(
+  meddling: (sessionId: string) => Meddle,
+  { encryptionSecret, bensBrowser = browser }: TwoOptions = {},
+): Promise<Two> {
   const sessionId = await customer.session({ mediaMode: 'relayed' });
   line.meddle = meddling(sessionId);
-  const open = async () => {
-    const each = await Participant.open(browser, site, frameSpy('record'));
+  const open = async (its: TestBrowser) => {
+    const each = await Participant.open(its, site, frameSpy('record'));
     await each.join({ ...customer.ticket(sessionId), ...(encryptionSecret ? { encryptionSecret } : {}) }, null);
     return each;
   };
-  const [ana, ben] = await Promise.all([open(), open()]);
+  const [ana, ben] = await Promise.all([open(browser), open(bensBrowser)]);
   const [ofAna, ofBen] = await Promise.all([ana.publish(small), ben.publish(small)]);
   await Promise.all([
     ana.event('session', 'streamCreated', { stream: ofBen }),
     ben.event('session', 'streamCreated', { stream: ofAna }),
   ]);
   return { ana, ben, ofAna, ofBen, close: () => Promise.all([ana, ben].map((each) => each.close())) };
+}
+
+/** Two of whom each agrees with somebody between them. */
+async function deceive(options: TwoOptions = {}): Promise<{ impostor: Impostor; two: Two }> {
+  let impostor: Impostor | undefined;
+  const deceived = await two((sessionId) => {
+    impostor = new Impostor(sessionId);
+    return impostor.meddle;
+  }, options);
+  return { impostor: impostor as Impostor, two: deceived };
 }
 
 /** Each subscribes to the other, and a lot of packets come. */
@@ -142,11 +161,7 @@ test('of an honest server both see one code, and open and show what the other se
 });
 
 test('a server that agrees with each in the other’s name can read their frames, and both see other codes', async () => {
-  const impostors: Impostor[] = [];
-  const deceived = await two((sessionId) => {
-    impostors.push(new Impostor(sessionId));
-    return (impostors[0] as Impostor).meddle;
-  });
+  const { impostor, two: deceived } = await deceive();
   await exchange(deceived);
   const seen = await codes(deceived);
   for (const each of seen) assert.match(each ?? '', code);
@@ -154,7 +169,7 @@ test('a server that agrees with each in the other’s name can read their frames
   // It left their DTLS alone and did not seal their frames anew.
   await assertNothingSeen(deceived);
   const { sealed } = await framesAt(deceived.ana);
-  const read = await impostors[0]?.read(
+  const read = await impostor.read(
     deceived.ana.connectionId,
     sealed.map((each) => each.after),
   );
@@ -167,11 +182,7 @@ test('a server that agrees with each in the other’s name can read their frames
 });
 
 test('with a secret that it does not have the same server is told apart by name, and reads nothing', async () => {
-  const impostors: Impostor[] = [];
-  const kept = await two((sessionId) => {
-    impostors.push(new Impostor(sessionId));
-    return (impostors[0] as Impostor).meddle;
-  }, 'what the two of us know');
+  const { impostor, two: kept } = await deceive({ encryptionSecret: 'what the two of us know' });
   await exchange(kept);
   await Promise.all([
     kept.ana.event(kept.ofBen, 'encryptionSecretMismatch'),
@@ -180,7 +191,7 @@ test('with a secret that it does not have the same server is told apart by name,
   await assertNothingSeen(kept);
   const { sealed } = await framesAt(kept.ana);
   assert.ok(sealed.length > PACKETS / 4);
-  const read = await impostors[0]?.read(
+  const read = await impostor.read(
     kept.ana.connectionId,
     sealed.map((each) => each.after),
   );
@@ -189,9 +200,13 @@ test('with a secret that it does not have the same server is told apart by name,
 });
 
 /** Each subscribes to the other, and is told in time why it cannot. Nothing is seen of the other. */
-async function assertRefused(swapping: (ana: () => string) => Meddle, why: RegExp): Promise<void> {
+async function assertRefused(
+  swapping: (ana: () => string) => Meddle,
+  why: RegExp,
+  options: TwoOptions = {},
+): Promise<void> {
   let ana = '';
-  const swapped = await two(() => swapping(() => ana));
+  const swapped = await two(() => swapping(() => ana), options);
   ana = swapped.ana.connectionId;
   const told = [swapped.ana.subscribe(swapped.ofBen), swapped.ben.subscribe(swapped.ofAna)];
   const [atAna, atBen] = await within(TOLD_MS, 'an error at both ends', Promise.allSettled(told));
@@ -230,22 +245,24 @@ function withOtherCertificate(ana: () => string, everywhere: boolean): Meddle {
   };
 }
 
+const handshakeFailed =
+  /OT_CREATE_PEER_CONNECTION_FAILED: The handshake with the other client failed: .* another certificate/;
+
 test('a certificate that is swapped in one end’s description is an error at both ends, and no media comes', () =>
-  assertRefused(
-    (ana) => withOtherCertificate(ana, false),
-    /OT_CREATE_PEER_CONNECTION_FAILED: The handshake with the other client failed: .* another certificate/,
-  ));
+  assertRefused((ana) => withOtherCertificate(ana, false), handshakeFailed));
+
+async function certificateTowardsFirefox(): Promise<void> {
+  const firefox = await launchBrowser('firefox');
+  await assertRefused((ana) => withOtherCertificate(ana, false), handshakeFailed, { bensBrowser: firefox });
+  await firefox.close();
+}
 
 /** What two people see in the panel of the playground. */
 async function shownInPlayground(): Promise<void> {
-  const impostors: Impostor[] = [];
   const ana = await Visitor.open(browser, server.url);
   await ana.choose('A new one, relayed');
   const link = await ana.join('Ana');
-  // The session is known by what its members say to each other; the first word comes when Ben is there.
-  const sessionId = new URL(link).searchParams.get('session') ?? '';
-  impostors.push(new Impostor(sessionId));
-  line.meddle = (impostors[0] as Impostor).meddle;
+  line.meddle = new Impostor(new URL(link).searchParams.get('session') ?? '').meddle;
   const ben = await Visitor.open(browser, link);
   await ben.join('Ben');
   const shown = await Promise.all(
@@ -268,6 +285,10 @@ const cases = [
         (ana) => withOtherCertificate(ana, true),
         /OT_CREATE_PEER_CONNECTION_FAILED: The (handshake with the other client failed|two clients have different keys)/,
       ),
+  },
+  {
+    name: 'a Chromium’s certificate that is swapped towards a Firefox is the same error at both',
+    run: certificateTowardsFirefox,
   },
   { name: 'in the playground both see other codes, where a server agrees with each', run: shownInPlayground },
 ];
