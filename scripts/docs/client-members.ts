@@ -87,7 +87,7 @@ export const fates: Readonly<Record<string, Fate>> = {
   'PublisherProperties.videoFilter': noFilters,
   'PublisherProperties.audioFilter': noFilters,
   'PublisherProperties.audioFallback': differs(
-    '`publisher` is off and `subscriber` on (off for screens) when not given.',
+    '`publisher` is off and `subscriber` on (off for screens) when not given. In a relayed session `publisher` alone has an effect, as with OpenTok.',
   ),
   'SubscriberProperties.subscribeToCaptions': noCaptions,
   'SubscriberProperties.captionsTranslationLanguage': noCaptions,

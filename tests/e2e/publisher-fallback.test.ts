@@ -4,8 +4,9 @@ import { enterNetwork } from '../rig/network.ts';
 enterNetwork(import.meta.filename);
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { full } from '../sample.ts';
+import { type TestContext, test } from 'node:test';
+import { eventually } from '../rig/wait.ts';
+import { full, sample } from '../sample.ts';
 import { beeps, pictureTakes, useSlowLine } from './slow-line.ts';
 
 /** Room for the sound and little more. */
@@ -19,7 +20,7 @@ const BEEP_GAP_MS = full ? 3000 : 8000;
 
 const line = useSlowLine('publisher', { audioFallback: { publisher: true, subscriber: false } });
 
-test('on a slow way up the picture goes, the sound stays, and on a better one the picture is back; all are told', async (t) => {
+async function fallsBack(t: TestContext): Promise<void> {
   const { far, publisher, subscriber, streamId } = line;
   await pictureTakes(line, 3 * SLOW.kbps);
   const stopListening = await beeps(line);
@@ -31,6 +32,11 @@ test('on a slow way up the picture goes, the sound stays, and on a better one th
   assert.ok(warned.at <= gone.at);
   await subscriber.event(streamId, 'videoDisabled', { reason: 'quality' });
   await subscriber.event('session', 'streamPropertyChanged', { changedProperty: 'hasVideo', newValue: false });
+  await eventually(
+    'a picture that is not sent',
+    () => publisher.stats('outbound-rtp'),
+    (all) => all.every(({ kind, active }) => kind === 'audio' || active === false),
+  );
   await subscriber.page.evaluate((id) => window.rig.heard(id, 12), streamId);
 
   const [since, mark] = await Promise.all([publisher.mark(), subscriber.mark()]);
@@ -48,4 +54,12 @@ test('on a slow way up the picture goes, the sound stays, and on a better one th
   assert.ok(Math.max(...gaps) < BEEP_GAP_MS, `the sound stopped: ${gaps.join(' ')} ms between beeps`);
   const early = told.filter(({ type, at }) => type === 'videoEnabled' && at < wideAt);
   assert.deepEqual(early, [], 'the picture came back on the poor line');
-});
+}
+
+const modes = ['routed', 'relayed'] as const;
+
+for (const mode of sample('publisher fallback', modes, 1))
+  test(`on a slow way up the picture goes, the sound stays, and on a better one the picture is back; all are told: ${mode}`, async (t) => {
+    if (mode === 'relayed') await line.call(mode);
+    await fallsBack(t);
+  });

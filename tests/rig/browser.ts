@@ -19,6 +19,7 @@ export interface BrowserOptions {
   /** Holds back the timers of pages in the background, as browsers do for people, and soon as far as it ever goes (Chromium). */
   readonly throttled?: boolean;
   readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
   /** Settings of Firefox, beside those that every test has. */
   readonly prefs?: Readonly<Record<string, boolean | number | string>>;
 }
@@ -124,7 +125,7 @@ export async function launchBrowser(name: BrowserName, options: BrowserOptions =
     pipe: name === 'chromium',
     userDataDir: tempFolder(name),
     args: launchArgs(name, options),
-    env: { ...process.env, MOZ_DISABLE_CONTENT_SANDBOX: '1', HOME: tempFolder(`${name}-home`) },
+    env: { ...process.env, MOZ_DISABLE_CONTENT_SANDBOX: '1', HOME: tempFolder(`${name}-home`), ...options.env },
     ...(name === 'firefox'
       ? { extraPrefsFirefox: { ...FIREFOX_PREFS, ...secureHosts(options), ...options.prefs } }
       : {}),

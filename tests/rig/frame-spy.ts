@@ -14,6 +14,8 @@ export function frameSpy(how: 'record' | 'time' | 'count' | 'blind'): string {
 
 /** One frame; what was not asked for is empty. */
 export interface SpiedFrame {
+  /** Of its codec, as the browser says it: `video/VP8`; '' where it does not. */
+  readonly mimeType: string;
   /** In base64. */
   readonly before: string;
   readonly after: string;
@@ -48,7 +50,7 @@ function inWorker(how: string): void {
   const channel = new BroadcastChannel('frame spy');
   const text = (bytes: ArrayBuffer) =>
     btoa(Array.from(new Uint8Array(bytes), (byte) => String.fromCharCode(byte)).join(''));
-  type Frame = { data: ArrayBuffer };
+  type Frame = { data: ArrayBuffer; getMetadata(): { mimeType?: string } };
   globalThis.TransformStream = class extends Native<Frame, Frame> {
     constructor(transformer?: Transformer<Frame, Frame>) {
       if (how === 'blind') super();
@@ -57,6 +59,7 @@ function inWorker(how: string): void {
           async transform(frame, controller) {
             const before = how === 'record' ? text(frame.data) : '';
             const { byteLength } = frame.data;
+            const { mimeType = '' } = frame.getMetadata();
             const began = performance.now();
             let went = false;
             await transformer?.transform?.(frame, {
@@ -64,12 +67,12 @@ function inWorker(how: string): void {
                 went = true;
                 const ms = performance.now() - began;
                 const added = made.data.byteLength - byteLength;
-                if (how === 'record') channel.postMessage({ before, after: text(made.data), ms, added });
-                if (how === 'time') channel.postMessage({ before, after: '', ms, added });
+                if (how === 'record') channel.postMessage({ mimeType, before, after: text(made.data), ms, added });
+                if (how === 'time') channel.postMessage({ mimeType, before, after: '', ms, added });
                 controller.enqueue(made);
               },
             } as TransformStreamDefaultController<Frame>);
-            if (how === 'count' && !went) channel.postMessage({ before: '', after: '', ms: 0, added: 0 });
+            if (how === 'count' && !went) channel.postMessage({ mimeType, before: '', after: '', ms: 0, added: 0 });
           },
         });
     }

@@ -9,7 +9,6 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { type AddressCertificate, certificateFor } from './certificate.ts';
 import { atEnd, ownChild, tempFolder } from './cleanup.ts';
 import { command } from './command.ts';
-import type { CuttableLine } from './cut.ts';
 import { newDataFolder } from './embedded.ts';
 import { freePorts } from './ports.ts';
 import { type TestDatabase, testDatabase } from './store.ts';
@@ -31,6 +30,13 @@ export interface Credentials {
   readonly apiSecret: string;
 }
 
+/** A way to a server, at a port of loopback. */
+export interface Line {
+  readonly port: number;
+  /** Where it leads: a port of loopback. */
+  lead(port: number): void;
+}
+
 export interface ServerOptions {
   /** Reachable by its address over HTTPS (`--lan`); default: loopback, plain. */
   readonly lan?: boolean;
@@ -41,8 +47,8 @@ export interface ServerOptions {
   readonly under?: readonly string[];
   /** A module that is loaded before the program. */
   readonly preload?: string;
-  /** The line that clients reach it by, to be cut by the test. */
-  readonly through?: CuttableLine;
+  /** The line that clients reach it by, where the test cuts or changes what goes over it. */
+  readonly through?: Line;
   /** Any further settings, `CLOISTER_…`. */
   readonly env?: Readonly<Record<string, string>>;
 }

@@ -60,9 +60,15 @@ export interface SentReports {
   readonly whole: RTCStatsReport | null;
 }
 
+export type PictureQuality = 'on' | 'off' | 'probe';
+
 /** What a publisher does with its stream, wherever that goes. */
 export interface Outgoing {
   readonly videoSending: Pick<VideoSending, 'plan'> | null;
+  /** Whether a picture is being sent now. */
+  readonly sendsPicture: boolean;
+  /** The picture goes because of a poor network (`off`), a small one is tried (`probe`), or it is back (`on`). */
+  quality: PictureQuality;
   start(): Promise<Stream>;
   stop(reason?: 'mediaStopped'): void;
   update(change: {
@@ -74,6 +80,8 @@ export interface Outgoing {
   wish(change: Partial<PictureWishes>): void;
   replace(kind: 'audio' | 'video', track: MediaStreamTrack): Promise<void>;
   reports(): Promise<SentReports[]>;
+  /** Of those to whom its picture goes, or would go if the network did not keep it back. */
+  pictureReports(): Promise<SentReports[]>;
 }
 
 /** What the server is told of a stream when it begins. */
@@ -118,7 +126,7 @@ export class OutgoingStream implements LinkedStream, Outgoing {
   #video: VideoSending | null = null;
   #wishes: PictureWishes = noWishes;
   #wanted = everything;
-  #quality: 'on' | 'off' | 'probe' = 'on';
+  #quality: PictureQuality = 'on';
   /** Codecs that the server asked for, since somebody cannot decode what the publisher prefers. */
   #wantedCodecs: readonly CodecName[] | null = null;
   #codecChange: Promise<void> = Promise.resolve();
@@ -143,7 +151,6 @@ export class OutgoingStream implements LinkedStream, Outgoing {
     return this.#video;
   }
 
-  /** Whether a picture is being sent now. */
   get sendsPicture(): boolean {
     return this.#video !== null && this.#currentWishes(this.#describe()).sending;
   }
@@ -191,8 +198,12 @@ export class OutgoingStream implements LinkedStream, Outgoing {
     this.#applySending();
   }
 
-  /** The picture goes because of a poor network (`off`), its lowest layer is tried (`probe`), or it is back (`on`). */
-  set quality(quality: 'on' | 'off' | 'probe') {
+  get quality(): PictureQuality {
+    return this.#quality;
+  }
+
+  /** The small one that is tried is its lowest layer. */
+  set quality(quality: PictureQuality) {
     this.#quality = quality;
     this.#applySending();
   }
@@ -213,6 +224,11 @@ export class OutgoingStream implements LinkedStream, Outgoing {
       this.#link.media.stats('send'),
     ]);
     return [{ connectionId: null, audio, video, whole }];
+  }
+
+  /** The same: a routed stream goes one way. */
+  pictureReports(): Promise<SentReports[]> {
+    return this.reports();
   }
 
   event<Name extends EventName>(name: Name, data: EventData<Name>): void {

@@ -2,16 +2,16 @@
 import { type Event, makeEvent } from './events.ts';
 import type { Link } from './link.ts';
 import { log } from './log.ts';
-import type { OutgoingStream } from './outgoing.ts';
+import type { Outgoing, SentReports } from './outgoing.ts';
 import type { Publisher } from './publisher.ts';
-import { PublisherQuality } from './quality.ts';
+import { bestOf, PublisherQuality } from './quality.ts';
 import { outgoingEstimate, outgoingLoss, starvedPicture } from './stats.ts';
 
 const everyMs = 1000;
 
 export class PublisherFallback {
   readonly #publisher: Publisher;
-  readonly #outgoing: OutgoingStream;
+  readonly #outgoing: Outgoing;
   readonly #quality = new PublisherQuality();
   readonly #timer: ReturnType<typeof setInterval>;
   /** Tells the others that the picture went or came. */
@@ -21,7 +21,7 @@ export class PublisherFallback {
   constructor(
     publisher: Publisher,
     link: Link,
-    outgoing: OutgoingStream,
+    outgoing: Outgoing,
     videoOn: () => boolean,
     tell: (on: boolean) => void,
   ) {
@@ -30,9 +30,8 @@ export class PublisherFallback {
     this.#videoOn = videoOn;
     this.#tell = tell;
     this.#timer = setInterval(() => {
-      const picture = outgoing.videoSending?.producer.getStats() ?? null;
-      Promise.all([link.media.stats('send'), picture]).then(
-        ([all, own]) => this.#judge(all, own, link.clock.now()),
+      outgoing.pictureReports().then(
+        (reports) => this.#judge(reports, link.clock.now()),
         (error: unknown) => log.debug('No statistics', error),
       );
     }, everyMs);
@@ -47,16 +46,20 @@ export class PublisherFallback {
     clearInterval(this.#timer);
   }
 
-  /** @param report of the whole transport; `picture` of this publisher's picture alone */
-  #judge(report: RTCStatsReport | null, picture: RTCStatsReport | null, now: number): void {
-    // While no picture is sent by the publisher's own wish, the estimate says nothing about one.
-    if (!report || !this.#outgoing.videoSending || !this.#videoOn()) return;
-    const step = this.#quality.take({
-      now,
-      estimateBps: this.#outgoing.sendsPicture || this.off ? outgoingEstimate(report) : null,
-      pictureBps: starvedPicture(picture),
-      audioLoss: outgoingLoss(report, 'audio'),
+  #judge(reports: readonly SentReports[], now: number): void {
+    const estimates = this.#outgoing.sendsPicture || this.off;
+    const ways = reports.flatMap(({ whole, video }) => {
+      if (!whole) return [];
+      return {
+        estimateBps: estimates ? outgoingEstimate(whole) : null,
+        pictureBps: starvedPicture(video),
+        audioLoss: outgoingLoss(whole, 'audio'),
+      };
     });
+    const best = bestOf(ways);
+    // While no picture is sent by the publisher's own wish, the estimate says nothing about one.
+    if (!best || !this.#outgoing.videoSending || !this.#videoOn()) return;
+    const step = this.#quality.take({ now, ...best });
     if (step === 'warn') this.#dispatch(makeEvent('videoDisableWarning', this.#publisher));
     else if (step === 'lift') this.#dispatch(makeEvent('videoDisableWarningLifted', this.#publisher));
     else if (step === 'probe') this.#outgoing.quality = 'probe';

@@ -8,7 +8,7 @@ import { asOtError, notOffered, OtError } from './errors.ts';
 import { type AudioInputDevice, type Dimensions, makeEvent, type PublisherEvents } from './events.ts';
 import type { Link } from './link.ts';
 import { log } from './log.ts';
-import { type Outgoing, OutgoingStream, type Published, type SentReports } from './outgoing.ts';
+import type { Outgoing, Published, SentReports } from './outgoing.ts';
 import { PublisherFallback } from './publisher-fallback.ts';
 import { type PublisherProperties, refuseAbsent, type VideoContentHint } from './publisher-properties.ts';
 import type { Session } from './session.ts';
@@ -327,7 +327,7 @@ export class Publisher extends Emitter<PublisherEvents> {
       this.stream = stream;
       this.session = session;
       // Off unless it is asked for.
-      if (this.#properties.audioFallback?.publisher === true && outgoing instanceof OutgoingStream) {
+      if (this.#properties.audioFallback?.publisher === true) {
         const tell = (on: boolean) => this.#tell('hasVideo', on, 'quality');
         this.#fallback = new PublisherFallback(this, link, outgoing, () => this.#videoOn, tell);
       }

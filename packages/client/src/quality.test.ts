@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limits } from '@cloister/protocol/limits';
-import { PublisherQuality, type Step } from './quality.ts';
+import { bestOf, PublisherQuality, type Step } from './quality.ts';
 
 type Given = [estimate: number | null, loss: number, picture?: number];
 
@@ -43,6 +43,18 @@ test('a picture that is starved is poor, also where the estimate stays above the
   assert.deepEqual(run(new PublisherQuality(), 0, times(10, [floor, 0, least])), []);
   // A picture that is small by the publisher's own wish, on a line that could carry more.
   assert.deepEqual(run(new PublisherQuality(), 0, times(10, [limits.publisherRecoverBps, 0, least - 1])), []);
+});
+
+test('of several ways the best counts, and where one says nothing, nothing is known', () => {
+  const [starved, whole] = [
+    { estimateBps: 70_000, pictureBps: 20_000, audioLoss: 0.2 },
+    { estimateBps: 900_000, pictureBps: 400_000, audioLoss: 0 },
+  ];
+  assert.equal(bestOf([]), null);
+  assert.deepEqual(bestOf([starved]), starved);
+  assert.deepEqual(bestOf([starved, whole]), whole);
+  const silent = { estimateBps: null, pictureBps: null, audioLoss: 0.1 };
+  assert.deepEqual(bestOf([starved, silent]), silent);
 });
 
 test('a short dip lifts the warning', () => {

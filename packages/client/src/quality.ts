@@ -6,15 +6,34 @@
  */
 import { limits } from '@cloister/protocol/limits';
 
-export interface Sample {
+export interface Sample extends Condition {
   /** Milliseconds. */
   readonly now: number;
+}
+
+/** How a way carries what is sent. */
+export interface Condition {
   /** Bits a second that may be sent; null where the browser does not say. */
   readonly estimateBps: number | null;
   /** Bits a second that the picture is given, where the network limits it; null where it does not, or nobody says. */
   readonly pictureBps: number | null;
   /** 0 to 1, of the sound. */
   readonly audioLoss: number;
+}
+
+/**
+ * What counts of several ways, one to each subscriber: a publisher gives up what none of them carries. The encoder of a subscriber who
+ * alone is behind a poor one follows that. null where there is no way.
+ */
+export function bestOf(ways: readonly Condition[]): Condition | null {
+  if (ways.length === 0) return null;
+  const most = (values: readonly (number | null)[]) =>
+    values.includes(null) ? null : Math.max(...(values as readonly number[]));
+  return {
+    estimateBps: most(ways.map(({ estimateBps }) => estimateBps)),
+    pictureBps: most(ways.map(({ pictureBps }) => pictureBps)),
+    audioLoss: Math.min(...ways.map(({ audioLoss }) => audioLoss)),
+  };
 }
 
 /** `warn`/`lift`: OpenTok's warning; `off`/`on`: the picture; `probe`/`unprobe`: the lowest layer, unannounced. */

@@ -13,12 +13,12 @@ interface Section {
 class FakeTransceiver {
   mid: string | null = null;
   stopped = false;
-  readonly sender: { track: MediaStreamTrack | null };
+  readonly sender: { track: MediaStreamTrack | null; transport: { state: RTCDtlsTransportState } };
   readonly receiver: { track: MediaStreamTrack };
   readonly #changed: () => void;
 
   constructor(track: MediaStreamTrack | null, kind: string, changed: () => void) {
-    this.sender = { track };
+    this.sender = { track, transport: { state: 'new' } };
     this.receiver = { track: { kind } as MediaStreamTrack };
     this.#changed = changed;
   }
@@ -37,6 +37,7 @@ export class FakeConnection {
   readonly id = ++made;
   signalingState: RTCSignalingState = 'stable';
   connectionState: RTCPeerConnectionState = 'new';
+  iceConnectionState: RTCIceConnectionState = 'new';
   localDescription: { type: RTCSdpType; sdp: string } | null = null;
   remoteDescription: { type: RTCSdpType; sdp: string } | null = null;
   onnegotiationneeded: (() => void) | null = null;
@@ -128,6 +129,13 @@ export class FakeConnection {
   become(state: RTCPeerConnectionState): void {
     this.connectionState = state;
     this.onconnectionstatechange?.();
+  }
+
+  /** DTLS fails, over a way that is there. */
+  failHandshake(): void {
+    this.iceConnectionState = 'connected';
+    for (const { sender } of this.transceivers) sender.transport.state = 'failed';
+    this.become('failed');
   }
 
   close(): void {

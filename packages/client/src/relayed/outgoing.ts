@@ -15,6 +15,7 @@ import {
   announcementOf,
   type Outgoing,
   type OutgoingObserver,
+  type PictureQuality,
   type Published,
   type SentReports,
   tellEnd,
@@ -34,6 +35,9 @@ interface Delivery {
 }
 
 const codecNames: readonly CodecName[] = ['vp8', 'vp9', 'h264'];
+/** Of the picture by which a poor way is tried: what the lowest layer of a routed stream has at most. */
+const probed: Dimensions = { width: 320, height: 240 };
+const boundless: Dimensions = { width: Number.POSITIVE_INFINITY, height: Number.POSITIVE_INFINITY };
 
 export class RelayedOutgoing implements LinkedStream, Outgoing, Source {
   readonly #link: Link;
@@ -43,6 +47,7 @@ export class RelayedOutgoing implements LinkedStream, Outgoing, Source {
   readonly #deliveries = new Map<string, Delivery>();
   #stream: Stream | null = null;
   #wishes: PictureWishes = noWishes;
+  #quality: PictureQuality = 'on';
   #ended = false;
 
   constructor(link: Link, mesh: Mesh, describe: () => Published, observer: OutgoingObserver) {
@@ -60,6 +65,20 @@ export class RelayedOutgoing implements LinkedStream, Outgoing, Source {
   get videoSending(): VideoSending<PeerSender> | null {
     for (const { video } of this.#deliveries.values()) if (video) return video;
     return null;
+  }
+
+  get sendsPicture(): boolean {
+    return this.#quality !== 'off' && this.#describe().videoOn && this.#watched.length > 0;
+  }
+
+  get quality(): PictureQuality {
+    return this.#quality;
+  }
+
+  /** For all subscribers at once: it is the publisher's picture that goes. */
+  set quality(quality: PictureQuality) {
+    this.#quality = quality;
+    this.#applyAll();
   }
 
   /** Announces the stream; it is sent to whoever subscribes. */
@@ -117,9 +136,22 @@ export class RelayedOutgoing implements LinkedStream, Outgoing, Source {
   }
 
   /** One entry for each subscriber. */
-  async reports(): Promise<SentReports[]> {
+  reports(): Promise<SentReports[]> {
+    return this.#reportsOf([...this.#deliveries]);
+  }
+
+  pictureReports(): Promise<SentReports[]> {
+    return this.#reportsOf(this.#watched);
+  }
+
+  /** Those who want its picture. */
+  get #watched(): [string, Delivery][] {
+    return [...this.#deliveries].filter(([, { video, wanted }]) => video !== null && wanted.video);
+  }
+
+  #reportsOf(deliveries: readonly [string, Delivery][]): Promise<SentReports[]> {
     return Promise.all(
-      [...this.#deliveries].map(async ([connectionId, { peer, audio, video }]) => {
+      deliveries.map(async ([connectionId, { peer, audio, video }]) => {
         const asked = [audio?.producer.getStats(), video?.producer.getStats(), peer.stats()];
         const [ofAudio = null, ofVideo = null, whole = null] = await Promise.all(asked);
         return { connectionId, audio: ofAudio, video: ofVideo, whole };
@@ -210,14 +242,15 @@ export class RelayedOutgoing implements LinkedStream, Outgoing, Source {
   #wishesFor({ wanted }: Delivery, { videoOn, dimensions }: Published): PictureWishes {
     const { width, height, frameRate } = wanted.preferred ?? {};
     const own = this.#wishes.preferredResolution;
+    const most = this.#quality === 'probe' ? probed : boundless;
     const size = {
-      width: Math.min(width ?? Number.POSITIVE_INFINITY, own?.width ?? dimensions.width),
-      height: Math.min(height ?? Number.POSITIVE_INFINITY, own?.height ?? dimensions.height),
+      width: Math.min(width ?? Number.POSITIVE_INFINITY, own?.width ?? dimensions.width, most.width),
+      height: Math.min(height ?? Number.POSITIVE_INFINITY, own?.height ?? dimensions.height, most.height),
     };
     const frames = Math.min(frameRate ?? Number.POSITIVE_INFINITY, this.#wishes.preferredFrameRate ?? 60);
     return {
       ...this.#wishes,
-      sending: videoOn && wanted.video,
+      sending: videoOn && wanted.video && this.#quality !== 'off',
       preferredResolution: size,
       preferredFrameRate: frames,
     };

@@ -196,6 +196,22 @@ test('a way that is gone is looked for again, and a pair that stays broken is lo
   assert.equal(end.connection.signalingState, 'closed');
 });
 
+test('a handshake that fails ends the pair at once; while another way is looked for, its state is of the way that is gone', async () => {
+  const end = new End(true);
+  end.send('a', 'audio');
+  end.connection.become('connected');
+  end.connection.failHandshake();
+  await passed();
+  assert.match(end.told[0] ?? '', /^OT_CREATE_PEER_CONNECTION_FAILED: The handshake .* another certificate/);
+  assert.deepEqual([end.told.length, end.connection.restarts, end.connection.signalingState], [1, 0, 'closed']);
+  const restarting = new End(true);
+  restarting.send('a', 'audio');
+  restarting.connection.become('connected');
+  restarting.peer.restart();
+  restarting.connection.failHandshake();
+  assert.deepEqual(restarting.told, ['lost']);
+});
+
 test('a restart that keeps the way it had is over after its time, so that another may come', async () => {
   const end = new End(true);
   end.connection.become('connected');

@@ -373,11 +373,23 @@ export class Peer {
       void this.#report().catch((error: unknown) => log.warn('No suite is known', error));
     } else if (this.#restarting) {
       if (connectionState === 'failed') this.#lost();
+    } else if (this.#handshakeFailed) {
+      const why =
+        'one of the two has another certificate than the other was told, as when somebody between them swaps it';
+      this.#fail(`The handshake with the other client failed: ${why}`, null);
     } else if (connectionState === 'disconnected') {
       this.#await(disconnectedMs, () => this.restart());
     } else if (connectionState === 'failed') {
       this.restart();
     }
+  }
+
+  /** There is a way, and DTLS over it has failed: no other way mends that. */
+  get #handshakeFailed(): boolean {
+    const { connectionState, iceConnectionState } = this.#connection;
+    const found = iceConnectionState === 'connected' || iceConnectionState === 'completed';
+    if (connectionState !== 'failed' || !found) return false;
+    return this.#connection.getTransceivers().some(({ sender }) => sender.transport?.state === 'failed');
   }
 
   #lookAgain(): void {
