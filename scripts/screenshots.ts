@@ -31,7 +31,7 @@ async function take(visitor: Visitor, name: string, cameras: number, look: Look)
   await visitor.page.bringToFront();
   await visitor.page.waitForFunction(
     (count, width) => {
-      const videos = [...document.querySelectorAll('video')];
+      const videos = [...document.querySelectorAll('video')].filter((each) => !each.closest('[data-hidden="true"]'));
       const best = videos.every((video) => video.videoWidth >= width && video.readyState >= 2);
       return videos.length === count && best && document.getAnimations().length === 0;
     },
@@ -90,6 +90,28 @@ await amara.says('Stop recording');
 await amara.page.waitForFunction(() => !document.querySelector('.banner'));
 await amara.page.evaluate(() => (document.activeElement as HTMLElement).blur());
 await take(amara, 'archives', 3, { scheme: 'light' });
+
+for (const visitor of [amara, jonas, lucia]) await visitor.close();
+
+/** Somebody with another secret, as one of the two who have the same sees it. */
+const WRONG = 'what was agreed on last week';
+const first = await open(0, server.url);
+await first.choose('A new one, end-to-end encrypted');
+await first.press('Make a secret');
+const sealed = await first.join(names[0] as string);
+await first.page.locator('#open-security').click();
+await first.press('Show secret');
+const secret = await first.page.$eval('.secret-value', (shown) => shown.textContent ?? '');
+await first.press('Hide secret');
+const second = await open(1, sealed);
+await second.fill('Encryption secret', secret);
+await second.join(names[1] as string);
+const third = await open(2, sealed);
+await third.fill('Encryption secret', WRONG);
+await third.join(names[2] as string);
+await first.says(`${names[2]} has another secret than you`);
+await first.page.waitForFunction(() => !document.querySelector('[role="status"] .banner'));
+await take(first, 'secret', 2, { scheme: 'light' });
 
 await browser.close();
 await server.stop();

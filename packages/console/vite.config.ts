@@ -9,5 +9,6 @@ export default defineConfig({
     // Everything is a file of our own host: `data:` addresses would need a wider Content-Security-Policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 600,
   },
 });

@@ -62,10 +62,11 @@ function build(root, name, hash) {
  * Builds each bundle whose inputs changed.
  * @param {string} root the repository
  * @param {(line: string) => void} say
+ * @param {readonly string[]} names of the bundles that are wanted
  */
-export async function ensureBundles(root, say) {
+export async function ensureBundles(root, say, names = BUNDLES.map(({ name }) => name)) {
   for (const { name, entry, inputs } of BUNDLES) {
-    if (!existsSync(path.join(root, entry))) continue;
+    if (!names.includes(name) || !existsSync(path.join(root, entry))) continue;
     const current = () => inputsHash(root, [...COMMON_INPUTS, ...inputs]);
     if (stampOf(root, name) === current()) continue;
     await withLock(path.join(root, 'packages', name, 'dist.lock'), say, async () => {

@@ -46,3 +46,14 @@ export interface PlaygroundArchives {
   /** Newest first. */
   readonly archives: readonly PlaygroundArchive[];
 }
+
+/**
+ * What a secret of the participants (`encryptionSecret`) is to a session. `needed`: it is end-to-end encrypted, and nobody joins without.
+ * `possible`: it is relayed, and its frames are sealed with or without one. `none`: its frames are not sealed.
+ */
+export type PlaygroundSecret = 'needed' | 'possible' | 'none';
+
+export interface PlaygroundSession {
+  readonly sessionId: string;
+  readonly secret: PlaygroundSecret;
+}

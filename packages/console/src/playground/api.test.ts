@@ -19,17 +19,22 @@ function apiWith(...answers: (Response | Error)[]) {
   return { api, sent };
 }
 
-test('a session is made routed', async () => {
-  const { api, sent } = apiWith(Response.json({ sessionId: 'abc' }));
-  assert.equal(await api.createSession('routed'), 'abc');
+test('a session is made as wished', async () => {
+  const made = { sessionId: 'abc', secret: 'needed' };
+  const { api, sent } = apiWith(Response.json(made));
+  assert.deepEqual(await api.createSession({ mediaMode: 'routed', e2ee: true }), made);
   assert.equal(sent[0]?.path, '/cloister/v1/playground/sessions');
-  assert.equal(sent[0]?.init.body, '{"mediaMode":"routed"}');
+  assert.equal(sent[0]?.init.body, '{"mediaMode":"routed","e2ee":true}');
 });
 
-test('a session id is encoded in the address of its record', async () => {
-  const { api, sent } = apiWith(Response.json({ policy: 'prefer-aes256', legs: [] }));
+test('a session id is encoded in the addresses that it is asked by', async () => {
+  const { api, sent } = apiWith(Response.json({ policy: 'prefer-aes256', legs: [] }), Response.json({}));
   await api.security('a&b=c');
-  assert.equal(sent[0]?.path, '/cloister/v1/playground/security?sessionId=a%26b%3Dc');
+  await api.session('a&b=c');
+  assert.deepEqual(
+    sent.map(({ path }) => path),
+    ['security', 'session'].map((what) => `/cloister/v1/playground/${what}?sessionId=a%26b%3Dc`),
+  );
 });
 
 test('archives are named with their session, and started as wished', async () => {

@@ -1,8 +1,18 @@
 /** The server's playground routes: one function a route, every failure an error with a name. */
-import type { PlaygroundArchive, PlaygroundArchives, PlaygroundTurn, SecurityRecord } from '@cloister/protocol';
+import type {
+  PlaygroundArchive,
+  PlaygroundArchives,
+  PlaygroundSession,
+  PlaygroundTurn,
+  SecurityRecord,
+} from '@cloister/protocol';
 
-/** Whether media goes over the server, or from browser to browser. */
-export type MediaMode = 'routed' | 'relayed';
+/** What a new session is to be: whether media goes over the server or from browser to browser, and who can open it. */
+export interface SessionWish {
+  readonly mediaMode: 'routed' | 'relayed';
+  /** End-to-end encrypted; for routed ones. */
+  readonly e2ee: boolean;
+}
 
 export type Role = 'subscriber' | 'publisher' | 'moderator';
 
@@ -46,8 +56,8 @@ export class ApiError extends Error {
 
 export interface Api {
   info(): Promise<PlaygroundInfo>;
-  /** Makes a session and gives its id. */
-  createSession(mediaMode: MediaMode): Promise<string>;
+  createSession(wish: SessionWish): Promise<PlaygroundSession>;
+  session(sessionId: string): Promise<PlaygroundSession>;
   createToken(sessionId: string, role: Role, name: string): Promise<Ticket>;
   security(sessionId: string): Promise<SecurityRecord>;
   archives(sessionId: string): Promise<PlaygroundArchives>;
@@ -80,8 +90,8 @@ export function createApi(fetch: Fetch): Api {
   const archive = (archiveId: string, what: string) => `playground/archives/${encodeURIComponent(archiveId)}/${what}`;
   return {
     info: () => call('GET', 'playground'),
-    createSession: async (mediaMode) =>
-      (await call<{ sessionId: string }>('POST', 'playground/sessions', { mediaMode })).sessionId,
+    createSession: (wish) => call('POST', 'playground/sessions', wish),
+    session: (sessionId) => call('GET', `playground/session?${new URLSearchParams({ sessionId })}`),
     createToken: (sessionId, role, name) => call('POST', 'playground/tokens', { sessionId, role, name }),
     security: (sessionId) => call('GET', `playground/security?${new URLSearchParams({ sessionId })}`),
     archives: (sessionId) => call('GET', `playground/archives?${new URLSearchParams({ sessionId })}`),

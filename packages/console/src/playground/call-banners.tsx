@@ -2,14 +2,21 @@ import { useEffect } from 'react';
 import { Button } from '../kit/button.tsx';
 import { Icon } from '../kit/icon.tsx';
 import { useStore } from '../kit/use-store.ts';
+import { strangersOf } from './call-state.ts';
 import type { Room } from './room.ts';
+import { strangerWords } from './words.ts';
 
 /** How long a passing notice stays in sight. */
 const NOTICE_MS = 7000;
 
-/** What concerns the whole call: the network is gone, sound is held back, something has just happened. */
-export function CallBanners({ room }: { room: Room }) {
-  const { phase, soundBlocked, notice } = useStore(room.call.state);
+/**
+ * What concerns the whole call: the network is gone, sound is held back, others have another secret, something has
+ * just happened.
+ */
+export function CallBanners({ room, onSecret }: { room: Room; onSecret: () => void }) {
+  const state = useStore(room.call.state);
+  const { phase, soundBlocked, notice } = state;
+  const strange = strangerWords(strangersOf(state));
   const id = notice?.id;
   useEffect(() => {
     if (id === undefined) return;
@@ -24,6 +31,13 @@ export function CallBanners({ room }: { room: Room }) {
             <Icon name="network" />
             The network is gone. Reconnecting; stay on this page.
           </p>
+        )}
+        {strange && (
+          <div className="banner banner-problem">
+            <Icon name="key" />
+            <span>{strange.title}.</span>
+            <Button onPress={onSecret}>What to do</Button>
+          </div>
         )}
         {notice?.tone === 'problem' && (
           <p className="banner banner-problem">

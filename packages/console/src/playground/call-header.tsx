@@ -1,5 +1,5 @@
+import type { ReactNode } from 'react';
 import { Button } from 'react-aria-components';
-import { CopyButton } from '../kit/copy-button.tsx';
 import { Icon, type IconName } from '../kit/icon.tsx';
 import { Brand } from '../kit/mark.tsx';
 import type { Standing, Summary } from './legs.ts';
@@ -19,10 +19,12 @@ interface Props {
   recorded: boolean;
   panelOpen: boolean;
   onSecurity: () => void;
+  /** The button that copies the link for others. */
+  invite: ReactNode;
 }
 
 /** Whose page this is, whether it is recorded, how well it is protected, and the link for others. */
-export function CallHeader({ summary, recorded, panelOpen, onSecurity }: Props) {
+export function CallHeader({ summary, recorded, panelOpen, onSecurity, invite }: Props) {
   const standing = summary?.standing ?? 'waiting';
   return (
     <header className="page-header">
@@ -38,7 +40,7 @@ export function CallHeader({ summary, recorded, panelOpen, onSecurity }: Props) 
         <span className="visually-hidden">Encryption: </span>
         {summary?.short ?? 'Checking'}
       </Button>
-      <CopyButton text={location.href} what="link" words="hidden-on-phone" tone="quiet" />
+      {invite}
     </header>
   );
 }

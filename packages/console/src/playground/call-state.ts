@@ -1,5 +1,6 @@
 /** What the page knows of a call, and the tiles that follow from it. */
 import type { SecurityLeg } from '@cloister/client';
+import type { PlaygroundSecret } from '@cloister/protocol';
 import type { MediaState } from './own-media.ts';
 import type { Problem } from './words.ts';
 
@@ -20,6 +21,8 @@ export interface RemoteTile {
   readonly hasVideo: boolean;
   /** The network is too poor for the picture: sound only, for now. */
   readonly fallback: boolean;
+  /** Whether its publisher has the secret that this page has; otherwise it is neither seen nor heard. */
+  readonly understood: boolean;
   readonly problem: Problem | null;
 }
 
@@ -35,6 +38,8 @@ export interface ChatLine {
 export interface CallState {
   readonly phase: 'idle' | 'joining' | 'connected' | 'reconnecting' | 'ended';
   readonly sessionId: string | null;
+  /** What a secret is to this session. */
+  readonly secretUse: PlaygroundSecret;
   readonly connectionId: string | null;
   /** Why joining failed, or why the call is over. */
   readonly problem: Problem | null;
@@ -65,6 +70,7 @@ export interface CallState {
 export const idleCall: CallState = {
   phase: 'idle',
   sessionId: null,
+  secretUse: 'none',
   connectionId: null,
   problem: null,
   may: { publish: false, mute: false, disconnect: false, archive: false },
@@ -97,7 +103,14 @@ export interface Tile {
   readonly hasVideo: boolean;
   readonly speaking: boolean;
   readonly fallback: boolean;
+  readonly understood: boolean;
   readonly problem: Problem | null;
+}
+
+/** Names of those who have another secret than this page, each once. */
+export function strangersOf({ people, remote }: CallState): string[] {
+  const strange = new Set(remote.flatMap((tile) => (tile.understood ? [] : [tile.connectionId])));
+  return people.flatMap(({ connectionId, name }) => (strange.has(connectionId) ? [name] : []));
 }
 
 /** Everybody's tiles: others in the order in which they came, this person last. */
@@ -113,16 +126,18 @@ export function tilesOf(call: CallState, media: MediaState): Tile[] {
       speaking: tile.hasAudio && call.speaking.has(tile.streamId),
     }),
   );
-  const own = { own: true, name: ownName, connectionId: call.connectionId, fallback: false, problem: null };
+  const own = { own: true, name: ownName, connectionId: call.connectionId };
+  const well = { fallback: false, understood: true, problem: null };
   if (call.screen === 'on') {
     const { screenElement: element, screenAspect: aspect } = call;
     const shown = { element, aspect, hasAudio: false, hasVideo: true, speaking: false };
-    tiles.push({ ...own, ...shown, key: 'own-screen', kind: 'screen', streamId: null });
+    tiles.push({ ...own, ...well, ...shown, key: 'own-screen', kind: 'screen', streamId: null });
   }
   if (call.publishing !== 'off') {
     const hasAudio = media.hasMicrophone && media.microphoneOn;
     tiles.push({
       ...own,
+      ...well,
       key: 'own',
       kind: 'camera',
       streamId: call.ownStreamId,

@@ -1,20 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Call } from './call.ts';
-import { tilesOf } from './call-state.ts';
+import { strangersOf, tilesOf } from './call-state.ts';
 import { FakeOt, fakeConnection, fakeStream } from './fake-ot-fixture.ts';
 import { OwnMedia } from './own-media.ts';
 
 const ticket = { apiKey: '1', sessionId: 's', token: 't' };
 const ben = fakeConnection('ben', 'Ben');
 
-async function joined(change: (fake: FakeOt) => void = () => {}) {
+async function joined(change: (fake: FakeOt) => void = () => {}, secret = '') {
   const fake = new FakeOt();
   const media = new OwnMedia(fake.ot, 8);
   await media.start();
   const call = new Call(fake.ot, media);
   change(fake);
-  await call.join(ticket);
+  call.secret.set({ value: secret });
+  await call.join(ticket, secret ? 'needed' : 'none');
   return { fake, media, call, session: fake.session };
 }
 
@@ -202,4 +203,48 @@ test('closing the picker of screens is no failure', async () => {
   await call.shareScreen();
   assert.equal(call.state.get().screen, 'off');
   assert.equal(call.state.get().notice, null);
+});
+
+test('a session is joined with the secret that there is, and otherwise with none', async () => {
+  const [sealed, open] = [await joined(undefined, 'what both know'), await joined()];
+  assert.deepEqual(sealed.fake.sessionOptions, { encryptionSecret: 'what both know' });
+  assert.equal(sealed.call.state.get().secretUse, 'needed');
+  assert.deepEqual(open.fake.sessionOptions, {});
+});
+
+test('who has another secret is named once, however much they send, until the secrets are the same', async () => {
+  const { call, media, session } = await joined(undefined, 'what both know');
+  session.emit('streamCreated', { stream: fakeStream('his', ben) });
+  session.emit('streamCreated', { stream: fakeStream('his-screen', ben, { videoType: 'screen' }) });
+  const heard = (name: string) => {
+    for (const stream of ['his', 'his-screen']) session.subscribers.get(stream)?.emit(name);
+    const understood = tilesOf(call.state.get(), media.state.get()).map((tile) => tile.understood);
+    return { strangers: strangersOf(call.state.get()), understood };
+  };
+  assert.deepEqual(heard('encryptionSecretMismatch'), { strangers: ['Ben'], understood: [false, false, true] });
+  assert.deepEqual(heard('encryptionSecretMatch'), { strangers: [], understood: [true, true, true] });
+});
+
+test('another secret is taken by the session first, and kept for joining again; one that is refused changes nothing', async () => {
+  const { call, session } = await joined(undefined, 'what both know');
+  assert.equal(await call.changeSecret('what is new'), true);
+  assert.deepEqual(session.asked, [['secret', 'what is new']]);
+  session.secretError = { name: 'OT_NOT_CONNECTED', message: 'not now' };
+  assert.equal(await call.changeSecret('never taken'), false);
+  call.leave();
+  assert.equal(call.secret.get().value, 'what is new');
+  assert.ok(!JSON.stringify(call.state.get()).includes('what is new'));
+});
+
+test('without a secret, keys that differ are put down to that first', async () => {
+  const problem = async (secretUse: 'possible' | 'none') => {
+    const { call, session } = await joined();
+    call.state.set({ secretUse });
+    session.subscribeError = { name: 'OT_CREATE_PEER_CONNECTION_FAILED', message: 'The keys differ' };
+    session.emit('streamCreated', { stream: fakeStream('his', ben) });
+    await Promise.resolve();
+    return call.state.get().remote[0]?.problem?.text ?? '';
+  };
+  assert.match(await problem('possible'), /join again with it/);
+  assert.equal(await problem('none'), 'The keys differ.');
 });

@@ -3,6 +3,7 @@
  * read `state` and call the verbs; they never touch `OT`.
  */
 
+import type { PlaygroundSecret } from '@cloister/protocol';
 import { createStore } from '../kit/store.ts';
 import type { Ticket } from './api.ts';
 import { type CallState, idleCall, type RemoteTile } from './call-state.ts';
@@ -10,7 +11,7 @@ import type { Ot, OtConnection, OtError, OtPublisher, OtSession, OtStream } from
 import type { OwnMedia } from './own-media.ts';
 import { nameOf } from './person.ts';
 import { ScreenShare } from './screen-share.ts';
-import { endWords, problemOf } from './words.ts';
+import { endWords, keyless, type Problem, problemOf } from './words.ts';
 
 /** dBov from which on a person is shown as speaking (RFC 6464: 0 is loudest, -127 silence); a quiet room has less. */
 const SPEAKING_DBOV = -60;
@@ -20,6 +21,8 @@ const CHAT_LINES = 500;
 
 export class Call {
   readonly state = createStore<CallState>(idleCall);
+  /** What the people of the session share; '' is none. It outlives the call, and is kept in memory alone. */
+  readonly secret = createStore({ value: '' });
   /** Names and streams of everybody who was ever here, for the record of legs. */
   readonly seenPeople = new Map<string, string>();
   readonly seenStreams = new Map<string, { connectionId: string; kind: 'camera' | 'screen' }>();
@@ -42,12 +45,13 @@ export class Call {
     );
   }
 
-  /** Joins and publishes what there is. The outcome is in `state`: never rejects. */
-  async join({ apiKey, sessionId, token }: Ticket): Promise<void> {
-    this.state.set({ ...idleCall, phase: 'joining', sessionId });
+  /** Joins, with the secret where there is one, and publishes what there is. The outcome is in `state`: never rejects. */
+  async join({ apiKey, sessionId, token }: Ticket, secretUse: PlaygroundSecret): Promise<void> {
+    this.state.set({ ...idleCall, phase: 'joining', sessionId, secretUse });
     this.#streams.clear();
     this.#connections.clear();
-    const session = this.#ot.initSession(apiKey, sessionId);
+    const encryptionSecret = this.secret.get().value;
+    const session = this.#ot.initSession(apiKey, sessionId, encryptionSecret ? { encryptionSecret } : {});
     this.#session = session;
     this.#listen(session);
     const error = await new Promise<OtError | undefined>((resolve) => session.connect(token, resolve));
@@ -170,11 +174,12 @@ export class Call {
       hasAudio: stream.hasAudio,
       hasVideo: stream.hasVideo,
       fallback: false,
+      understood: true,
       problem: null,
     };
     this.state.set({ remote: [...this.state.get().remote, tile] });
     const subscriber = session.subscribe(stream, undefined, { insertDefaultUI: false }, (error) => {
-      if (error) this.#update(streamId, { problem: problemOf(error, 'This stream cannot be shown') });
+      if (error) this.#update(streamId, { problem: this.#unshown(error) });
     });
     subscriber.on('videoElementCreated', ({ element }) => this.#update(streamId, { element }));
     subscriber.on('videoDimensionsChanged', ({ newValue }) => {
@@ -184,8 +189,16 @@ export class Call {
     });
     subscriber.on('videoDisabled', ({ reason }) => reason === 'quality' && this.#update(streamId, { fallback: true }));
     subscriber.on('videoEnabled', () => this.#update(streamId, { fallback: false }));
+    subscriber.on('encryptionSecretMismatch', () => this.#update(streamId, { understood: false }));
+    subscriber.on('encryptionSecretMatch', () => this.#update(streamId, { understood: true }));
     subscriber.on('audioBlocked', () => this.state.set({ soundBlocked: true }));
     subscriber.on('audioUnblocked', () => this.state.set({ soundBlocked: false }));
+  }
+
+  #unshown(error: OtError): Problem {
+    const mayLackSecret = this.state.get().secretUse === 'possible' && this.secret.get().value === '';
+    if (mayLackSecret && error.name === 'OT_CREATE_PEER_CONNECTION_FAILED') return keyless;
+    return problemOf(error, 'This stream cannot be shown');
   }
 
   #update(streamId: string, change: Partial<RemoteTile>): void {
@@ -240,6 +253,16 @@ export class Call {
   async disconnectPerson(connectionId: string): Promise<boolean> {
     const connection = this.#connections.get(connectionId);
     return connection !== undefined && this.#attempt((session) => session.forceDisconnect(connection));
+  }
+
+  /** Takes another secret for this session. The others have to do the same. @returns whether it was taken */
+  async changeSecret(secret: string): Promise<boolean> {
+    const taken = await this.#attempt((session) => session.setEncryptionSecret(secret));
+    if (taken) {
+      this.secret.set({ value: secret });
+      this.#say('You have another secret now. The others need the same.');
+    }
+    return taken;
   }
 
   async shareScreen(): Promise<void> {

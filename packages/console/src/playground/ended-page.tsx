@@ -14,6 +14,7 @@ export function EndedPage({ room }: { room: Room }) {
   }, []);
   const startNew = () => {
     history.replaceState(null, '', addressWith(location.href, null));
+    room.call.secret.set({ value: '' });
     room.call.reset();
   };
   return (

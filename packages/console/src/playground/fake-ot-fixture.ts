@@ -92,6 +92,7 @@ export class FakeSession extends FakeEmitter {
   publishError: OtError | undefined;
   subscribeError: OtError | undefined;
   signalError: OtError | undefined;
+  secretError: OtError | undefined;
 
   connect(_token: string, done: (error?: OtError) => void): void {
     queueMicrotask(() => done(this.connectError));
@@ -132,6 +133,11 @@ export class FakeSession extends FakeEmitter {
     this.asked.push(['muteAll', excluded.map((stream) => stream.streamId)]);
   }
 
+  async setEncryptionSecret(secret: string): Promise<void> {
+    if (this.secretError) throw this.secretError;
+    this.asked.push(['secret', secret]);
+  }
+
   async forceDisconnect(connection: OtConnection): Promise<void> {
     this.asked.push(['forceDisconnect', connection.connectionId]);
   }
@@ -145,6 +151,8 @@ export class FakeOt {
   session = new FakeSession();
   readonly publishers: FakePublisher[] = [];
   captureError: OtError | undefined;
+  /** What the session was made with. */
+  sessionOptions: { encryptionSecret?: string } | undefined;
 
   /** As the code under test takes it. */
   get ot(): Ot {
@@ -161,7 +169,8 @@ export class FakeOt {
 
   async unblockAudio(): Promise<void> {}
 
-  initSession(): OtSession {
+  initSession(_apiKey: string, _sessionId: string, options: { encryptionSecret?: string }): OtSession {
+    this.sessionOptions = options;
     return this.session as unknown as OtSession;
   }
 

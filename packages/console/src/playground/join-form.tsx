@@ -1,4 +1,5 @@
-import { type FormEvent, useState } from 'react';
+import type { PlaygroundSecret, PlaygroundSession } from '@cloister/protocol';
+import { type FormEvent, useEffect, useState } from 'react';
 import { Form } from 'react-aria-components';
 import { Button } from '../kit/button.tsx';
 import { Choice, type Option } from '../kit/choice.tsx';
@@ -6,11 +7,13 @@ import { Notice } from '../kit/notice.tsx';
 import { TextField } from '../kit/text-field.tsx';
 import { useStore } from '../kit/use-store.ts';
 import { addressWith, pastedSession, sessionIn } from './address.ts';
-import { ApiError, type MediaMode, type Role } from './api.ts';
+import { type Api, ApiError, type Role, type SessionWish } from './api.ts';
+import { JoinSecret } from './join-secret.tsx';
 import { rememberedName, rememberName } from './remembered-name.ts';
 import type { Room } from './room.ts';
+import { secretIn } from './secret.ts';
 import { SessionField } from './session-field.tsx';
-import { type Problem, problemOf } from './words.ts';
+import { type Problem, problemOf, secretWords } from './words.ts';
 
 const roles: readonly Option<Role>[] = [
   { value: 'moderator', name: 'Moderator', text: 'Sends camera and microphone; may mute and disconnect others' },
@@ -25,12 +28,39 @@ interface Props {
   onLogInNeeded: () => void;
 }
 
+/** The session of the link, of what was pasted, or a new one. */
+function sessionFor(api: Api, existing: string, wish: SessionWish | null): Promise<PlaygroundSession> {
+  return existing || !wish ? api.session(existing) : api.createSession(wish);
+}
+
+/** What a secret is to the session that is chosen; null while it is not known. */
+function useOf(
+  wish: SessionWish | null,
+  linked: string | null,
+  found: PlaygroundSession | null,
+): PlaygroundSecret | null {
+  if (linked) return found?.sessionId === linked ? found.secret : null;
+  if (!wish) return null;
+  if (wish.e2ee) return 'needed';
+  return wish.mediaMode === 'relayed' ? 'possible' : 'none';
+}
+
+/** What the session of a link is, for its form. What is wrong with the link is said to who joins. */
+function useFound(api: Api, linked: string | null) {
+  const [found, setFound] = useState<PlaygroundSession | null>(null);
+  useEffect(() => {
+    if (linked) api.session(linked).then(setFound, () => undefined);
+  }, [api, linked]);
+  return [found, setFound] as const;
+}
+
 export function JoinForm({ room, role, onRole, onLogInNeeded }: Props) {
   const call = useStore(room.call.state);
   const [linked, setLinked] = useState(() => sessionIn(location.href));
+  const [found, setFound] = useFound(room.api, linked);
   const [name, setName] = useState(rememberedName);
   const [failure, setFailure] = useState<Problem | null>(null);
-  const [mode, setMode] = useState<MediaMode>('routed');
+  const [wish, setWish] = useState<SessionWish | null>({ mediaMode: 'routed', e2ee: false });
   const [asking, setAsking] = useState(false);
   const busy = asking || call.phase === 'joining';
   const problem = busy ? null : (failure ?? call.problem);
@@ -38,15 +68,23 @@ export function JoinForm({ room, role, onRole, onLogInNeeded }: Props) {
   const join = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     if (busy) return;
-    const pasted = new FormData(event.currentTarget).get('session');
+    const pasted = String(new FormData(event.currentTarget).get('session') ?? '');
     setAsking(true);
     setFailure(null);
     try {
       rememberName(name);
-      const sessionId = linked ?? (pastedSession(String(pasted ?? '')) || (await room.api.createSession(mode)));
-      const ticket = await room.api.createToken(sessionId, role, name.trim());
+      const session = await sessionFor(room.api, linked ?? pastedSession(pasted), wish);
+      const { sessionId, secret: use } = session;
       history.replaceState(null, '', addressWith(location.href, sessionId));
-      await room.call.join(ticket);
+      if (URL.canParse(pasted) && secretIn(pasted)) room.call.secret.set({ value: secretIn(pasted) });
+      const trouble = secretWords(use, room.call.secret.get().value);
+      if (trouble) {
+        setFound(session);
+        setLinked(sessionId);
+        setFailure(trouble);
+        return;
+      }
+      await room.call.join(await room.api.createToken(sessionId, role, name.trim()), use);
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) return onLogInNeeded();
       setFailure(problemOf(error, 'Joining did not work'));
@@ -56,9 +94,17 @@ export function JoinForm({ room, role, onRole, onLogInNeeded }: Props) {
   };
   const forget = () => {
     history.replaceState(null, '', addressWith(location.href, null));
+    room.call.secret.set({ value: '' });
     setLinked(null);
+    setFailure(null);
     onRole('moderator');
   };
+  const choose = (chosen: SessionWish | null) => {
+    setWish(chosen);
+    // What was made for a session of another kind.
+    if (!chosen || (chosen.mediaMode === 'routed' && !chosen.e2ee)) room.call.secret.set({ value: '' });
+  };
+  const use = useOf(wish, linked, found);
   return (
     <Form className="form join-form" onSubmit={join}>
       {problem && (
@@ -66,7 +112,8 @@ export function JoinForm({ room, role, onRole, onLogInNeeded }: Props) {
           {problem.text}
         </Notice>
       )}
-      <SessionField linked={linked} onForget={forget} onMode={setMode} />
+      <SessionField linked={linked} onForget={forget} onWish={choose} />
+      <JoinSecret key={linked} call={room.call} use={use} fresh={linked === null} />
       <TextField label="Your name" value={name} onChange={setName} isRequired maxLength={64} autoComplete="name" />
       <Choice label="Your role" value={role} options={roles} onChange={onRole} />
       <Button tone="primary" type="submit" busy={busy}>

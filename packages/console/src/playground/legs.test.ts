@@ -164,3 +164,12 @@ test('each policy has words', () => {
   assert.equal(policyWords('require-aes256').name, 'AES-256 required');
   assert.equal(policyWords('prefer-aes256').name, 'AES-256 preferred');
 });
+
+test('somebody with another secret counts more than any suite', () => {
+  assert.deepEqual(summaryOf([], 1), {
+    standing: 'differ',
+    short: 'Secrets differ',
+    text: 'One person here has another secret than you.',
+  });
+  assert.equal(summaryOf([], 2).text, '2 people here have another secret than you.');
+});

@@ -147,7 +147,12 @@ export interface Summary {
   readonly text: string;
 }
 
-export function summaryOf(rows: readonly LegRow[]): Summary {
+/** @param strangers how many people have another secret than this page */
+export function summaryOf(rows: readonly LegRow[], strangers = 0): Summary {
+  if (strangers > 0) {
+    const who = strangers === 1 ? 'One person here has' : `${strangers} people here have`;
+    return { standing: 'differ', short: 'Secrets differ', text: `${who} another secret than you.` };
+  }
   const open = rows.filter((row) => row.open && row.verdict !== 'refused');
   const legs = open.length === 1 ? 'leg' : 'legs';
   const count = (wanted: (row: LegRow) => boolean) => open.filter(wanted).length;

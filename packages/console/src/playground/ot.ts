@@ -58,6 +58,8 @@ export interface OtSubscriber
     connected: object;
     audioBlocked: object;
     audioUnblocked: object;
+    encryptionSecretMismatch: object;
+    encryptionSecretMatch: object;
   }> {
   readonly stream?: OtStream | undefined;
 }
@@ -94,6 +96,7 @@ export interface OtSession
   forceMuteStream(stream: OtStream): Promise<void>;
   forceMuteAll(excluded?: OtStream[]): Promise<void>;
   forceDisconnect(connection: OtConnection): Promise<void>;
+  setEncryptionSecret(secret: string): Promise<void>;
 }
 
 export interface OtDevice {
@@ -118,6 +121,6 @@ export interface Ot {
   checkScreenSharingCapability(): Promise<{ supported: boolean }>;
   getDevices(): Promise<OtDevice[]>;
   unblockAudio(): Promise<unknown>;
-  initSession(apiKey: string, sessionId: string): OtSession;
+  initSession(apiKey: string, sessionId: string, options: { encryptionSecret?: string }): OtSession;
   initPublisher(target: undefined, properties: OtPublisherProperties, done: (error?: OtError) => void): OtPublisher;
 }

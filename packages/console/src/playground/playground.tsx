@@ -15,8 +15,11 @@ import { type Problem, problemOf, projectless } from './words.ts';
 
 type Stage = 'loading' | 'failed' | 'unsupported' | 'projectless' | 'login' | 'ready';
 
-/** The page from its first moment: what is missing is said, and then it is the join page, the call or its end. */
-export function Playground() {
+/**
+ * The page from its first moment: what is missing is said, and then it is the join page, the call or its end. `secret` came with
+ * the link.
+ */
+export function Playground({ secret }: { secret: string }) {
   const [stage, setStage] = useState<Stage>('loading');
   const [problem, setProblem] = useState<Problem | null>(null);
   const [logIn, setLogIn] = useState<LogIn>('none');
@@ -27,13 +30,14 @@ export function Playground() {
     try {
       const found = await prepare();
       setLogIn(found.logIn);
+      if (secret) found.room?.call.secret.set({ value: secret });
       setRoom((known) => known ?? found.room);
       setStage(found.stage);
     } catch (error) {
       setProblem(problemOf(error, 'The playground could not start'));
       setStage('failed');
     }
-  }, []);
+  }, [secret]);
   useEffect(() => void open(), [open]);
 
   const again = (

@@ -1,12 +1,19 @@
 import { Button, Disclosure, DisclosurePanel, Heading } from 'react-aria-components';
 import { Icon } from '../kit/icon.tsx';
+import { Notice } from '../kit/notice.tsx';
+import { useStore } from '../kit/use-store.ts';
+import type { Call } from './call.ts';
+import { strangersOf } from './call-state.ts';
 import { LegCard } from './leg-card.tsx';
 import { policyWords, summaryOf } from './legs.ts';
 import { PanelWait, StaleNotice } from './panel-state.tsx';
+import { SecretPanel } from './secret-panel.tsx';
 import type { Security } from './use-security.ts';
+import { strangerWords } from './words.ts';
 
-/** Every leg of the session, with the suite as each end saw it. */
-export function SecurityPanel({ security }: { security: Security }) {
+/** Every leg of the session, with the suite as each end saw it, and the secret inside where there is one. */
+export function SecurityPanel({ security, call }: { security: Security; call: Call }) {
+  const strange = strangerWords(strangersOf(useStore(call.state)));
   const { record, rows, problem } = security;
   if (!record) {
     return <PanelWait problem={problem} reading="Reading the record." />;
@@ -19,15 +26,22 @@ export function SecurityPanel({ security }: { security: Security }) {
     // biome-ignore lint/a11y/noNoninteractiveTabindex: an area that scrolls must be reachable by the keyboard
     <section className="panel-body" tabIndex={0} aria-label="Legs of this session">
       <StaleNotice problem={problem} />
-      <div className={`summary standing-${summary.standing}`}>
-        <Icon name={summary.standing === 'strong' ? 'shieldCheck' : 'shield'} size={28} />
-        <div>
-          <p className="summary-text">{summary.text}</p>
-          <p className="summary-policy">
-            <strong>{policy.name}.</strong> {policy.text}
-          </p>
+      {strange ? (
+        <Notice tone="problem" title={strange.title}>
+          {strange.text}
+        </Notice>
+      ) : (
+        <div className={`summary standing-${summary.standing}`}>
+          <Icon name={summary.standing === 'strong' ? 'shieldCheck' : 'shield'} size={28} />
+          <div>
+            <p className="summary-text">{summary.text}</p>
+            <p className="summary-policy">
+              <strong>{policy.name}.</strong> {policy.text}
+            </p>
+          </div>
         </div>
-      </div>
+      )}
+      <SecretPanel call={call} />
       <ul className="legs">
         {open.map((row) => (
           <LegCard key={row.key} row={row} />

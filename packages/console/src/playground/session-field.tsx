@@ -3,12 +3,17 @@ import { Button } from '../kit/button.tsx';
 import { Choice, type Option } from '../kit/choice.tsx';
 import { TextField } from '../kit/text-field.tsx';
 import { shortId } from './address.ts';
-import type { MediaMode } from './api.ts';
+import type { SessionWish } from './api.ts';
 
-type Way = MediaMode | 'known';
+type Way = 'routed' | 'sealed' | 'relayed' | 'known';
 
 const ways: readonly Option<Way>[] = [
   { value: 'routed', name: 'A new one', text: 'Made when you join; the link is for others' },
+  {
+    value: 'sealed',
+    name: 'A new one, end-to-end encrypted',
+    text: 'Only who has the secret sees and hears; this server cannot',
+  },
   {
     value: 'relayed',
     name: 'A new one, relayed',
@@ -17,20 +22,27 @@ const ways: readonly Option<Way>[] = [
   { value: 'known', name: 'One that exists', text: 'By its session id or its link' },
 ];
 
+const wishes: Readonly<Record<Way, SessionWish | null>> = {
+  routed: { mediaMode: 'routed', e2ee: false },
+  sealed: { mediaMode: 'routed', e2ee: true },
+  relayed: { mediaMode: 'relayed', e2ee: false },
+  known: null,
+};
+
 interface Props {
   /** The session of the link. */
   linked: string | null;
   onForget: () => void;
-  /** How a new one is to be made. */
-  onMode: (mode: MediaMode) => void;
+  /** How a new one is to be made; null for one that exists. */
+  onWish: (wish: SessionWish | null) => void;
 }
 
 /** The session of the link, or the choice between a new one and one that exists. */
-export function SessionField({ linked, onForget, onMode }: Props) {
+export function SessionField({ linked, onForget, onWish }: Props) {
   const [way, setWay] = useState<Way>('routed');
   const choose = (chosen: Way) => {
     setWay(chosen);
-    if (chosen !== 'known') onMode(chosen);
+    onWish(wishes[chosen]);
   };
   if (linked) {
     return (
@@ -50,7 +62,9 @@ export function SessionField({ linked, onForget, onMode }: Props) {
   return (
     <>
       <Choice label="Session" value={way} options={ways} onChange={choose} />
-      {way === 'known' && <TextField label="Session id or link" name="session" isRequired maxLength={2048} />}
+      {way === 'known' && (
+        <TextField label="Session id or link" name="session" isRequired maxLength={2048} autoComplete="off" />
+      )}
     </>
   );
 }

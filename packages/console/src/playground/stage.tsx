@@ -1,5 +1,4 @@
-import { useLayoutEffect, useRef, useState } from 'react';
-import { CopyButton } from '../kit/copy-button.tsx';
+import { type ReactNode, useLayoutEffect, useRef, useState } from 'react';
 import type { Tile as TileState } from './call-state.ts';
 import { layout } from './layout.ts';
 import { Tile } from './tile.tsx';
@@ -7,7 +6,7 @@ import { Tile } from './tile.tsx';
 const GAP = 8;
 
 /** Everybody, over the whole area. */
-export function Stage({ tiles, link }: { tiles: readonly TileState[]; link: string }) {
+export function Stage({ tiles, invite }: { tiles: readonly TileState[]; invite: ReactNode }) {
   const place = useRef<HTMLUListElement>(null);
   const [area, setArea] = useState({ width: 0, height: 0 });
   useLayoutEffect(() => {
@@ -31,7 +30,7 @@ export function Stage({ tiles, link }: { tiles: readonly TileState[]; link: stri
       {alone && (
         <div className="alone" data-empty={tiles.length === 0}>
           <p>{tiles.length === 0 ? 'Nobody sends a picture or sound yet.' : 'Nobody else is here yet.'}</p>
-          <CopyButton text={link} what="link" />
+          {invite}
         </div>
       )}
     </div>

@@ -7,7 +7,7 @@ import { VideoSlot } from './video-slot.tsx';
 /** One stream in its place: the picture or the person's initials, and a plate with the name and what is off. */
 export function Tile({ tile, box }: { tile: TileState; box: Box }) {
   const { kind, own, hasAudio, hasVideo, problem } = tile;
-  const pictured = hasVideo && !tile.fallback && !problem;
+  const pictured = hasVideo && !tile.fallback && !problem && tile.understood;
   const style = { width: box.width, height: box.height, transform: `translate(${box.left}px, ${box.top}px)` };
   return (
     <li className="tile" style={style} data-speaking={tile.speaking} data-kind={kind} data-own={own}>
@@ -27,7 +27,8 @@ export function Tile({ tile, box }: { tile: TileState; box: Box }) {
               <strong>{problem.title}.</strong> {problem.text}
             </p>
           )}
-          {tile.fallback && <p className="tile-problem">Poor network: sound only for now</p>}
+          {!tile.understood && <p className="tile-problem">Another secret: no picture and no sound</p>}
+          {tile.understood && tile.fallback && <p className="tile-problem">Poor network: sound only for now</p>}
         </div>
       )}
       <p className="plate">

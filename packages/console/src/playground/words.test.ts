@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endWords, problemOf, turnWords } from './words.ts';
+import { endWords, problemOf, sealWords, secretWords, strangerWords, turnWords } from './words.ts';
 
 test('a refused camera says how to allow it', () => {
   const { title, text } = problemOf({ name: 'OT_USER_MEDIA_ACCESS_DENIED', message: 'no' });
@@ -29,4 +29,30 @@ test('without a TURN server the page says who cannot join and what to do; with o
   assert.match(turnWords('failed')?.text ?? '', /log/);
   assert.match(turnWords('off')?.text ?? '', /Set turn to auto/);
   for (const state of ['running', 'elsewhere', null] as const) assert.equal(turnWords(state), null);
+});
+
+test('a secret that is missing, or that would protect nothing, is said before joining', () => {
+  assert.match(secretWords('needed', '')?.title ?? '', /needs its secret/);
+  assert.match(secretWords('none', 'what both know')?.title ?? '', /protects nothing/);
+  for (const [use, secret] of [
+    ['needed', 's'],
+    ['possible', 's'],
+    ['possible', ''],
+    ['none', ''],
+  ] as const) {
+    assert.equal(secretWords(use, secret), null);
+  }
+});
+
+test('others with another secret are named, with what to do', () => {
+  assert.equal(strangerWords([]), null);
+  assert.equal(strangerWords(['Ben'])?.title, 'Ben has another secret than you');
+  assert.equal(strangerWords(['Ben', 'Eva', 'Mia'])?.title, 'Ben and 2 more have another secret than you');
+  assert.match(strangerWords(['Ben'])?.text ?? '', /Compare the secrets/);
+});
+
+test('the panel claims a secret only where there is one', () => {
+  assert.equal(sealWords('none', false), null);
+  assert.match(sealWords('possible', false)?.title ?? '', /without a secret/);
+  for (const use of ['needed', 'possible'] as const) assert.match(sealWords(use, true)?.title ?? '', /your secret/);
 });

@@ -1,6 +1,6 @@
 /** What the page says when something does not work: the reason and the way on, without codes. */
 
-import type { PlaygroundTurn } from '@cloister/protocol';
+import type { PlaygroundSecret, PlaygroundTurn } from '@cloister/protocol';
 
 export interface Problem {
   readonly title: string;
@@ -57,6 +57,14 @@ const known: Readonly<Record<string, Problem>> = {
     title: 'Your role does not allow this',
     text: 'Join again with a role that does.',
   },
+  OT_ENCRYPTION_SECRET_MISSING: {
+    title: 'This session needs its secret',
+    text: 'Ask the person who invited you for it, or for the link that carries it.',
+  },
+  OT_INVALID_ENCRYPTION_SECRET: {
+    title: 'This cannot be a secret',
+    text: 'A secret has 8 to 256 characters.',
+  },
   LogInRequired: {
     title: 'Your log-in has ended',
     text: 'Leave the call, load the page again and log in.',
@@ -107,6 +115,53 @@ export function turnWords(turn: PlaygroundTurn | null): Problem | null {
       return null;
   }
 }
+
+/** Why one cannot join with this secret, or without one; null where one can. */
+export function secretWords(use: PlaygroundSecret, secret: string): Problem | null {
+  if (use === 'needed' && !secret) return known.OT_ENCRYPTION_SECRET_MISSING ?? null;
+  if (use !== 'none' || !secret) return null;
+  return {
+    title: 'A secret protects nothing here',
+    text: 'This session does not seal its frames. Join without the secret, or start one that is end-to-end encrypted.',
+  };
+}
+
+/** What seals the frames of a call, where a secret may; null elsewhere. */
+export function sealWords(use: PlaygroundSecret, given: boolean): Problem | null {
+  if (use === 'needed') {
+    return {
+      title: 'Sealed with your secret',
+      text: 'Only who has the secret sees and hears. The server passes sealed frames on and never gets the secret.',
+    };
+  }
+  if (use === 'none') return null;
+  return given
+    ? {
+        title: 'Sealed with your secret',
+        text: 'It is a part of the keys between each two browsers. Who stands between them without it is noticed at once.',
+      }
+    : {
+        title: 'Sealed without a secret',
+        text: 'The browsers agreed on keys through the server. Compare the security codes below, or leave, and join again with a secret that all of you have.',
+      };
+}
+
+/** That others have another secret than this page, and what to do; null where nobody has. */
+export function strangerWords(strangers: readonly string[]): Problem | null {
+  const [first, ...more] = strangers;
+  if (first === undefined) return null;
+  const who = more.length === 0 ? `${first} has` : `${first} and ${more.length} more have`;
+  return {
+    title: `${who} another secret than you`,
+    text: 'So you do not see or hear each other. Compare the secrets, by a way that you trust; whose is wrong types the right one.',
+  };
+}
+
+/** Two browsers agreed on no keys, and this one has no secret: mostly the other has one. */
+export const keyless: Problem = {
+  title: 'You and they have different keys',
+  text: 'Mostly they have a secret and you have none: ask for it, leave the call, and join again with it. If nobody has one, somebody between you changed the keys.',
+};
 
 /** A call is made with a project, and there is none that may be used. */
 export const projectless: Problem = {

@@ -29,6 +29,23 @@ describe('the playground in development', () => {
     assert.deepEqual(security.body, { policy: 'prefer-aes256', legs: [] });
   });
 
+  it('makes an end-to-end encrypted session, and says of each what a secret is to it', async () => {
+    const make = (body: object) => served.call('POST', '/cloister/v1/playground/sessions', { body });
+    const wishes = [{}, { mediaMode: 'routed', e2ee: true }, { mediaMode: 'relayed' }];
+    const made = await Promise.all(wishes.map(async (wish) => (await make(wish)).body));
+    assert.deepEqual(
+      made.map(({ secret }) => secret),
+      ['none', 'needed', 'possible'],
+    );
+    for (const session of made) {
+      const { body } = await served.call('GET', `/cloister/v1/playground/session?sessionId=${session.sessionId}`);
+      assert.deepEqual(body, session);
+    }
+    assert.equal((await make({ mediaMode: 'relayed', e2ee: true })).status, 400);
+    const nobodys = '/cloister/v1/playground/session?sessionId=2_MX4xfn4xfmFhYWFhYWFhYWF-fg';
+    assert.equal((await served.call('GET', nobodys)).status, 404);
+  });
+
   it('gives no token for a session of somebody else, or of nobody', async () => {
     const answer = await served.call('POST', '/cloister/v1/playground/tokens', {
       body: { sessionId: '2_MX4xfn4xfmFhYWFhYWFhYWF-fg' },
@@ -110,6 +127,7 @@ describe('the playground in production', () => {
       served.call('POST', '/cloister/v1/playground/sessions', { body: {} }),
       served.call('POST', '/cloister/v1/playground/tokens', { body: { sessionId: 'x' } }),
       served.call('GET', '/cloister/v1/playground/security?sessionId=x'),
+      served.call('GET', '/cloister/v1/playground/session?sessionId=x'),
     ];
     for (const { status, body } of await Promise.all(attempts))
       assert.deepEqual([status, body.code], [401, 'LogInRequired']);

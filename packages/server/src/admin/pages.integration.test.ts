@@ -15,6 +15,8 @@ async function served(t: TestContext) {
   writeFileSync(path.join(console, 'index.html'), '<!doctype html>');
   writeFileSync(path.join(console, 'assets/index-1a2b.js'), '0');
   writeFileSync(path.join(client, 'opentok.min.js'), '0');
+  writeFileSync(path.join(client, 'opentok.min.js.map'), '{}');
+  writeFileSync(path.join(client, 'integrity.json'), '{}');
   const app = createHttpServer(null);
   await app.register(async (pages) => pageRoutes(pages, { client, console }));
   t.after(async () => {
@@ -33,8 +35,10 @@ test('every static answer lets nothing else in, whatever its path', async (t) =>
     '/console/assets/index-1a2b.js': 200,
     '/v2/js/opentok.min.js': 200,
     '/v2/js/opentok.js': 200,
+    '/v2/js/integrity.json': 200,
     '/console/none.html': 404,
     '/v2/js/none.js': 404,
+    '/v2/js/opentok.min.js.map': 404,
     '/': 302,
   };
   for (const [url, status] of Object.entries(answers)) {
@@ -52,5 +56,15 @@ test('assets are kept for ever, pages and the client script are asked for each t
   const app = await served(t);
   const kept = async (url: string) => (await app.inject({ url })).headers['cache-control'];
   assert.match(String(await kept('/console/assets/index-1a2b.js')), /immutable/);
-  for (const url of ['/console/index.html', '/v2/js/opentok.min.js']) assert.equal(await kept(url), 'no-cache', url);
+  for (const url of ['/console/index.html', '/v2/js/opentok.min.js', '/v2/js/integrity.json'])
+    assert.equal(await kept(url), 'no-cache', url);
+});
+
+test('pages of every origin may load the client script and compare it with its hash', async (t) => {
+  const app = await served(t);
+  for (const url of ['/v2/js/opentok.min.js', '/v2/js/integrity.json']) {
+    const { headers } = await app.inject({ url, headers: { origin: 'https://clinic.example' } });
+    assert.equal(headers['access-control-allow-origin'], '*', url);
+    assert.equal(headers['cross-origin-resource-policy'], 'cross-origin', url);
+  }
 });

@@ -25,14 +25,17 @@ const headers = {
   'permissions-policy': 'camera=(self), microphone=(self), display-capture=(self)',
 };
 
+/** What pages of other origins load: the client as a script, by both of its names, and as a module, and their hashes. */
+const clientFiles = ['opentok.min.js', 'opentok.js', 'cloister-client.mjs', 'integrity.json'];
+
 export interface PageFolders {
-  /** Where `opentok.min.js` is. */
+  /** Where `opentok.min.js` and `integrity.json` are. */
   readonly client: string;
   /** Where the built pages are. */
   readonly console: string;
 }
 
-/** `/v2/js/opentok.min.js`, `/playground` and the files of the pages under `/console/`. */
+/** `/v2/js/opentok.min.js` and its hash, `/playground` and the files of the pages under `/console/`. */
 export async function pageRoutes(app: FastifyInstance, folders: PageFolders): Promise<void> {
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(headers);
@@ -49,7 +52,7 @@ export async function pageRoutes(app: FastifyInstance, folders: PageFolders): Pr
   });
   app.get('/v2/js/:file', async (request, reply) => {
     const { file } = request.params as { file: string };
-    if (!['opentok.min.js', 'opentok.js', 'cloister-client.mjs'].includes(file)) return reply.callNotFound();
+    if (!clientFiles.includes(file)) return reply.callNotFound();
     reply
       .header('access-control-allow-origin', '*')
       .header('cache-control', 'no-cache')

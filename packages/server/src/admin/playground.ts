@@ -1,20 +1,23 @@
-/** What the playground asks of the server: a session, a token for it, the security record, and its archives. */
+/** What the playground asks of the server: a session and what it is, a token for it, the security record, and its archives. */
 import { isIP } from 'node:net';
-import { PlatformError, type PlaygroundTurn } from '@cloister/protocol';
+import { PlatformError, type PlaygroundSession, type PlaygroundTurn } from '@cloister/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { roles } from '../core/index.ts';
+import { roles, type Session } from '../core/index.ts';
 import { parseBody } from './body.ts';
 import { archiveRoutes } from './playground-archives.ts';
 import { projectFor, requireProject, type VisitorDeps, visitor } from './visitor.ts';
 
-const sessionWish = z.object({ mediaMode: z.enum(['routed', 'relayed']).default('routed') });
+const sessionWish = z.object({
+  mediaMode: z.enum(['routed', 'relayed']).default('routed'),
+  e2ee: z.boolean().default(false),
+});
+const sessionQuery = z.object({ sessionId: z.string().max(512) });
 const tokenWish = z.object({
   sessionId: z.string().max(512),
   role: z.enum(roles).default('publisher'),
   name: z.string().max(64).default(''),
 });
-const securityQuery = z.object({ sessionId: z.string().max(512) });
 
 /** How long a token of the playground lives. */
 const tokenSeconds = 3600;
@@ -46,14 +49,13 @@ export function playgroundRoutes(app: FastifyInstance, deps: PlaygroundDeps): vo
   });
   app.post('/playground/sessions', async (request) => {
     const project = await requireProject(deps, request);
-    const { mediaMode } = parseBody(sessionWish, request.body);
+    const wish = parseBody(sessionWish, request.body);
     const actor = { kind: 'project', projectId: project.id } as const;
-    const session = await deps.core.sessions.create(actor, project.id, {
-      mediaMode,
-      archiveMode: 'manual',
-      e2ee: false,
-    });
-    return { sessionId: session.id };
+    return shown(deps, await deps.core.sessions.create(actor, project.id, { ...wish, archiveMode: 'manual' }));
+  });
+  app.get('/playground/session', async (request) => {
+    const project = await requireProject(deps, request);
+    return shown(deps, await deps.core.sessions.get(project.id, parseBody(sessionQuery, request.query).sessionId));
   });
   app.post('/playground/tokens', async (request) => {
     const project = await requireProject(deps, request);
@@ -67,9 +69,15 @@ export function playgroundRoutes(app: FastifyInstance, deps: PlaygroundDeps): vo
   });
   app.get('/playground/security', async (request) => {
     const project = await requireProject(deps, request);
-    return deps.core.calls.security(project.id, parseBody(securityQuery, request.query).sessionId);
+    return deps.core.calls.security(project.id, parseBody(sessionQuery, request.query).sessionId);
   });
   archiveRoutes(app, deps);
+}
+
+async function shown({ core }: VisitorDeps, { id, projectId, mediaMode, e2ee }: Session): Promise<PlaygroundSession> {
+  if (e2ee) return { sessionId: id, secret: 'needed' };
+  const sealed = mediaMode === 'relayed' && (await core.projects.entitled(projectId, 'media.aes256'));
+  return { sessionId: id, secret: sealed ? 'possible' : 'none' };
 }
 
 /**

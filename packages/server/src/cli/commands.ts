@@ -4,6 +4,7 @@ import { PlatformError } from '@cloister/protocol';
 import { explain, loadConfig } from '../config.ts';
 import { systemClock, systemIds } from '../lib/index.ts';
 import { operatorSocket } from '../operator-socket.ts';
+import { clientIntegrityCommand } from './client-integrity.ts';
 import { callOperator } from './operator-client.ts';
 
 /** What was given for an option; a list for one that may be given more than once. */
@@ -255,6 +256,14 @@ export const commands: Readonly<Record<string, Command>> = {
       const { 'platform-keys': platformKeys } = options as Record<string, string | undefined>;
       return verifySecurityCommand({ source, platformKeys }, { stdin: process.stdin, fetch });
     },
+  },
+  'client integrity': {
+    summary:
+      'shows the hashes of the client script, and the line with which a page at any address loads it and no other',
+    arguments: [],
+    options: { url: { type: 'string' } },
+    run: async (call) =>
+      clientIntegrityCommand({ url: (call.options.url as string | undefined) ?? settings(call).publicUrl }),
   },
   config: {
     summary: 'shows every setting, its value and where it came from',
