@@ -1,6 +1,6 @@
 /**
  * The security record of a session, signed: what the server recorded of each leg, and the words that it was made of. It is
- * signed each time that it is asked for, with the key of the manifests of archives (docs/decisions/0020); `type` tells the two
+ * signed each time that it is asked for, with the key of the manifests of archives (docs/decisions/0021); `type` tells the two
  * apart; `keys/statement.ts` reads both.
  */
 import type { SignedSecurityRecord } from '@cloister/protocol';
