@@ -10,6 +10,7 @@
  */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { randomOf } from '../tests/sample.ts';
 import { cacheFolder, workerLocation } from './media-worker/location.mjs';
 import { type Chosen, chooseFiles } from './test/files.ts';
 import { runTests, type Tally } from './test/run.ts';
@@ -40,7 +41,9 @@ if (values.full) process.env.CLOISTER_TEST_FULL = '1';
 const sameRun = `CLOISTER_SEED=${seed} npm run ${values.full ? 'test:full' : 'test'}`;
 console.log(`seed ${seed}; the same run again: ${sameRun}\n`);
 
-const files = chooseFiles({ unitOnly: values.unit, only: positionals });
+const random = values.full ? null : randomOf('files', Number(seed) >>> 0);
+const files = chooseFiles({ unitOnly: values.unit, only: positionals, random });
+if (files.undrawn.length > 0) console.log(`left to other seeds, and to a full run: ${files.undrawn.join(', ')}\n`);
 const minutes = values.full ? MINUTES_MAX.full : MINUTES_MAX.sample;
 const signal = AbortSignal.timeout(minutes * 60_000);
 const started = Date.now();

@@ -35,16 +35,37 @@ test('repetitions depend on whether everything runs', () => {
 });
 
 test('end-to-end files are set apart, and a folder or a file narrows the choice down', () => {
-  const all = chooseFiles({ unitOnly: false, only: [] });
+  const all = chooseFiles({ unitOnly: false, only: [], random: null });
   assert.ok(all.plain.includes('tests/sample.test.ts'));
   assert.ok(all.plain.includes('packages/server/src/config.test.ts'));
   assert.ok(all.plain.every((file) => !file.startsWith('tests/e2e/')));
-  const unit = chooseFiles({ unitOnly: true, only: [] });
+  const unit = chooseFiles({ unitOnly: true, only: [], random: null });
   assert.deepEqual(unit.endToEnd, []);
   assert.ok(all.plain.some((file) => file.endsWith('.integration.test.ts')));
   assert.ok(!unit.plain.some((file) => file.endsWith('.integration.test.ts')));
-  assert.deepEqual(chooseFiles({ unitOnly: false, only: ['tests/sample.test.ts'] }).plain, ['tests/sample.test.ts']);
-  assert.deepEqual(chooseFiles({ unitOnly: false, only: ['tests/samp'] }).plain, []);
+  const named = (file: string) => chooseFiles({ unitOnly: false, only: [file], random: () => 0.5 });
+  assert.deepEqual(named('tests/sample.test.ts').plain, ['tests/sample.test.ts']);
+  assert.deepEqual(named('tests/samp').plain, []);
+});
+
+test('of files that look at one part a sample takes some, the same for a seed, and what is named always', () => {
+  const drawn = (from: number) => chooseFiles({ unitOnly: false, only: [], random: randomOf('files', from) });
+  const all = chooseFiles({ unitOnly: false, only: [], random: null });
+  assert.deepEqual(all.undrawn, []);
+  const one = drawn(1);
+  assert.deepEqual(drawn(1), one);
+  assert.equal(one.endToEnd.length + one.alone.length + one.undrawn.length, all.endToEnd.length + all.alone.length);
+  for (const name of one.undrawn) assert.ok(!one.endToEnd.includes(`tests/e2e/${name}.test.ts`), name);
+  const seeds = Array.from({ length: 30 }, (_, index) => new Set(drawn(index).undrawn));
+  for (const name of one.undrawn)
+    assert.ok(
+      seeds.some((undrawn) => !undrawn.has(name)),
+      `${name} is never drawn`,
+    );
+  const [left = ''] = one.undrawn;
+  const only = [`tests/e2e/${left}.test.ts`];
+  const named = chooseFiles({ unitOnly: false, only, random: randomOf('files', 1) });
+  assert.deepEqual([...named.endToEnd, ...named.alone], only);
 });
 
 test('a file belongs to the family of its package, its server folder or its kind of test', () => {

@@ -26,6 +26,18 @@ const ALONE = [
   'worker-loss',
 ];
 
+/**
+ * End-to-end tests that look at one part of the product from several sides. A plain run of everything takes so many of
+ * each, drawn by the seed; a full run, and one that names files, takes all.
+ */
+const DRAWN: readonly { readonly of: readonly string[]; readonly take: number }[] = [
+  { of: ['archive-individual', 'archive-individual-sealed', 'archive-own-format', 'archive-script'], take: 2 },
+  { of: ['archive-clear-bytes', 'archive-storage-kill'], take: 1 },
+  { of: ['end-to-end-codecs', 'end-to-end-sealed', 'relayed-packets', 'relayed-swapped'], take: 2 },
+  { of: ['playground-access', 'playground-archives', 'playground-secret', 'playground-states'], take: 2 },
+  { of: ['devices', 'moderation', 'publisher-options', 'races'], take: 2 },
+];
+
 /** Test files, relative to the repository. */
 export interface Chosen {
   readonly plain: readonly string[];
@@ -33,6 +45,8 @@ export interface Chosen {
   readonly endToEnd: readonly string[];
   /** Those that have the machine to themselves. */
   readonly alone: readonly string[];
+  /** Names of end-to-end tests that this sample leaves to other seeds. */
+  readonly undrawn: readonly string[];
 }
 
 /** The name of an end-to-end test, without its folder. */
@@ -40,22 +54,39 @@ function nameOf(file: string): string {
   return path.basename(file, '.test.ts');
 }
 
+/** What a sample leaves out, by the rank that `random` gives each. */
+function undrawnBy(random: () => number): string[] {
+  return DRAWN.flatMap(({ of, take }) => {
+    const ranked = of.map((name) => ({ name, rank: random() })).sort((one, other) => one.rank - other.rank);
+    return ranked.slice(take).map(({ name }) => name);
+  });
+}
+
 /**
- * @param choice `unitOnly` leaves tests/e2e and integration tests out; `only` keeps the files in these folders or with these names
+ * @param choice `unitOnly` leaves tests/e2e and integration tests out; `only` keeps the files in these folders or with these
+ *   names; `random` gives numbers from 0 up to 1 by which a sample is drawn, null for none
  */
-export function chooseFiles(choice: { unitOnly: boolean; only: readonly string[] }): Chosen {
+export function chooseFiles(choice: {
+  unitOnly: boolean;
+  only: readonly string[];
+  random: (() => number) | null;
+}): Chosen {
   const found = globSync([...UNIT, ...CROSS_CUTTING], { cwd: root }).sort();
-  const gone = ALONE.find((name) => !found.some((file) => file.startsWith(END_TO_END) && nameOf(file) === name));
-  if (gone) throw new Error(`ALONE in scripts/test/files.ts names ${gone}, which is no end-to-end test any more`);
+  const named = [...ALONE, ...DRAWN.flatMap(({ of }) => of)];
+  const gone = named.find((name) => !found.some((file) => file.startsWith(END_TO_END) && nameOf(file) === name));
+  if (gone) throw new Error(`scripts/test/files.ts names ${gone}, which is no end-to-end test any more`);
   const wanted = choice.only.map((each) => path.relative(root, path.resolve(each)));
   const kept = found.filter(
     (file) => wanted.length === 0 || wanted.some((each) => file === each || file.startsWith(each + path.sep)),
   );
-  const endToEnd = choice.unitOnly ? [] : kept.filter((file) => file.startsWith(END_TO_END));
+  const undrawn = choice.random && wanted.length === 0 && !choice.unitOnly ? undrawnBy(choice.random) : [];
+  const drawn = kept.filter((file) => file.startsWith(END_TO_END) && !undrawn.includes(nameOf(file)));
+  const endToEnd = choice.unitOnly ? [] : drawn;
   return {
     plain: kept.filter((file) => !file.startsWith(END_TO_END) && !(choice.unitOnly && file.endsWith(INTEGRATION))),
     endToEnd: endToEnd.filter((file) => !ALONE.includes(nameOf(file))),
     alone: endToEnd.filter((file) => ALONE.includes(nameOf(file))),
+    undrawn,
   };
 }
 

@@ -182,13 +182,13 @@ it('of a session in which nobody was is empty, and of none it is refused', async
   assert.deepEqual([record.legs, record.transcript], [[], []]);
 });
 
-it('is verified for years after its key was replaced, and not any more once that key has leaked', async () => {
+it('is verified a year after its key was replaced, and not any more once that key has leaked', async () => {
   const keys = platform.core.keys as KeyRing;
   const session = await platform.session();
   const jws = await signed(session.id);
   const { keyId } = verifySecurityRecord(jws, keySet());
   await keys.rotate('manifest');
-  platform.clock.advance(10 * 365 * 24 * 3600 * 1000);
+  platform.clock.advance(365 * 24 * 3600 * 1000);
   assert.equal(verifySecurityRecord(jws, keySet()).keyId, keyId);
   assert.notEqual((await verified(session.id)).keyId, keyId);
   await keys.compromise(keyId);

@@ -3,13 +3,21 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { noteMeasured } from '../rig/measured.ts';
 import type { Participant } from '../rig/page.ts';
-import { assertSeenAndHeard, assertStrongAtClient, assertStrongRecord, type Call, STRONG, startCall } from './calls.ts';
+import {
+  assertSeenAndHeard,
+  assertStrongAtClient,
+  assertStrongRecord,
+  type Call,
+  STRONG,
+  startCallOf,
+} from './calls.ts';
 import { useStage } from './stage.ts';
 
 const stage = useStage({
   ready: async () => {
     [alice, bob] = await Promise.all([stage.open(), stage.open()]);
-    call = await startCall(stage.customer, alice, bob);
+    // As an application publishes that asks for nothing.
+    call = await startCallOf(stage.customer, [alice, bob], {});
   },
 });
 let alice: Participant;

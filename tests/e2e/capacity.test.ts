@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { Participant } from '../rig/page.ts';
 import { type Refused, WeakClient } from '../rig/weak-client.ts';
-import { startCallOf } from './calls.ts';
+import { small, startCallOf } from './calls.ts';
 import { useStage } from './stage.ts';
 
 /** Streams that the node forwards at most. */
@@ -21,7 +21,7 @@ const stage = useStage({
   options: async () => ({ server: { mediaWorkers: 1, env: { CLOISTER_MEDIA_CAPACITY: String(CAPACITY) } } }),
   ready: async () => {
     pages = [await stage.open(), await stage.open()];
-    ({ streams } = await startCallOf(stage.customer, pages, { resolution: '320x240', frameRate: 15 }));
+    ({ streams } = await startCallOf(stage.customer, pages, small));
     sessionId = await stage.customer.session();
     speaker = await join();
     // They are in before the node is full.

@@ -24,7 +24,7 @@ import { type Server, startServer } from '../rig/server.ts';
 import { toneFile } from '../rig/tone-file.ts';
 import { eventually } from '../rig/wait.ts';
 import { full } from '../sample.ts';
-import { type Call, startCallOf } from './calls.ts';
+import { type Call, small, startCallOf } from './calls.ts';
 
 /** The promise is 2 s. A sample runs on whatever machine there is. */
 const BACK_MS = full ? 2000 : 5000;
@@ -55,7 +55,7 @@ before(async () => {
     Participant,
   ];
   // Small, so that a slow machine has time for the rest.
-  call = await startCallOf(customer, [stays, moves], { resolution: '320x240', frameRate: 15 });
+  call = await startCallOf(customer, [stays, moves], small);
 });
 
 after(async () => {

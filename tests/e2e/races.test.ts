@@ -5,7 +5,7 @@ import { limits } from '@cloister/protocol';
 import type { Happening } from '../rig/in-page.ts';
 import type { Participant } from '../rig/page.ts';
 import { eventually } from '../rig/wait.ts';
-import { assertPicture } from './calls.ts';
+import { assertPicture, small } from './calls.ts';
 import { useStage } from './stage.ts';
 
 const stage = useStage();
@@ -14,7 +14,6 @@ const stage = useStage();
 const STEPS = ['hello', 'publish', 'openTransport', 'connectTransport', 'produce', 'reportSuite'] as const;
 /** Well before the time in which a page that lost its line might come back. */
 const AT_ONCE_MS = (limits.resumeSeconds * 1000) / 2;
-const SMALL = { resolution: '320x240', frameRate: 15 } as const;
 
 function streamsOf(happenings: readonly Happening[], type: string): unknown[] {
   return happenings
@@ -33,7 +32,7 @@ test('two publishers of one page and one of another at the same moment: each str
   const sessionId = await stage.customer.session();
   const [first, second, watcher] = await Promise.all([stage.open(), stage.open(), stage.open()]);
   await Promise.all([first, second, watcher].map((page) => page.join(stage.customer.ticket(sessionId))));
-  const [one, two, three] = await Promise.all([first.publish(SMALL), first.publish(SMALL), second.publish(SMALL)]);
+  const [one, two, three] = await Promise.all([first.publish(small), first.publish(small), second.publish(small)]);
   assert.equal(new Set([one, two, three]).size, 3);
 
   for (const stream of [one, two, three]) {
@@ -65,7 +64,7 @@ async function closeAt(step: (typeof STEPS)[number], sessionId: string): Promise
     step,
   );
   const as = stage.customer.ticket(sessionId);
-  const arrives = leaver.join(as).then(() => leaver.publish(SMALL));
+  const arrives = leaver.join(as).then(() => leaver.publish(small));
   arrives.catch(() => {});
   await said;
   await leaver.close();
@@ -120,7 +119,7 @@ test('a page that is closed while it joins or publishes leaves nothing behind: n
   // The session is as good as new.
   const late = await stage.open();
   await late.join(stage.customer.ticket(sessionId), null);
-  const streamId = await late.publish(SMALL);
+  const streamId = await late.publish(small);
   await watcher.subscribed(streamId);
   assertPicture(await watcher.look(streamId), 'chromium');
   await Promise.all([late.close(), watcher.close()]);

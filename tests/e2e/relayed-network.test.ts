@@ -18,7 +18,7 @@ import { Participant, type Site, serveSite } from '../rig/page.ts';
 import { Customer } from '../rig/sdk.ts';
 import { type Server, startServer } from '../rig/server.ts';
 import { eventually } from '../rig/wait.ts';
-import { type Call, startCallOf } from './calls.ts';
+import { type Call, small, startCallOf } from './calls.ts';
 
 let server: Server;
 let site: Site;
@@ -39,7 +39,6 @@ before(async () => {
     Participant,
     Participant,
   ];
-  const small = { resolution: '320x240', frameRate: 15 } as const;
   call = await startCallOf(new Customer(server.credentials), [stays, moves], small, 'relayed');
 });
 

@@ -20,9 +20,8 @@ import { Customer } from '../rig/sdk.ts';
 import { type Server, startServer } from '../rig/server.ts';
 import { eventually, within } from '../rig/wait.ts';
 import { sample } from '../sample.ts';
-import { assertPicture } from './calls.ts';
+import { assertPicture, small } from './calls.ts';
 
-const small = { resolution: '320x240', frameRate: 15 } as const;
 const code = /^(\d{5} ){11}\d{5}$/;
 /** So much comes of each, before it is said that nothing of it was opened. */
 const PACKETS = 40;

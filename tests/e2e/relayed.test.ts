@@ -17,12 +17,10 @@ import { Customer } from '../rig/sdk.ts';
 import { type Server, startServer } from '../rig/server.ts';
 import { eventually } from '../rig/wait.ts';
 import { sample } from '../sample.ts';
-import { assertSeenAndHeard, type Call, startCallOf } from './calls.ts';
+import { assertSeenAndHeard, type Call, small, startCallOf } from './calls.ts';
 
 /** What browsers agree on between them: none of them offers AES-256 first. */
 const BETWEEN_BROWSERS = ['AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80'];
-/** Four people send three pictures each. */
-const small = { resolution: '320x240', frameRate: 15 } as const;
 const UDP = 17;
 
 let line: CuttableLine;

@@ -20,7 +20,7 @@ import { type Server, startServer } from '../rig/server.ts';
 import { credentialOf } from '../rig/turn-client.ts';
 import { eventually } from '../rig/wait.ts';
 import { full, sample } from '../sample.ts';
-import { assertSeenAndHeard } from './calls.ts';
+import { assertSeenAndHeard, small } from './calls.ts';
 
 const API = '198.51.100.1';
 const TURN = '198.51.100.2';
@@ -29,7 +29,6 @@ const MEDIA = '198.51.100.3';
 const CALL_MS = full ? 60_000 : 3_000;
 /** How many frames are waited for at a time. */
 const FRAMES = 30;
-const small = { resolution: '320x240', frameRate: 15 } as const;
 
 let certificate: AddressCertificate;
 let server: Server;

@@ -8,7 +8,7 @@ import type { Participant } from '../rig/page.ts';
 import { eventually } from '../rig/wait.ts';
 import { WeakClient } from '../rig/weak-client.ts';
 import { full, times } from '../sample.ts';
-import { startCallOf } from './calls.ts';
+import { small, startCallOf } from './calls.ts';
 import { useStage } from './stage.ts';
 
 const SESSIONS = times(3, 20);
@@ -28,7 +28,7 @@ const stage = useStage({
   ready: async () => {
     pages = [await stage.open(), await stage.open()];
     // Small pictures: all 82 clients share this machine with the server, so what they draw and encode is time to come back.
-    ({ streams } = await startCallOf(stage.customer, pages, { resolution: '320x240', frameRate: 15 }));
+    ({ streams } = await startCallOf(stage.customer, pages, small));
     for (let count = 0; count < SESSIONS; count += 1) await startSession();
   },
 });

@@ -150,12 +150,25 @@ export async function launchBrowser(name: BrowserName, options: BrowserOptions =
   };
 }
 
+/**
+ * What Firefox says of a socket that was given up while it opened. A client in doubt of its line opens a second one, and
+ * takes whichever answers first.
+ */
+function isRival(complaint: string): boolean {
+  return /^Error: (Firefox can’t establish a connection to the server at|The connection to) wss?:\S+\/signalling\b/.test(
+    complaint,
+  );
+}
+
 async function newPage(browser: Browser, errors: string[]): Promise<Page> {
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
-  page.on('pageerror', (error) => errors.push(error instanceof Error ? (error.stack ?? error.message) : String(error)));
+  page.on('pageerror', (error) => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (!isRival(text)) errors.push(text);
+  });
   page.on('console', (message) => {
-    if (message.type() === 'error') errors.push(message.text());
+    if (message.type() === 'error' && !isRival(message.text())) errors.push(message.text());
   });
   return page;
 }

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import path from 'node:path';
 import { limits } from '@cloister/protocol';
+import ipaddr from 'ipaddr.js';
 import { within } from './wait.ts';
 
 const magicCookie = 0x2112a442;
@@ -26,15 +27,25 @@ const attribute = {
   realm: 0x0014,
   nonce: 0x0015,
   xorRelayedAddress: 0x0016,
+  requestedAddressFamily: 0x0017,
   requestedTransport: 0x0019,
 } as const;
+const family = { four: 1, six: 2 } as const;
 
-type Attribute = readonly [type: number, value: Buffer];
+interface Peer {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** An address is written with the id of its message. */
+type Attribute = readonly [type: number, value: Buffer | Peer];
 
 /** What the server answered: 200, or the code of its refusal (RFC 8489, 14.8). */
 export interface TurnAnswer {
   readonly code: number;
   readonly attributes: ReadonlyMap<number, Buffer>;
+  /** Of the message. */
+  readonly id: Buffer;
 }
 
 export interface TurnCredential {
@@ -70,16 +81,23 @@ export class TurnClient {
     return new TurnClient(socket, { address, port });
   }
 
-  /** Asks for a relay address; `relayed` where it is given. */
-  async allocate(by: TurnCredential): Promise<{ code: number; relayed: { address: string; port: number } | null }> {
-    const answer = await this.#ask(method.allocate, by, [[attribute.requestedTransport, Buffer.from([17, 0, 0, 0])]]);
+  /** Asks for a relay address, of IPv6 where that is wanted (RFC 8656, 18.6); `relayed` where it is given. */
+  async allocate(
+    by: TurnCredential,
+    { six = false } = {},
+  ): Promise<{ code: number; relayed: { address: string; port: number } | null }> {
+    const answer = await this.#ask(method.allocate, by, [
+      [attribute.requestedTransport, Buffer.from([17, 0, 0, 0])],
+      ...(six ? [[attribute.requestedAddressFamily, Buffer.from([family.six, 0, 0, 0])] as const] : []),
+    ]);
     const relayed = answer.attributes.get(attribute.xorRelayedAddress);
-    return { code: answer.code, relayed: relayed ? readAddress(relayed) : null };
+    return { code: answer.code, relayed: relayed ? readAddress(relayed, answer.id) : null };
   }
 
   /** Asks that a peer's packets may come and go. */
   async permit(by: TurnCredential, peer: string): Promise<number> {
-    return (await this.#ask(method.createPermission, by, [[attribute.xorPeerAddress, writeAddress(peer, 0)]])).code;
+    return (await this.#ask(method.createPermission, by, [[attribute.xorPeerAddress, { address: peer, port: 0 }]]))
+      .code;
   }
 
   /** Keeps the allocation, or with 0 seconds gives it back. */
@@ -138,25 +156,25 @@ export class TurnClient {
       attributes.set(message.readUInt16BE(at), message.subarray(at + 4, at + 4 + bytes));
       at += 4 + Math.ceil(bytes / 4) * 4;
     }
-    const id = message.subarray(8, headerBytes).toString('hex');
+    const id = message.subarray(8, headerBytes);
     const error = attributes.get(attribute.errorCode);
     const code = type === classBits.failure && error ? (error[2] ?? 0) * 100 + (error[3] ?? 0) : 200;
-    this.#waiting.get(id)?.({ code, attributes });
-    this.#waiting.delete(id);
+    this.#waiting.get(id.toString('hex'))?.({ code, attributes, id });
+    this.#waiting.delete(id.toString('hex'));
   }
 }
 
 /** The message by which a relay is to send bytes to a peer. */
 export function indicationTo(peer: { address: string; port: number }, data: Buffer): Buffer {
   return encode(method.send | classBits.indication, randomBytes(12), [
-    [attribute.xorPeerAddress, writeAddress(peer.address, peer.port)],
+    [attribute.xorPeerAddress, peer],
     [attribute.data, data],
   ]);
 }
 
 /** A message; with a key, its integrity covers all that stands before it under a length that counts it (RFC 8489, 14.5). */
 function encode(type: number, id: Buffer, attributes: readonly Attribute[], key: Buffer | null = null): Buffer {
-  const body = Buffer.concat(attributes.map(encodeAttribute));
+  const body = Buffer.concat(attributes.map((each) => encodeAttribute(each, id)));
   const header = Buffer.alloc(headerBytes);
   header.writeUInt16BE(type, 0);
   header.writeUInt16BE(body.length + (key ? 24 : 0), 2);
@@ -165,27 +183,37 @@ function encode(type: number, id: Buffer, attributes: readonly Attribute[], key:
   const covered = Buffer.concat([header, body]);
   if (!key) return covered;
   const integrity = createHmac('sha1', key).update(covered).digest();
-  return Buffer.concat([covered, encodeAttribute([attribute.messageIntegrity, integrity])]);
+  return Buffer.concat([covered, encodeAttribute([attribute.messageIntegrity, integrity], id)]);
 }
 
-function encodeAttribute([type, value]: Attribute): Buffer {
+function encodeAttribute([type, given]: Attribute, id: Buffer): Buffer {
+  const value = Buffer.isBuffer(given) ? given : writeAddress(given, id);
   const head = Buffer.alloc(4);
   head.writeUInt16BE(type, 0);
   head.writeUInt16BE(value.length, 2);
   return Buffer.concat([head, value, Buffer.alloc((4 - (value.length % 4)) % 4)]);
 }
 
-/** XOR-PEER-ADDRESS of an IPv4 address (RFC 8489, 14.2). */
-function writeAddress(address: string, port: number): Buffer {
-  const value = Buffer.alloc(8);
-  value[1] = 1;
-  value.writeUInt16BE(port ^ (magicCookie >>> 16), 2);
-  value.writeUInt32BE((Buffer.from(address.split('.').map(Number)).readUInt32BE() ^ magicCookie) >>> 0, 4);
-  return value;
+/** What an address is XORed with (RFC 8489, 14.2): the cookie, and for IPv6 the id of the message after it. */
+function maskOf(id: Buffer): Buffer {
+  const mask = Buffer.alloc(4);
+  mask.writeUInt32BE(magicCookie);
+  return Buffer.concat([mask, id]);
 }
 
-function readAddress(value: Buffer): { address: string; port: number } {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE((value.readUInt32BE(4) ^ magicCookie) >>> 0);
-  return { address: [...bytes].join('.'), port: value.readUInt16BE(2) ^ (magicCookie >>> 16) };
+function writeAddress({ address, port }: Peer, id: Buffer): Buffer {
+  const bytes = Buffer.from(ipaddr.parse(address).toByteArray());
+  const head = Buffer.alloc(4);
+  head[1] = bytes.length === 4 ? family.four : family.six;
+  head.writeUInt16BE(port ^ (magicCookie >>> 16), 2);
+  return Buffer.concat([head, xor(bytes, maskOf(id))]);
+}
+
+function readAddress(value: Buffer, id: Buffer): Peer {
+  const address = ipaddr.fromByteArray([...xor(value.subarray(4), maskOf(id))]).toString();
+  return { address, port: value.readUInt16BE(2) ^ (magicCookie >>> 16) };
+}
+
+function xor(bytes: Buffer, mask: Buffer): Buffer {
+  return Buffer.from(bytes.map((byte, index) => byte ^ (mask[index] ?? 0)));
 }

@@ -110,6 +110,29 @@ test('a valid credential gets a relay, and what is sent through it arrives from 
   assert.equal(await sender.refresh(by, 0), 200);
 });
 
+test('a relay of IPv6 reaches peers of IPv6, and none that are private there or carry IPv4', async () => {
+  const options = await optionsOf({ listen: ['127.0.0.1', '::1'], announced: [] });
+  const both = await open(options);
+  const by = credentialOf(both, 'six');
+  const sender = await client(options.port);
+  const { code, relayed } = await sender.allocate(by, { six: true });
+  assert.deepEqual([code, relayed?.address], [200, '::1']);
+  assert.equal(await sender.permit(by, '::1'), 200);
+  const far = createSocket('udp6');
+  await once(far.bind(0, '::1'), 'listening');
+  const arrived = once(far, 'message');
+  sender.send({ address: '::1', port: far.address().port }, Buffer.from('through the relay'));
+  const [data, from] = await arrived;
+  far.close();
+  assert.deepEqual([String(data), from.address, from.port], ['through the relay', '::1', relayed?.port]);
+  for (const refused of ['fc00::1', 'fe80::1', 'fd00:ec2::254', '::ffff:10.0.0.1', '64:ff9b::a00:1', '2002:a00:1::1']) {
+    assert.equal(await sender.permit(by, refused), 403, refused);
+  }
+  // A public one is the other participant of a relayed session.
+  assert.equal(await sender.permit(by, '2606:4700::1111'), 200);
+  await both.close();
+});
+
 test('what clients are told: STUN without a credential, TURN over UDP and TCP with one of ten minutes', () => {
   const [stun, relay] = turn.iceServers('told');
   assert.deepEqual(stun, { urls: [`stun:127.0.0.1:${port}`] });
