@@ -222,6 +222,21 @@ describe('a relayed session', () => {
     assert.deepEqual(await open(), [[WEAK, WEAK, true]]);
   });
 
+  it('ends with its subscription past legsPerSubscription: who names ever other connections fills no record', async () => {
+    const { session, publisher, subscriber, streamId } = await aPair(platform);
+    for (let build = 1; build <= limits.legsPerSubscription; build += 1) await report(publisher, subscriber, { build });
+    await report(subscriber, publisher, { build: limits.legsPerSubscription });
+    const told = subscriber.data('leg').length;
+    await report(publisher, subscriber, { build: limits.legsPerSubscription + 1 });
+    const { legs } = await platform.core.calls.security(platform.projectId, session.id);
+    assert.equal(legs.length, limits.legsPerSubscription);
+    assert.ok(legs.every(({ closedAt }) => closedAt !== null));
+    const [refused] = subscriber.data('leg').slice(told);
+    assert.deepEqual([refused?.state, (refused?.error as { code: string } | null)?.code], ['refused', 'LimitReached']);
+    assert.equal(publisher.data('peerUnsubscribed').at(-1)?.streamId, streamId);
+    await assert.rejects(report(publisher, subscriber), { code: 'PeerUnpaired' });
+  });
+
   it('takes a word that mends what both ends say of frames, also where it changes nothing of the leg at first', async () => {
     const { session, publisher, subscriber } = await aPair(platform);
     const layer = { frameLayer: LAYER, frames: { own: true, other: true } } as const;

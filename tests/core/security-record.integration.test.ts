@@ -143,6 +143,31 @@ it('has in a routed session what the server saw and what the client said of it, 
   ]);
 });
 
+it('has what a client says of a handshake that the server has refused already', async () => {
+  await platform.core.projects.setPolicy({ kind: 'system' }, platform.projectId, 'require-aes256');
+  const session = await platform.session();
+  await platform.core.projects.setPolicy({ kind: 'system' }, platform.projectId, 'prefer-aes256');
+  const client = await platform.enter(session);
+  const { actions, connectionId } = client.client;
+  const { transportId } = await actions.openTransport({ direction: 'send' });
+  const { stream } = await actions.publish(camera);
+  await actions.produce({ streamId: stream.streamId, kind: 'audio', rtpParameters, paused: false });
+  client.observer.transportConnected(transportId, 'send', WEAK);
+  await settled();
+  await actions.reportSuite({ transportId, suite: STRONG, dtlsVersion: 'DTLS 1.2' });
+  const { record } = await verified(session.id);
+  const [leg] = record.legs;
+  assert.deepEqual([leg?.state, leg?.suiteSeenByServer, leg?.suiteReportedByClient], ['refused', WEAK, STRONG]);
+  assert.ok(leg?.closedAt !== null);
+  const at = platform.clock.now();
+  assert.deepEqual(said(record), [
+    [
+      [at, 'server', null, WEAK],
+      [at, 'client', connectionId, STRONG],
+    ],
+  ]);
+});
+
 it('cannot be changed, cut, or signed by another platform, and is no manifest', async () => {
   const { session, publisher, subscriber } = await aPair(platform);
   await report(publisher, subscriber, { frames: { own: true, other: false } });

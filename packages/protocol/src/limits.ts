@@ -62,6 +62,10 @@ const table = {
   },
   peerTracks: { value: 32, why: 'tracks of streamsPerConnection streams, of sound and picture each' },
   peerFingerprintChars: { value: 256, why: 'a fingerprint of SHA-512 has 200 characters' },
+  legsPerSubscription: {
+    value: 256,
+    why: 'a leg is each connection that a pair makes anew for one stream; who names ever other ones would fill the record',
+  },
   wordsPerLeg: {
     value: 16,
     why: 'words of one end that are kept of a leg: its first ones and its last; two clients that negotiate say two or three',

@@ -187,7 +187,7 @@ async function openGround(
     ownAddresses: () => [
       { address: bound.address, ports: { first: bound.port, last: bound.port } },
       ...[...listen, ...config.mediaAddress].map((address) => ({ address, ports: config.mediaPorts })),
-      ...turnDoors(config, listen),
+      ...turnDoors(config, config.turnListen ?? listen),
       ...(config.publicUrl ? [ownDoor(new URL(config.publicUrl))] : []),
     ],
     clock,

@@ -42,12 +42,16 @@ export interface TransportState {
   words: Words;
   /** How many legs it had so far. */
   legs: number;
+  /** Those of them that the policy did not let open: the client's next word on their handshake is noted too. */
+  readonly refused: LegEntry[];
 }
 
 export interface Subscription {
   readonly rtpCapabilities: RtpCapabilities;
   /** In a relayed session: what its publisher sends. */
   readonly wanted?: PeerWanted;
+  /** In a relayed session: how many legs it had so far. */
+  readonly legs?: number;
 }
 
 export interface Connection {

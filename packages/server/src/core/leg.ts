@@ -76,19 +76,21 @@ export function openLeg(connection: Connection, transport: TransportState, strea
     words: transport.words,
   };
   recordLeg(connection, 'leg.connected', entry);
-  if (!refusal) connection.legs.set(key(direction, streamId), entry);
+  if (refusal) transport.refused.push(entry);
+  else connection.legs.set(key(direction, streamId), entry);
   tell(connection, entry.leg, refusal);
   return refusal === null;
 }
 
 /**
- * Notes what the client's getStats says of a transport on all its open legs.
+ * Notes what the client's getStats says of a transport on all its legs that are open or were refused.
  * @returns the streams whose leg the policy refuses now, because the two ends disagree.
  */
 export function noteReport(connection: Connection, transport: TransportState): string[] {
   const refused: string[] = [];
-  for (const entry of connection.legs.values()) {
-    if (entry.leg.direction !== transport.direction) continue;
+  const open = [...connection.legs.values()].filter(({ leg }) => leg.direction === transport.direction);
+  // What is refused is noted once more, and left.
+  for (const entry of [...open, ...transport.refused.splice(0)]) {
     const seen = transport.suite ?? 'unknown';
     const refusal = judge(connection.home.session.policy, seen, transport.reported);
     entry.leg = {
@@ -101,7 +103,7 @@ export function noteReport(connection: Connection, transport: TransportState): s
     // All legs of a transport have one handshake, and so the same words.
     entry.words = transport.words;
     recordLeg(connection, 'leg.reported', entry);
-    if (!refusal) continue;
+    if (!refusal || !open.includes(entry)) continue;
     tell(connection, entry.leg, refusal);
     refused.push(entry.leg.streamId);
   }

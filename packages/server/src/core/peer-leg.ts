@@ -7,6 +7,7 @@ import {
   keyBits,
   type Leg,
   type LegWord,
+  limits,
   type MediaPolicy,
   type PeerReport,
   PlatformError,
@@ -56,6 +57,7 @@ export function notePeerReport(subscriber: Connection, stream: Stream, end: End,
   if (open.some(([, entry]) => shared(entry) && buildOf(entry) > report.build)) return;
   const own = name(stream, report.build);
   const known = subscriber.legs.get(own);
+  if (!known && !takeLeg(subscriber, stream)) return;
   const speaker = end === 'client' ? subscriber : stream.connection;
   const words = withWord(known?.words ?? [], { at: home.now, end, connectionId: speaker.id, ...report });
   if (known && words === known.words) return;
@@ -74,6 +76,25 @@ export function notePeerReport(subscriber: Connection, stream: Stream, end: End,
   if (!refusal) return;
   // What the two agreed on is weaker than what they said that they can, and than what the policy asks for.
   subscriber.legs.delete(own);
+  endSubscription(subscriber, stream);
+}
+
+/** Counts another leg of a subscription, or ends it past `legsPerSubscription`. @returns whether there may be one more */
+function takeLeg(subscriber: Connection, stream: Stream): boolean {
+  const subscription = subscriber.subscriptions.get(stream.id);
+  const { legs = 0 } = subscription ?? {};
+  if (legs < limits.legsPerSubscription) {
+    if (subscription) subscriber.subscriptions.set(stream.id, { ...subscription, legs: legs + 1 });
+    return true;
+  }
+  const limit = { limit: 'legsPerSubscription', value: limits.legsPerSubscription };
+  const leg: Leg = { ...newLeg(subscriber, stream), state: 'refused', closedAt: subscriber.home.now };
+  tellEnds(subscriber, stream, leg, new PlatformError('LimitReached', limit));
+  endSubscription(subscriber, stream);
+  return false;
+}
+
+function endSubscription(subscriber: Connection, stream: Stream): void {
   closeLegs(subscriber, stream.id, 'receive');
   subscriber.subscriptions.delete(stream.id);
   stream.connection.link.send('peerUnsubscribed', { streamId: stream.id, connectionId: subscriber.id });

@@ -36,6 +36,7 @@ export async function openTransport(
     connectedAt: 0,
     words: [],
     legs: 0,
+    refused: [],
   });
   return offer;
 }
@@ -69,12 +70,15 @@ export async function reportSuite(
   transport.reported = data.suite;
   transport.dtlsVersion = data.dtlsVersion;
   const said = wordOf(connection, data.suite);
-  transport.words = withWord(transport.words, {
+  const words = withWord(transport.words, {
     ...said,
     end: 'client',
     connectionId: connection.id,
     dtlsVersion: data.dtlsVersion,
   });
+  // The same again is no news for any of its legs.
+  if (words === transport.words) return {};
+  transport.words = words;
   for (const streamId of noteReport(connection, transport)) refuseStream(connection, transport.direction, streamId);
   return {};
 }

@@ -14,7 +14,7 @@ export interface TurnOptions {
   readonly mode: 'auto' | 'require' | 'off';
   /** The program `turnserver`; undefined where it is not installed. */
   readonly bin: string | undefined;
-  /** The addresses that media listens on, wildcards too; coturn has the same. */
+  /** The addresses that coturn is to listen on, wildcards too. */
   readonly listen: readonly string[];
   /** Addresses under which clients reach it. */
   readonly announced: readonly string[];
