@@ -15,6 +15,7 @@ const TEST_PACKAGES = [
   'bubblewrap',
   'chromium',
   'coturn',
+  'libnss3-tools',
   'ffmpeg',
   'firefox-esr',
   'iproute2',

@@ -9,8 +9,8 @@ enterNetwork(import.meta.filename);
 
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
-import type { BrowserName, TestBrowser } from '../rig/browser.ts';
-import { type AddressCertificate, certificateFor, chromiumTrusting } from '../rig/certificate.ts';
+import type { BrowserName, BrowserOptions, TestBrowser } from '../rig/browser.ts';
+import { chromiumTrusting, firefoxTrusting, type SignedCertificate, signedCertificateFor } from '../rig/certificate.ts';
 import type { IceConfig } from '../rig/in-page.ts';
 import { addServerAddresses, letOfficesMeet, type Office, openOffice } from '../rig/office.ts';
 import { Participant, type Site, serveSite, type Way } from '../rig/page.ts';
@@ -25,12 +25,14 @@ import { assertSeenAndHeard, small } from './calls.ts';
 const API = '198.51.100.1';
 const TURN = '198.51.100.2';
 const MEDIA = '198.51.100.3';
+/** Firefox goes by TLS to relays that have a name, and to no others. */
+const TURN_NAME = 'turn.cloister.test';
 /** How long a call has to go on once it stands. */
 const CALL_MS = full ? 60_000 : 3_000;
 /** How many frames are waited for at a time. */
 const FRAMES = 30;
 
-let certificate: AddressCertificate;
+let certificate: SignedCertificate;
 let server: Server;
 let customer: Customer;
 let site: Site;
@@ -39,7 +41,7 @@ const browsers = new Map<string, TestBrowser>();
 
 before(async () => {
   addServerAddresses(API, TURN, MEDIA);
-  certificate = certificateFor(API, TURN);
+  certificate = signedCertificateFor(API, TURN_NAME);
   server = await startServer({
     production: certificate,
     env: {
@@ -52,12 +54,13 @@ before(async () => {
       CLOISTER_TURN: 'require',
       CLOISTER_TURN_LISTEN: TURN,
       CLOISTER_TURN_TLS_PORT: '443',
-      CLOISTER_TURN_TLS_HOST: TURN,
+      CLOISTER_TURN_TLS_HOST: TURN_NAME,
     },
   });
   customer = new Customer(server.credentials);
   site = await serveSite(server.url, API);
-  offices = [await openOffice(0), await openOffice(1, { nat: true })];
+  const hosts = { [TURN_NAME]: TURN };
+  offices = [await openOffice(0, { hosts }), await openOffice(1, { hosts, nat: true })];
 });
 
 after(async () => {
@@ -71,9 +74,12 @@ after(async () => {
 async function open(place: 0 | 1, name: BrowserName): Promise<Participant> {
   const office = offices[place];
   await office.firewall('open');
-  const args = name === 'chromium' ? [chromiumTrusting(certificate)] : [];
+  const trusting: BrowserOptions =
+    name === 'chromium'
+      ? { args: [chromiumTrusting(certificate)] }
+      : { prepare: (profile) => firefoxTrusting(certificate, profile) };
   const key = `${name} ${place}`;
-  const browser = browsers.get(key) ?? (await office.launch(name, { secureOrigins: [site.origin], args }));
+  const browser = browsers.get(key) ?? (await office.launch(name, { secureOrigins: [site.origin], ...trusting }));
   browsers.set(key, browser);
   return Participant.open(browser, site);
 }

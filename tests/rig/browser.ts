@@ -19,6 +19,8 @@ export interface BrowserOptions {
   /** Holds back the timers of pages in the background, as browsers do for people, and soon as far as it ever goes (Chromium). */
   readonly throttled?: boolean;
   readonly args?: readonly string[];
+  /** Gets the folder of the new profile before the browser starts. */
+  readonly prepare?: (profile: string) => void;
   readonly env?: Readonly<Record<string, string>>;
   /** Settings of Firefox, beside those that every test has. */
   readonly prefs?: Readonly<Record<string, boolean | number | string>>;
@@ -116,6 +118,8 @@ function secureHosts({ secureOrigins }: BrowserOptions): Record<string, string> 
 
 /** Starts a browser. It ends with the test process at the latest. */
 export async function launchBrowser(name: BrowserName, options: BrowserOptions = {}): Promise<TestBrowser> {
+  const userDataDir = tempFolder(name);
+  options.prepare?.(userDataDir);
   const browser = await puppeteer.launch({
     browser: name === 'firefox' ? 'firefox' : 'chrome',
     executablePath: options.executable ?? EXECUTABLE[name],
@@ -123,7 +127,7 @@ export async function launchBrowser(name: BrowserName, options: BrowserOptions =
     acceptInsecureCerts: true,
     // Chromium is driven through file descriptors, which lead into any namespace; Firefox by WebDriver BiDi.
     pipe: name === 'chromium',
-    userDataDir: tempFolder(name),
+    userDataDir,
     args: launchArgs(name, options),
     env: { ...process.env, MOZ_DISABLE_CONTENT_SANDBOX: '1', HOME: tempFolder(`${name}-home`), ...options.env },
     ...(name === 'firefox'

@@ -35,10 +35,13 @@ export interface Office extends Pick<RoughLine, 'firewall'> {
 /**
  * Opens one at the end of a line that loses 5 % each way and takes 10 ms.
  * @param place a number of its own in this test, from 0; offices reach the servers and, until they may meet, not each other
- * @param nat whether its clients have private addresses behind one that is seen
+ * @param options `nat`: whether its clients have private addresses behind one that is seen; `hosts`: names that they know
  */
-export async function openOffice(place: number, { nat = false } = {}): Promise<Office> {
-  const space = await openNamespace();
+export async function openOffice(
+  place: number,
+  { nat = false, hosts = {} }: { readonly nat?: boolean; readonly hosts?: Readonly<Record<string, string>> } = {},
+): Promise<Office> {
+  const space = await openNamespace(hosts);
   const [near, address] = [`203.0.113.${place * 4 + 1}`, `203.0.113.${place * 4 + 2}`];
   const inside = nat ? { address: '192.168.7.2', gateway: '192.168.7.1' } : { address, gateway: near };
   const line = await layRoughLine(space, {

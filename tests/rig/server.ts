@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { type AddressCertificate, certificateFor } from './certificate.ts';
+import { type AddressCertificate, certificateFor, type SignedCertificate } from './certificate.ts';
 import { atEnd, ownChild, tempFolder } from './cleanup.ts';
 import { command } from './command.ts';
 import { newDataFolder } from './embedded.ts';
@@ -41,7 +41,7 @@ export interface ServerOptions {
   /** Reachable by its address over HTTPS (`--lan`); default: loopback, plain. */
   readonly lan?: boolean;
   /** In production mode over HTTPS: on loopback, or with this certificate where `env` says. */
-  readonly production?: boolean | AddressCertificate;
+  readonly production?: boolean | AddressCertificate | SignedCertificate;
   readonly mediaWorkers?: number;
   /** Words before the program: what it is to run under. The program must stay the child that is started. */
   readonly under?: readonly string[];
@@ -126,9 +126,11 @@ function commandOf({ under = [], preload }: ServerOptions): [string, ...string[]
 /** What an operator has before the first start in production: a root key and a certificate. */
 function productionFiles(folder: string, wanted: NonNullable<ServerOptions['production']>) {
   writeFileSync(path.join(folder, 'root.key'), `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
-  const { key, certificate } = typeof wanted === 'object' ? wanted : certificateFor('127.0.0.1');
+  const files: AddressCertificate & Partial<SignedCertificate> =
+    typeof wanted === 'object' ? wanted : certificateFor('127.0.0.1');
+  const { key, certificate, authority } = files;
   return {
-    certificate: readFileSync(certificate, 'utf8'),
+    certificate: readFileSync(authority ?? certificate, 'utf8'),
     env: { CLOISTER_MODE: 'production', CLOISTER_TLS_CERT: certificate, CLOISTER_TLS_KEY: key },
   };
 }

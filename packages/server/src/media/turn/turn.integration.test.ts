@@ -236,6 +236,8 @@ test('over TLS it answers by TLS 1.2, and by nothing older', async () => {
   const tlsPort = await freePorts(1);
   const options = await optionsOf({ tls: { port: tlsPort, cert: certificate, key, host: 'turn.example.org' } });
   const secure = await open(options);
+  const warned = () => lines.items.some((line) => line.includes('by a host name only'));
+  assert.ok(!warned());
   assert.ok(secure.iceServers('c')[1]?.urls.includes(`turns:turn.example.org:${tlsPort}?transport=tcp`));
   const ca = readFileSync(certificate);
   // Security level 0, so that it is not this end that refuses. coturn does not say no: it goes on listening.
@@ -256,6 +258,10 @@ test('over TLS it answers by TLS 1.2, and by nothing older', async () => {
   assert.equal(taken, false, 'a handshake of an older version that was begun before was done before');
   for (const each of [early, socket]) each.destroy();
   await secure.close();
+  // Firefox takes a name only, and says nothing of it.
+  const named = { port: await freePorts(1), cert: certificate, key, host: '127.0.0.1' };
+  await open(await optionsOf({ tls: named }));
+  assert.ok(warned());
 });
 
 test('a port that is taken is said, and tried again until it is free', async () => {

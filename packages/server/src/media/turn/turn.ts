@@ -68,6 +68,9 @@ export async function openTurn(options: TurnOptions): Promise<Turn> {
     await coturn.close();
     throw new PlatformError('ConfigInvalid', { why: `turn is require and the TURN server does not run: ${failed}` });
   }
+  if (options.tls && isIP(options.tls.host) !== 0) {
+    journal.record('warn', 'Firefox uses TURN over TLS by a host name only; set turnTlsHost to one');
+  }
   const urls = urlsOf(options, settings);
   return {
     get state() {
