@@ -62,6 +62,10 @@ const table = {
   },
   peerTracks: { value: 32, why: 'tracks of streamsPerConnection streams, of sound and picture each' },
   peerFingerprintChars: { value: 256, why: 'a fingerprint of SHA-512 has 200 characters' },
+  peerProofSeconds: {
+    value: 8,
+    why: 'a client that has the other end’s key has its proof a round trip later; none by then, and the pair ends before the ten seconds are over in which a connection is given up and tried anew',
+  },
   wordsPerLeg: {
     value: 16,
     why: 'words of one end that are kept of a leg: its first ones and its last; two clients that negotiate say two or three',
