@@ -23,6 +23,7 @@ const ALONE = [
   'relayed-network',
   'screen',
   'simulcast',
+  'turn-network',
   'worker-loss',
 ];
 

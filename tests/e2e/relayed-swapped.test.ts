@@ -12,6 +12,7 @@ import { after, before, test } from 'node:test';
 import { FrameAgreeing } from '../../packages/client/src/frames/agreement.ts';
 import { toBase64Url } from '../../packages/client/src/frames/base64url.ts';
 import { launchBrowser, type TestBrowser } from '../rig/browser.ts';
+import { type CapturedPacket, captureTraffic } from '../rig/capture.ts';
 import { frameSpy } from '../rig/frame-spy.ts';
 import { Impostor, type Meddle, MeddledLine } from '../rig/meddler.ts';
 import { Participant, type Site, serveSite } from '../rig/page.ts';
@@ -50,6 +51,7 @@ after(async () => {
 
 /** Two who publish, and do not subscribe yet. */
 interface Two {
+  readonly sessionId: string;
   readonly ana: Participant;
   readonly ben: Participant;
   readonly ofAna: string;
@@ -81,7 +83,7 @@ async function two(
     ana.event('session', 'streamCreated', { stream: ofBen }),
     ben.event('session', 'streamCreated', { stream: ofAna }),
   ]);
-  return { ana, ben, ofAna, ofBen, close: () => Promise.all([ana, ben].map((each) => each.close())) };
+  return { sessionId, ana, ben, ofAna, ofBen, close: () => Promise.all([ana, ben].map((each) => each.close())) };
 }
 
 /** Two of whom each agrees with somebody between them. */
@@ -232,6 +234,123 @@ test('a key that is swapped on one side is an error at both ends, and nothing of
     /OT_CREATE_PEER_CONNECTION_FAILED: The two clients have different keys/,
   ));
 
+/** Ana is told that Ben cannot encrypt frames; what she says of herself he is told as it is. */
+async function downgraded(more: Meddle = ({ message }) => message): Promise<Two> {
+  let ben = '';
+  const deceived = await two(() => (said) => {
+    const { from, message } = said;
+    return message.kind === 'frameKey' && from === ben ? { ...message, publicKey: null } : more(said);
+  });
+  ben = deceived.ben.connectionId;
+  return deceived;
+}
+
+const unproven = /a key and no proof that it uses it/;
+
+/** Ben watches Ana's stream, until he is told by name why he cannot. */
+async function untilTold({ ben, ofAna }: Two): Promise<void> {
+  const since = await ben.mark();
+  await ben.subscribe(ofAna);
+  const { detail } = await ben.event('OT', 'exception', { since, ms: TOLD_MS });
+  assert.match(String(detail.message), unproven);
+  await ben.event(ofAna, 'destroyed', { since });
+  assert.equal((await framesAt(ben)).opened, 0);
+}
+
+test('where one end is told that the other cannot encrypt frames, the signed record has what both say, and the pair ends at both by name', async () => {
+  const deceived = await downgraded();
+  const { ana, ben, ofAna, sessionId } = deceived;
+  const since = await ana.mark();
+  await untilTold(deceived);
+  // She does not subscribe: nothing but this tells her application.
+  const { detail } = await ana.event('OT', 'exception', { since });
+  assert.match(
+    String(detail.message),
+    new RegExp(`does not reach the connection ${ben.connectionId}: .*different keys`),
+  );
+  for (const each of [ana, ben]) assert.deepEqual(await each.stats('peer-connection'), []);
+  const { legs, transcript } = await customer.signedSecurity(sessionId);
+  const [atBen, atAna] = [
+    { own: true, other: true },
+    { own: true, other: false },
+  ];
+  assert.deepEqual(
+    legs.map((leg) => [leg.streamId, leg.agree, leg.frameLayer, leg.framesSaidByClient, leg.framesSaidByPeer]),
+    [[ofAna, false, null, atBen, atAna]],
+  );
+  const words = transcript[0]?.map(({ end, connectionId, build, suite, frameLayer, frames }) => ({
+    end,
+    connectionId,
+    build,
+    suite,
+    frameLayer,
+    frames,
+  }));
+  const said = { build: 1, suite: legs[0]?.suiteReportedByPeer, frameLayer: null };
+  // All that two stock browsers have between them.
+  assert.match(String(said.suite), /128/);
+  assert.deepEqual(words, [
+    { end: 'peer', connectionId: ana.connectionId, ...said, frames: atAna },
+    { end: 'client', connectionId: ben.connectionId, ...said, frames: atBen },
+  ]);
+  await deceived.close();
+});
+
+const UDP = 17;
+
+/** Whether it is RTP (RFC 7983, section 7; RFC 5761, section 4), over UDP and IPv4. */
+function isRtp({ bytes }: CapturedPacket): boolean {
+  if (bytes.readUInt8(0) >> 4 !== 4 || bytes.readUInt8(9) !== UDP) return false;
+  const payload = bytes.subarray((bytes.readUInt8(0) & 15) * 4 + 8);
+  if (payload.length < 12) return false;
+  const [first, type] = [payload.readUInt8(0), payload.readUInt8(1)];
+  return first >= 128 && first <= 191 && !(type >= 192 && type <= 223);
+}
+
+test('under require-aes256 the same claim towards one end is refused at both, and no packet of media goes between them', async () => {
+  await customer.setPolicy('require-aes256');
+  const deceived = await downgraded();
+  await customer.setPolicy('prefer-aes256');
+  const { ana, ben, ofAna, sessionId } = deceived;
+  const since = await ana.mark();
+  const capture = await captureTraffic();
+  await assert.rejects(ben.subscribe(ofAna), /OT_CREATE_PEER_CONNECTION_FAILED: The two clients have different keys/);
+  const { detail } = await ana.event('OT', 'exception', { since });
+  assert.match(String(detail.message), /the other client cannot encrypt frames/);
+  for (const each of [ana, ben]) assert.deepEqual(await each.stats('peer-connection'), []);
+  assert.deepEqual((await capture.stop()).filter(isRtp), []);
+  const { legs } = await customer.security(sessionId);
+  assert.deepEqual(
+    legs.map(({ state, framesSaidByClient }) => [state, framesSaidByClient]),
+    [['refused', { own: true, other: true }]],
+  );
+  await deceived.close();
+});
+
+/** Ana sends to nobody any more, though nobody told her that the pair has ended. */
+async function endKeptBack(): Promise<void> {
+  const deceived = await downgraded(({ message }) =>
+    message.kind === 'frameRefused'
+      ? { kind: 'candidate', build: 1, candidate: '', sdpMid: null, sdpMLineIndex: 0, usernameFragment: null }
+      : message,
+  );
+  const { ana } = deceived;
+  await untilTold(deceived);
+  let before = -1;
+  await eventually(
+    'no packet of hers to go out',
+    async () => {
+      const all = await ana.stats('outbound-rtp');
+      const now = all.reduce((sum, { packetsSent }) => sum + Number(packetsSent), 0);
+      const more = now !== before;
+      before = now;
+      return more;
+    },
+    (more) => !more,
+  );
+  await deceived.close();
+}
+
 /** One of nobody who takes part. */
 const otherFingerprint = `sha-256 ${randomBytes(32).toString('hex').toUpperCase().match(/../g)?.join(':')}`;
 
@@ -289,6 +408,7 @@ const cases = [
     name: 'a Chromium’s certificate that is swapped towards a Firefox is the same error at both',
     run: certificateTowardsFirefox,
   },
+  { name: 'who is not told that its pair has ended sends nothing any more', run: endKeptBack },
   { name: 'in the playground both see other codes, where a server agrees with each', run: shownInPlayground },
 ];
 

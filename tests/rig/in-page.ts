@@ -167,6 +167,7 @@ async function join(
   iceConfig: IceConfig | null,
 ): Promise<string> {
   const { apiKey, sessionId, token, ...options } = as;
+  if (!session) window.OT.on('exception', ({ message }) => happened('OT', 'exception', { message }));
   const joined = window.OT.initSession(apiKey, sessionId, iceConfig ? { ...options, iceConfig } : options);
   session = joined;
   record('session', joined, SESSION_EVENTS);

@@ -149,7 +149,7 @@ export class Participant {
 
   /**
    * Waits for an event.
-   * @param target `session`, `publisher`, or the stream id of a subscriber
+   * @param target `session`, `publisher`, the stream id of a subscriber, or `OT`, which tells `exception` with its `message`
    * @param wanted details that must be as given
    */
   async event(

@@ -137,7 +137,7 @@ export class Link {
       await this.#startPairLayer();
       this.#welcome = await this.wire.open(this.#joined.ticket, this.#pairLayer !== null);
     } catch (error) {
-      this.#stopListening();
+      this.#release();
       throw error;
     }
     const welcome = this.#welcome;
@@ -182,6 +182,7 @@ export class Link {
       sessionId: this.#sessionId,
       ownId,
       layer: this.#pairLayer,
+      clock: this.clock,
       required: this.#joined.mediaPolicy === 'require-aes256' || this.#pairSecret !== undefined,
       secret: () => this.#stretched,
     };
@@ -467,14 +468,19 @@ export class Link {
 
   #ended(reason: CloseReason, error: OtError | null): void {
     this.#closed = error ?? new OtError('OT_DISCONNECTED', `The session was disconnected (${reason})`);
+    this.#release();
+    const refused: LegState = { state: 'refused', suite: 'unknown', frameLayer: null, error: this.#closed };
+    for (const waiters of this.#legWaiters.values()) for (const settle of [...waiters]) settle(refused);
+    this.#observer.closed(reason, error);
+  }
+
+  /** Whatever it holds of the browser. */
+  #release(): void {
     this.#stopListening();
     this.#media?.close();
     this.encryption?.close();
     this.#mesh?.close();
     this.#pairLayer?.close();
-    const refused: LegState = { state: 'refused', suite: 'unknown', frameLayer: null, error: this.#closed };
-    for (const waiters of this.#legWaiters.values()) for (const settle of [...waiters]) settle(refused);
-    this.#observer.closed(reason, error);
   }
 }
 

@@ -48,6 +48,8 @@ export interface OutgoingObserver {
   ended(reason: string): void;
   /** It could not be built again after its media was lost. */
   failed(error: OtError): void;
+  /** One subscriber of a relayed session cannot be sent anything; the others are. */
+  unreached(error: OtError): void;
 }
 
 /** The browser's reports on what is sent to one receiver. */

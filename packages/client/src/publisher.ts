@@ -6,6 +6,7 @@ import type { VideoBitratePreset, VideoBitratePresetInput } from './encodings.ts
 import { noWishes, planLayers, totalBitrate } from './encodings.ts';
 import { asOtError, notOffered, OtError } from './errors.ts';
 import { type AudioInputDevice, type Dimensions, makeEvent, type PublisherEvents } from './events.ts';
+import { reportException } from './exceptions.ts';
 import type { Link } from './link.ts';
 import { log } from './log.ts';
 import type { Outgoing, Published, SentReports } from './outgoing.ts';
@@ -316,6 +317,7 @@ export class Publisher extends Emitter<PublisherEvents> {
         this.#outgoing?.stop();
         this.#streamEnded('networkDisconnected');
       },
+      unreached: (error) => reportException(error, this),
     });
     this.#outgoing = outgoing;
     try {

@@ -5,6 +5,7 @@ import { playsSound } from './devices.ts';
 import { Emitter } from './emitter.ts';
 import { asOtError, notOffered, OtError } from './errors.ts';
 import { type Dimensions, makeEvent, type SubscriberEvents } from './events.ts';
+import { reportException } from './exceptions.ts';
 import type { Incoming, IncomingObserver, Preferred } from './incoming.ts';
 import type { Link } from './link.ts';
 import { log } from './log.ts';
@@ -208,7 +209,8 @@ export class Subscriber extends Emitter<SubscriberEvents> {
         this.dispatch(makeEvent('disconnected', this));
       },
       failed: (error) => {
-        log.error('The stream could not be received again', error);
+        log.error('The stream could not be received any more', error);
+        reportException(error, this);
         this.remove('networkDisconnected');
       },
       understood: (understood) => this.#nowUnderstood(understood),

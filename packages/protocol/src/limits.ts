@@ -65,6 +65,9 @@ const table = {
   legsPerSubscription: {
     value: 256,
     why: 'a leg is each connection that a pair makes anew for one stream; who names ever other ones would fill the record',
+  peerProofSeconds: {
+    value: 8,
+    why: 'a client that has the other end’s key has its proof a round trip later; none by then, and the pair ends before the ten seconds are over in which a connection is given up and tried anew',
   },
   wordsPerLeg: {
     value: 16,

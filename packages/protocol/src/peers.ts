@@ -57,6 +57,8 @@ export const peerMessage = z.discriminatedUnion('kind', [
   }),
   /** That its sender has the keys that both must have, in base64url. */
   z.object({ kind: z.literal('frameProof'), build, proof: z.string().regex(/^[\w-]{43}$/) }),
+  /** Its sender has ended the pair, since the two have no keys for frames in common: the other ends it too, and neither builds it anew. */
+  z.object({ kind: z.literal('frameRefused'), build }),
   /** The connection stays broken: both build anew. */
   z.object({ kind: z.literal('anew'), build }),
 ]);

@@ -121,15 +121,15 @@ export class FrameLayer implements FrameKeys {
 
   /**
    * Opens what a receiver receives. Called before it receives anything.
-   * @param opens is told when its frames open, and when they do not any more
+   * @param opens is told when its frames open, and when they do not any more, until that is stopped
    * @returns how to stop being told
    * @throws OtError `OT_UNSUPPORTED_BROWSER` for a codec whose frames cannot be sealed
    */
-  open(receiver: RTCRtpReceiver, who: string, mimeType: string | null, opens: (opens: boolean) => void): () => void {
+  open(receiver: RTCRtpReceiver, who: string, mimeType: string | null, opens?: (opens: boolean) => void): () => void {
     // Of a codec whose frames cannot be sealed nothing opens.
     const codec = frameCodecs[mimeType?.toLowerCase() ?? ''] ?? null;
     const id = this.#attach(receiver, { side: 'open', who, codec });
-    this.#opens.set(id, opens);
+    if (opens) this.#opens.set(id, opens);
     return () => this.#opens.delete(id);
   }
 

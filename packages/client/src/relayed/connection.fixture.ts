@@ -1,6 +1,6 @@
 /**
  * A peer connection without media, for tests of the negotiation: its states and their order are those of W3C WebRTC 1.0,
- * section 4.3, with the implicit rollback; its descriptions are JSON, and nothing is sent anywhere. Two real browsers are
+ * section 4.3, with the implicit rollback; its descriptions are a line of JSON and a fingerprint, and nothing is sent anywhere. Two real browsers are
  * in tests/e2e/relayed.test.ts.
  */
 interface Section {
@@ -93,7 +93,7 @@ export class FakeConnection {
   async setRemoteDescription({ type, sdp }: { type: RTCSdpType; sdp: string }): Promise<void> {
     await Promise.resolve();
     this.#requireOpen();
-    const sections = JSON.parse(sdp) as Section[];
+    const sections = JSON.parse(sdp.split('\n')[0] ?? '') as Section[];
     if (type === 'offer' && this.signalingState === 'have-local-offer') this.#rollBack();
     if (type === 'answer' && this.signalingState !== 'have-local-offer') throw new Error('no offer to answer');
     this.remoteDescription = { type, sdp };
@@ -148,7 +148,7 @@ export class FakeConnection {
   }
 
   #sections(type: 'offer' | 'answer'): string {
-    if (type === 'answer') return JSON.stringify(this.#agreed);
+    if (type === 'answer') return this.#written();
     for (const each of this.transceivers) each.mid ??= `${this.id}-${this.transceivers.indexOf(each)}`;
     const known = new Map(this.#agreed.map((section) => [section.mid, section]));
     this.#agreed = this.transceivers
@@ -157,7 +157,12 @@ export class FakeConnection {
         ({ mid, receiver }) =>
           known.get(mid as string) ?? { mid: mid as string, kind: receiver.track.kind, by: this.id },
       );
-    return JSON.stringify(this.#agreed);
+    return this.#written();
+  }
+
+  #written(): string {
+    const digits = this.id.toString(16).padStart(64, '0').match(/../g)?.join(':');
+    return `${JSON.stringify(this.#agreed)}\na=fingerprint:sha-256 ${digits}`;
   }
 
   #rollBack(): void {

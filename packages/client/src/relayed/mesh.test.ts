@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EventData, EventName, MediaKind, PeerMessage, RequestName } from '@cloister/protocol';
+import { limits } from '@cloister/protocol/limits';
 import { TestClock } from '../clock.fixture.ts';
+import type { FrameLayer } from '../frames/frame-layer.ts';
 import { FakeConnection } from './connection.fixture.ts';
 import { Mesh, type Sink, type Source } from './mesh.ts';
 import type { Peer } from './peer.ts';
@@ -18,6 +20,8 @@ const passed = async () => {
 /** The server, as far as it passes things on; while it is slow they wait. */
 class Room {
   readonly clients = new Map<string, Client>();
+  /** What is told instead; null: nothing. */
+  meddle: (message: PeerMessage, from: string) => PeerMessage | null = (message) => message;
   #held: (() => void)[] | null = null;
 
   set slow(slow: boolean) {
@@ -27,11 +31,20 @@ class Room {
   }
 
   pass(from: string, to: string, message: PeerMessage): void {
-    const pass = () => this.clients.get(to)?.hears('peerMessage', { connectionId: from, message });
+    const told = this.meddle(message, from);
+    if (!told) return;
+    const pass = () => this.clients.get(to)?.hears('peerMessage', { connectionId: from, message: told });
     if (this.#held) this.#held.push(pass);
     else pass();
   }
 }
+
+/** A frame layer without its worker. */
+const layer = () => {
+  const nothing = () => undefined;
+  const orders = { hold: nothing, clear: nothing, seal: nothing, open: nothing, forget: nothing };
+  return { ...orders, sealWith: nothing, openWith: nothing } as unknown as FrameLayer;
+};
 
 class Client {
   readonly id: string;
@@ -39,16 +52,22 @@ class Client {
   readonly connections: FakeConnection[] = [];
   readonly said: { to: string; message: PeerMessage }[] = [];
   readonly reported: string[] = [];
+  /** What it said of frames there. */
+  readonly words: unknown[] = [];
   readonly told: string[] = [];
   readonly mesh: Mesh;
 
-  constructor(room: Room, id: string) {
+  /** @param sealed whether it can encrypt frames, as its session asks for */
+  constructor(room: Room, id: string, sealed = false) {
     this.id = id;
     room.clients.set(id, this);
     const request = async (name: RequestName, data: object) => {
       const { connectionId, message, build } = data as { connectionId: string; message: PeerMessage; build: number };
-      if (name === 'reportPeerSuite') this.reported.push(`${connectionId} ${build}`);
-      else {
+      if (name === 'reportPeerSuite') {
+        this.reported.push(`${connectionId} ${build}`);
+        const { suite, frameLayer, frames } = data as Record<string, unknown>;
+        this.words.push({ suite, frameLayer, frames });
+      } else {
         this.said.push({ to: connectionId, message });
         room.pass(id, connectionId, message);
       }
@@ -60,6 +79,9 @@ class Client {
       ownId: id,
       iceServers: [],
       transportPolicy: 'all',
+      frames: sealed
+        ? { sessionId: 's', ownId: id, layer: layer(), required: false, clock: this.clock, secret: async () => null }
+        : null,
       stalled: () => void this.told.push('stalled'),
       connect: () => {
         const connection = new FakeConnection();
@@ -85,6 +107,7 @@ class Client {
         peer.send({ kind: 'audio' } as MediaStreamTrack, { streamId, encoding: {}, mimeTypes: [] });
       },
       dropped: () => {},
+      failed: (connectionId, { name }) => void this.told.push(`${streamId} does not reach ${connectionId}: ${name}`),
     };
   }
 
@@ -101,9 +124,11 @@ class Client {
 }
 
 /** Ana publishes `a` to Ben, who publishes `b` to nobody yet. */
-async function pair() {
+async function pair(meddle: Room['meddle'] | null = null) {
   const room = new Room();
-  const [ana, ben] = [new Client(room, 'ana'), new Client(room, 'ben')];
+  const sealed = meddle !== null;
+  if (meddle) room.meddle = meddle;
+  const [ana, ben] = [new Client(room, 'ana', sealed), new Client(room, 'ben', sealed)];
   ana.mesh.publish(ana.source('a'));
   ben.mesh.publish(ben.source('b'));
   const sink = ben.sink('a', 'ana');
@@ -276,4 +301,64 @@ test('on another network every pair looks for a way, after a cut of the wire tho
   assert.deepEqual([ana.newest.restarts, ben.newest.restarts], [0, 1]);
   ana.mesh.restartIce();
   assert.equal(ana.newest.restarts, 1);
+});
+
+test('who publishes only is told as well that a pair cannot be used', async () => {
+  const { room, ana } = await pair();
+  room.pass('ben', 'ana', { kind: 'description', build: 1, type: 'offer', sdp: 'rubbish', tracks: [] });
+  await passed();
+  assert.equal(ana.told.at(-1), 'a does not reach ben: OT_CREATE_PEER_CONNECTION_FAILED');
+});
+
+/** Resolves once all that is computed of keys is done, too. */
+const agreed = async (done: () => boolean) => {
+  while (!done()) await passed();
+};
+
+/** Ana, who publishes to Ben, is told that he cannot encrypt frames; he is not told that of her. */
+function deceived(more: (message: PeerMessage) => PeerMessage | null = (message) => message) {
+  return pair((message, from) =>
+    message.kind === 'frameKey' && from === 'ben' ? { ...message, publicKey: null } : more(message),
+  );
+}
+
+const proofMs = limits.peerProofSeconds * 1000;
+const anaSaid = { frameLayer: null, frames: { own: true, other: false } };
+const benSaid = { frameLayer: null, frames: { own: true, other: true } };
+const said = (client: Client, kind: PeerMessage['kind']) => client.said.some(({ message }) => message.kind === kind);
+
+test('a downgrade of one end is reported by both and ends the pair at both, publisher and subscriber', async () => {
+  const { ana, ben } = await deceived();
+  await agreed(() => said(ben, 'frameProof'));
+  for (const { newest } of [ana, ben]) newest.become('connected');
+  await passed();
+  ben.clock.advance(proofMs);
+  await passed();
+  assert.deepEqual(ana.words, [{ suite: 'AEAD_AES_128_GCM', ...anaSaid }]);
+  assert.deepEqual(ben.words, [{ suite: 'AEAD_AES_128_GCM', ...benSaid }]);
+  assert.equal(ana.told.at(-1), 'a does not reach ben: OT_CREATE_PEER_CONNECTION_FAILED');
+  assert.equal(ben.told.at(-1), 'failed a OT_CREATE_PEER_CONNECTION_FAILED');
+  for (const { newest } of [ana, ben]) assert.equal(newest.signalingState, 'closed');
+});
+
+test('it is reported too where the connection has not come up by then', async () => {
+  const { ana, ben } = await deceived();
+  await agreed(() => said(ben, 'frameProof'));
+  ben.clock.advance(proofMs);
+  await passed();
+  assert.deepEqual([ana.words, ben.words], [[{ suite: 'unknown', ...anaSaid }], [{ suite: 'unknown', ...benSaid }]]);
+});
+
+test('an end that is not told that the pair was ended gets no other connection, until somebody subscribes anew', async () => {
+  const { room, ana, ben } = await deceived((message) => (message.kind === 'frameRefused' ? null : message));
+  await agreed(() => said(ben, 'frameProof'));
+  ben.clock.advance(proofMs);
+  ana.newest.become('failed');
+  ana.newest.become('failed');
+  await passed();
+  assert.deepEqual([ana.mesh.peer('ben')?.build, ben.connections.length], [2, 1]);
+  room.meddle = (message) => message;
+  ben.hears('peerSubscribed', { streamId: 'b', connectionId: 'ana', wanted });
+  await passed();
+  assert.equal(ben.mesh.peer('ana')?.build, 2);
 });

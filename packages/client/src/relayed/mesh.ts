@@ -13,10 +13,10 @@ import type {
 } from '@cloister/protocol';
 import type { Suite } from '@cloister/protocol/suites';
 import type { Clock } from '../clock.ts';
-import { OtError } from '../errors.ts';
+import type { OtError } from '../errors.ts';
 import { log } from '../log.ts';
 import type { Wire } from '../wire.ts';
-import { type FramesDecided, PairFrames, type SessionFrames } from './pair-frames.ts';
+import { type FramesDecided, keysDiffer, PairFrames, type SessionFrames } from './pair-frames.ts';
 import { Peer, type PeerOptions, type PeerReceiver } from './peer.ts';
 
 /** An own stream. */
@@ -26,6 +26,8 @@ export interface Source {
   sendTo(connectionId: string, peer: Peer, wanted: PeerWanted): void;
   /** Nothing of it is sent there any more: the subscriber has left, or its connection is gone. */
   dropped(connectionId: string): void;
+  /** Nothing of it can be sent there: the two cannot use their connection. */
+  failed(connectionId: string, error: OtError): void;
 }
 
 /** A stream that is subscribed to. */
@@ -61,6 +63,8 @@ interface Pair {
 const fresh = { suite: null, secured: null, decided: null, frames: null, differs: false, frameKey: null };
 /** Where a session asks for no encryption of frames, nobody was asked whether it can. */
 const unasked: FramesDecided = { frameLayer: null, frames: { own: false, other: false } };
+/** Of a connection that ended before the browser said anything of it. */
+const unseen = { suite: 'unknown', dtlsVersion: null } as const;
 
 const patienceMs = 10_000;
 const longestPatienceMs = 60_000;
@@ -77,6 +81,8 @@ export class Mesh {
   readonly #pairs = new Map<string, Pair>();
   /** How many connections a pair had that is not there now. */
   readonly #builds = new Map<string, number>();
+  /** Those with whom there are no keys: none of their connections is taken until one of the two subscribes anew. */
+  readonly #refused = new Set<string>();
   readonly #sources = new Map<string, Source>();
   readonly #sinks = new Map<string, Sink>();
   /** By own stream, then by subscriber. */
@@ -147,6 +153,7 @@ export class Mesh {
   /** Awaits the tracks of a stream. Of two that ask for the same, the first has it: the server refuses the second. */
   expect(sink: Sink): void {
     if (this.#sinks.has(sink.streamId)) return;
+    this.#refused.delete(sink.connectionId);
     this.#sinks.set(sink.streamId, sink);
     if (this.#pairs.get(sink.connectionId)?.differs) sink.understood(false);
   }
@@ -207,6 +214,7 @@ export class Mesh {
   #subscribed({ streamId, connectionId, wanted }: EventData<'peerSubscribed'>): void {
     const subscribers = this.#subscribers.get(streamId) ?? new Map<string, PeerWanted>();
     this.#subscribers.set(streamId, subscribers.set(connectionId, wanted));
+    this.#refused.delete(connectionId);
     const source = this.#sources.get(streamId);
     if (source) this.#send(source, connectionId, wanted);
   }
@@ -223,12 +231,15 @@ export class Mesh {
     }
     this.#drop(connectionId);
     this.#builds.delete(connectionId);
+    this.#refused.delete(connectionId);
     this.#frames?.layer?.forget(connectionId);
   }
 
   #read(connectionId: string, message: PeerMessage): void {
-    if (!this.#used(connectionId)) {
-      log.debug(`A message of ${connectionId} is left out: neither subscribes to the other any more`);
+    if (!this.#used(connectionId) || this.#refused.has(connectionId)) {
+      log.debug(
+        `A message of ${connectionId} is left out: neither subscribes to the other any more, or they have no keys`,
+      );
       return;
     }
     const { build } = message;
@@ -239,7 +250,8 @@ export class Mesh {
     const now = this.#pairs.get(connectionId);
     // The connection that a key is for may be given up for a fresh one before its offer has been read.
     if (now && message.kind === 'frameKey') now.frameKey = message;
-    if (message.kind === 'frameKey' || message.kind === 'frameProof') now?.frames?.take(message);
+    if (message.kind === 'frameKey' || message.kind === 'frameProof' || message.kind === 'frameRefused')
+      now?.frames?.take(message);
     else now?.peer.take(message);
   }
 
@@ -310,7 +322,7 @@ export class Mesh {
           this.#report(pair, build);
         },
         differs: () => void (current() && this.#differs(pair)),
-        failed: (error) => current() && this.#broken(connectionId, error),
+        failed: (error) => current() && this.#refuse(pair, error),
       },
     );
     if (pair.frameKey?.build === build) frames.take(pair.frameKey);
@@ -325,8 +337,19 @@ export class Mesh {
       for (const sink of this.#sinksOf(connectionId)) sink.understood(false);
       return;
     }
-    const why = 'The two clients have different keys: somebody between them changed what they said to each other';
-    this.#broken(connectionId, new OtError('OT_CREATE_PEER_CONNECTION_FAILED', why));
+    this.#say(connectionId, { kind: 'frameRefused', build: pair.peer.build });
+    this.#refuse(pair, keysDiffer());
+  }
+
+  /** No keys, so no pair: what this end was told of the other is in the record first. */
+  #refuse(pair: Pair, error: OtError): void {
+    const { connectionId, peer } = pair;
+    if (!pair.secured) {
+      pair.secured = unseen;
+      this.#report(pair, peer.build);
+    }
+    this.#refused.add(connectionId);
+    this.#broken(connectionId, error);
   }
 
   /** Once both are known: what the browser says of DTLS-SRTP, and what was agreed on inside. */
@@ -380,7 +403,7 @@ export class Mesh {
     this.#drop(connectionId);
     for (const sink of this.#sinksOf(connectionId)) sink.failed(error);
     for (const [streamId, subscribers] of this.#subscribers) {
-      if (subscribers.has(connectionId)) this.#sources.get(streamId)?.dropped(connectionId);
+      if (subscribers.has(connectionId)) this.#sources.get(streamId)?.failed(connectionId, error);
     }
   }
 

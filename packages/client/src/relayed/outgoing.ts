@@ -196,6 +196,14 @@ export class RelayedOutgoing implements LinkedStream, Outgoing, Source {
     delivery.video?.producer.close();
   }
 
+  failed(connectionId: string, error: OtError): void {
+    this.dropped(connectionId);
+    if (this.#ended) return;
+    this.#observer.unreached(
+      new OtError(error.name, `The stream does not reach the connection ${connectionId}: ${error.message}`),
+    );
+  }
+
   // ------------------------------------------------------------------------------------------------------------- sending
 
   #begin(kind: MediaKind, delivery: Delivery): void {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { PeerMessage } from '@cloister/protocol';
+import { limits } from '@cloister/protocol/limits';
+import { TestClock } from '../clock.fixture.ts';
 import type { FrameLayer } from '../frames/frame-layer.ts';
 import { type FramesDecided, PairFrames, type SessionFrames } from './pair-frames.ts';
 import type { Fingerprints } from './peer.ts';
@@ -13,6 +15,14 @@ const certificate = (byte: string) => `sha-256 ${Array(32).fill(byte).join(':')}
 class Layer {
   readonly told: string[] = [];
   readonly keys: { sealing?: string; opening?: string } = {};
+  /** Callbacks that it keeps for receivers. */
+  kept = 0;
+  open(_receiver: unknown, _who: string, _mimeType: null, opens?: unknown): () => void {
+    if (opens) this.kept += 1;
+    return () => {
+      this.kept -= 1;
+    };
+  }
   sealWith(_who: string, _keyId: number, key: Uint8Array): void {
     this.keys.sealing = Buffer.from(key).toString('hex');
   }
@@ -27,6 +37,7 @@ class Layer {
 class End {
   readonly layer: Layer | null;
   readonly said: PeerMessage[] = [];
+  readonly clock = new TestClock();
   readonly frames: PairFrames;
   decided: FramesDecided | null = null;
   differs = 0;
@@ -40,6 +51,7 @@ class End {
       ownId,
       layer: this.layer as FrameLayer | null,
       required: how.required ?? false,
+      clock: this.clock,
       secret: async () => (how.secret ? new Uint8Array(Buffer.from(how.secret)) : null),
     };
     this.frames = new PairFrames(
@@ -85,6 +97,20 @@ class End {
   }
 }
 
+/** What of WebCrypto is under way: nobody is done before it is. */
+let computing = 0;
+const { subtle } = globalThis.crypto;
+for (const name of ['generateKey', 'importKey', 'exportKey', 'deriveBits', 'digest'] as const) {
+  const native = subtle[name] as (...words: unknown[]) => Promise<unknown>;
+  const counted = (...words: unknown[]) => {
+    computing += 1;
+    return native.apply(subtle, words).finally(() => {
+      computing -= 1;
+    });
+  };
+  Object.defineProperty(subtle, name, { value: counted });
+}
+
 type Between = (message: PeerMessage, from: 'ana' | 'ben') => PeerMessage | null;
 
 /** Lets two ends say all that they have to say. */
@@ -97,8 +123,9 @@ async function talk(
   const known = { own: certificate('AA'), theirs: certificate('BB') };
   ana.frames.described(fingerprints.ana ?? known);
   ben.frames.described(fingerprints.ben ?? { own: known.theirs, theirs: known.own });
-  for (let quiet = 0; quiet < 50; quiet += 1) {
-    await turn();
+  for (let quiet = 0; quiet < 5; quiet += 1) {
+    do await turn();
+    while (computing > 0);
     for (const [from, to, name] of [
       [ana, ben, 'ana'],
       [ben, ana, 'ben'],
@@ -106,10 +133,10 @@ async function talk(
       for (const message of from.said.splice(0)) {
         quiet = 0;
         const passed = between(message, name);
-        if (passed?.kind === 'frameKey' || passed?.kind === 'frameProof') to.frames.take(passed);
+        if (passed?.kind === 'frameKey' || passed?.kind === 'frameProof' || passed?.kind === 'frameRefused')
+          to.frames.take(passed);
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 
@@ -126,6 +153,8 @@ test('two that can agree on keys, one for each direction, and see one security c
   assert.match(ana.frames.securityCode ?? '', /^(\d{5} ?){12}$/);
   assert.equal(ana.frames.securityCode, ben.frames.securityCode);
   assert.deepEqual(ana.layer?.told, ['hold']);
+  for (const each of [ana, ben]) each.clock.advance(limits.peerProofSeconds * 2000);
+  assert.deepEqual([ana.failed, ben.failed], [null, null]);
 });
 
 test('where one cannot, frames go as they are once both know, and both say who could not', async () => {
@@ -161,6 +190,54 @@ test('a server that claims that the other cannot is found in what both say: each
     assert.match(failed ?? '', /^OT_MEDIA_SUITE_REFUSED/);
     assert.deepEqual(layer?.told, ['hold']);
   }
+});
+
+/** What Ana alone is told. */
+const sayBenUnable: Between = (message, from) => (from === 'ben' ? sayUnable(message, from) : message);
+
+test('where one end alone is told that the other cannot, that one waits for a proof no longer than it takes, says what it knows, and ends the pair at both', async () => {
+  const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana')];
+  await talk(ana, ben, {}, sayBenUnable);
+  assert.deepEqual(ana.decided, { frameLayer: null, frames: { own: true, other: false } });
+  ben.clock.advance(limits.peerProofSeconds * 1000 - 1);
+  assert.deepEqual([ben.decided, ben.failed], [null, null]);
+  ben.clock.advance(1);
+  assert.deepEqual(ben.decided, { frameLayer: null, frames: { own: true, other: true } });
+  assert.match(ben.failed ?? '', /^OT_CREATE_PEER_CONNECTION_FAILED: .*a key and no proof/);
+  await talk(ana, ben);
+  assert.match(ana.failed ?? '', /^OT_CREATE_PEER_CONNECTION_FAILED: The two clients have different keys/);
+});
+
+test('where AES-256 is required, an end that is told that the other cannot refuses, and the other learns of it at once', async () => {
+  const [ana, ben] = [new End('ana', 'ben', { required: true }), new End('ben', 'ana', { required: true })];
+  await talk(ana, ben, {}, sayBenUnable);
+  assert.match(ana.failed ?? '', /^OT_MEDIA_SUITE_REFUSED/);
+  assert.match(ben.failed ?? '', /^OT_CREATE_PEER_CONNECTION_FAILED/);
+  assert.deepEqual(ben.decided, { frameLayer: null, frames: { own: true, other: true } });
+  assert.deepEqual([ana.layer?.told, ben.layer?.told, ana.decided], [['hold'], ['hold'], null]);
+});
+
+test('a proof that is kept back ends the pair at the end that waits for it', async () => {
+  const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana')];
+  await talk(ana, ben, {}, (message) => (message.kind === 'frameProof' ? null : message));
+  ana.clock.advance(limits.peerProofSeconds * 1000);
+  await talk(ana, ben);
+  assert.ok(ana.failed && ben.failed);
+});
+
+test('an end that is closed waits for nothing', async () => {
+  const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana')];
+  await talk(ana, ben, {}, sayBenUnable);
+  ben.frames.close();
+  ben.clock.advance(limits.peerProofSeconds * 1000);
+  assert.deepEqual([ben.decided, ben.failed, ben.said], [null, null, []]);
+});
+
+test('a pair that is over leaves nothing of its receivers at the layer, which lives as long as the session', () => {
+  const ana = new End('ana', 'ben');
+  for (let receivers = 0; receivers < 3; receivers += 1) ana.frames.open({} as RTCRtpReceiver);
+  ana.frames.close();
+  assert.equal(ana.layer?.kept, 0);
 });
 
 /** Somebody between the two who puts keys of its own in the place of theirs. */

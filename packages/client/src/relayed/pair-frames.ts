@@ -4,6 +4,8 @@
  * that one of them cannot seal, and the session's policy allows it.
  */
 import type { FrameLayer as LayerName, PeerMessage, PeerReport } from '@cloister/protocol';
+import { limits } from '@cloister/protocol/limits';
+import type { Clock } from '../clock.ts';
 import { OtError } from '../errors.ts';
 import { FrameAgreeing, type FrameAgreement, sameBytes } from '../frames/agreement.ts';
 import { fromBase64Url, toBase64Url } from '../frames/base64url.ts';
@@ -19,6 +21,7 @@ export interface SessionFrames {
   readonly layer: FrameLayer | null;
   /** The policy asks for AES-256: a pair without sealed frames is refused. */
   readonly required: boolean;
+  readonly clock: Clock;
   /** What the application's secret was stretched to; null where it gave none. */
   secret(): Promise<Uint8Array<ArrayBuffer> | null>;
 }
@@ -31,11 +34,26 @@ export interface PairFramesObserver {
   decided(outcome: FramesDecided): void;
   /** The two have different keys: somebody swapped one on its way, or another secret went in. */
   differs(): void;
-  /** The pair must not go on. */
+  /** The pair must not go on; the other end has been told. */
   failed(error: OtError): void;
 }
 
-type KeyMessage = Extract<PeerMessage, { kind: 'frameKey' | 'frameProof' }>;
+type KeyMessage = Extract<PeerMessage, { kind: 'frameKey' | 'frameProof' | 'frameRefused' }>;
+
+const failure = 'OT_CREATE_PEER_CONNECTION_FAILED';
+
+const unproven =
+  'the other client gave a key and no proof that it uses it, as when somebody between the two tells it that this one cannot encrypt frames';
+
+function refusal(who: string): OtError {
+  return new OtError('OT_MEDIA_SUITE_REFUSED', `The session asks for AES-256, and ${who} cannot encrypt frames`);
+}
+
+/** Of two who do not have the same keys. */
+export function keysDiffer(): OtError {
+  const why = 'The two clients have different keys: somebody between them changed what they said to each other';
+  return new OtError(failure, why);
+}
 
 export class PairFrames {
   readonly #session: SessionFrames;
@@ -47,6 +65,7 @@ export class PairFrames {
   /** The latest of the other end. */
   #theirs: Extract<PeerMessage, { kind: 'frameKey' }> | null = null;
   #theirProof: string | null = null;
+  #cancelWait: () => void = () => undefined;
   #agreement: FrameAgreement | null = null;
   #settling = false;
   /** The fingerprint of the other end that went into the keys. */
@@ -74,7 +93,7 @@ export class PairFrames {
 
   /** A receiver, before this end has answered. */
   open(receiver: RTCRtpReceiver): void {
-    this.#session.layer?.open(receiver, this.#otherId, null, () => undefined);
+    this.#session.layer?.open(receiver, this.#otherId, null);
   }
 
   /** A description was set: certificates of one end or both are known. */
@@ -98,14 +117,18 @@ export class PairFrames {
     if (message.kind === 'frameProof') {
       this.#theirProof ??= message.proof;
       this.#compare();
-      return;
+    } else if (message.kind === 'frameRefused') {
+      const unable = this.#session.required && this.#theirs?.publicKey === null;
+      this.#end(unable ? refusal('the other client') : keysDiffer());
+    } else {
+      this.#theirs = message;
+      this.#settle();
     }
-    this.#theirs = message;
-    this.#settle();
   }
 
   close(): void {
     this.#over = true;
+    this.#cancelWait();
   }
 
   #introduce(fingerprint: string): void {
@@ -157,11 +180,7 @@ export class PairFrames {
   /** After the own key was said, of which the other end learns the same. */
   async #refuse(who: string): Promise<void> {
     await this.#agreeing?.catch(() => undefined);
-    if (this.#over) return;
-    this.#over = true;
-    this.#observer.failed(
-      new OtError('OT_MEDIA_SUITE_REFUSED', `The session asks for AES-256, and ${who} cannot encrypt frames`),
-    );
+    this.#end(refusal(who));
   }
 
   async #agree(layer: FrameLayer, theirKey: string, theirFingerprint: string): Promise<void> {
@@ -177,21 +196,30 @@ export class PairFrames {
     layer.sealWith(this.#otherId, this.#build, agreement.sending);
     layer.openWith(this.#otherId, this.#build, agreement.receiving);
     this.#observer.say({ kind: 'frameProof', build: this.#build, proof: toBase64Url(agreement.proof) });
+    const { clock } = this.#session;
+    this.#cancelWait = clock.after(limits.peerProofSeconds * 1000, () => this.#fail(unproven));
     this.#compare();
   }
 
   #compare(): void {
     if (!this.#agreement || this.#theirProof === null) return;
+    this.#cancelWait();
     if (sameBytes(fromBase64Url(this.#theirProof), this.#agreement.proofExpected))
       this.#observer.decided({ frameLayer: frameSuite.name satisfies LayerName, frames: { own: true, other: true } });
     else this.#observer.differs();
   }
 
   #fail(why: string): void {
+    this.#end(new OtError(failure, `No key for frames could be agreed on: ${why}`));
+  }
+
+  /** Both ends learn of it. What this one knows goes into the record: it can, and it was told that the other can. */
+  #end(error: OtError): void {
     if (this.#over) return;
-    this.#over = true;
-    this.#observer.failed(
-      new OtError('OT_CREATE_PEER_CONNECTION_FAILED', `No key for frames could be agreed on: ${why}`),
-    );
+    const told = this.#agreedOn !== null && this.#theirProof === null;
+    this.close();
+    if (told) this.#observer.decided({ frameLayer: null, frames: { own: true, other: true } });
+    this.#observer.say({ kind: 'frameRefused', build: this.#build });
+    this.#observer.failed(error);
   }
 }
