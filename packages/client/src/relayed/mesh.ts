@@ -326,7 +326,7 @@ export class Mesh {
       return;
     }
     const why = 'The two clients have different keys: somebody between them changed what they said to each other';
-    this.#broken(connectionId, new OtError('OT_CREATE_PEER_CONNECTION_FAILED', why));
+    this.#broken(connectionId, new OtError('OT_CREATE_PEER_CONNECTION_FAILED', why, { detail: 'keysDiffer' }));
   }
 
   /** Once both are known: what the browser says of DTLS-SRTP, and what was agreed on inside. */
