@@ -142,6 +142,10 @@ export const clientMembers: Generator = {
             'Every leg of this client with the SRTP suite that the server and this browser saw.',
           ],
           ['`cloister:leg`', 'Event of a session: a leg was allowed or refused, or this browser named its suite.'],
+          [
+            '`error.detail`',
+            '`keysDiffer`: in a relayed session two clients have different keys, and this one has no secret. Null in other errors.',
+          ],
           ['`cloister:speakers`', 'Event of a session: the loudest streams, in dBov.'],
           ['`initSession(…, { apiUrl })`', "The platform's address, when it is not the one that served the script."],
         ],

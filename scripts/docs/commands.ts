@@ -2,13 +2,19 @@
 import { commands } from '../../packages/server/src/cli/commands.ts';
 import { type Generator, table } from './page.ts';
 
+/** The names of those that ask no server. */
+function offline(): string {
+  const names = Object.entries(commands).flatMap(([name, command]) => (command.offline ? [`\`${name}\``] : []));
+  return new Intl.ListFormat('en-GB').format(names);
+}
+
 export const commandsPage: Generator = {
   file: 'docs/reference/commands.md',
   generate: () =>
     [
       '# Commands',
       '',
-      'What `npx cloister` knows beside `serve`. All but `archive open`, `archive verify`, `client integrity` and `config` ask the running server. Each takes `--json` and',
+      `What \`npx cloister\` knows beside \`serve\`. All but ${offline()} ask the running server. Each takes \`--json\` and`,
       '`--config FILE`, ends with 0, and with 1 when it could not do what was asked: then standard error has the reason.',
       '',
       table(

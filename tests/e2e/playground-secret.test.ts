@@ -25,6 +25,8 @@ let ben: Visitor;
 let mallory: Visitor;
 /** As the page made it. */
 let secret: string;
+/** The link of the session that it is for, with it. */
+let invitation: string;
 
 before(async () => {
   [server, browser] = await Promise.all([
@@ -95,11 +97,11 @@ test('an end-to-end encrypted session is not begun without a secret, and one can
 
 test('the link carries the secret in its fragment, and two who have it see each other', async () => {
   assert.ok(!ana.page.url().includes(secret), 'the address bar has no secret');
-  const link = await copied(ana, 'Copy link with secret');
-  const { search, hash } = new URL(link);
+  invitation = await copied(ana, 'Copy link with secret');
+  const { search, hash } = new URL(invitation);
   assert.equal(hash, `#secret=${secret}`);
   assert.match(search, /^\?session=[\w~-]+$/);
-  ben = await open(link);
+  ben = await open(invitation);
   await ben.says('You have it already');
   await ben.assertClean('the join page with the secret of a link');
   assert.ok(!ben.page.url().includes('#'), 'the address bar has no secret');
@@ -178,6 +180,49 @@ test('in a relayed session a secret is a choice, and who lacks it is told how to
   await ben.page.locator('#open-security').click();
   await assertSealed(ben, 2);
   await Promise.all([ana, ben].map((each) => each.close()));
+});
+
+/** Opens the playground to paste what names a session. */
+async function openToPaste(): Promise<Visitor> {
+  const visitor = await open(server.url);
+  await visitor.choose('One that exists');
+  await visitor.ready();
+  return visitor;
+}
+
+test('a pasted text that names no session is refused at its field, and nothing of it is sent', async () => {
+  ana = await openToPaste();
+  await ana.fill('Your name', 'Ana');
+  const asked = () => received.text().match(/playground\/session\?/g)?.length;
+  const before = asked();
+  for (const text of [
+    `video.example.org/playground#secret=${secret}`,
+    `Join: https://video.example.org/playground?session=abc#secret=${secret}`,
+    `<https://video.example.org/playground?session=#secret=${secret}>`,
+    `#secret=${secret}`,
+  ]) {
+    await ana.fill('Session id or link', text);
+    await ana.page.keyboard.press('Enter');
+    await ana.says('There is neither a session id in it nor the link of a session.');
+  }
+  await ana.assertClean('the join page with a text that names no session');
+  assert.equal(asked(), before);
+  await ana.close();
+});
+
+test('a link that is pasted without its scheme, in angle brackets or in a sentence brings its secret along', async () => {
+  const bare = invitation.replace(/^https?:\/\//, '');
+  [ana, ben, mallory] = await Promise.all([openToPaste(), openToPaste(), openToPaste()]);
+  for (const [visitor, name, text] of [
+    [ana, 'Ana', bare],
+    [ben, 'Ben', `<${invitation}>`],
+    [mallory, 'Mallory', `Join: ${invitation}, at noon.`],
+  ] as const) {
+    await visitor.fill('Session id or link', text);
+    await visitor.join(name);
+  }
+  await Promise.all([ana.sees('Ben'), ana.sees('Mallory'), ben.sees('Ana'), mallory.sees('Ana')]);
+  await Promise.all([ana, ben, mallory].map((each) => each.close()));
 });
 
 test('a secret for a session whose frames are not sealed is refused before joining, and can be left out', async () => {

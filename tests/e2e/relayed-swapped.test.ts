@@ -395,6 +395,26 @@ async function shownInPlayground(): Promise<void> {
   await Promise.all([ana, ben].map((each) => each.close()));
 }
 
+/** Of the first who says anything to the other. */
+async function certificateInPlayground(): Promise<void> {
+  let first = '';
+  const swap = withOtherCertificate(() => first, false);
+  const ana = await Visitor.open(browser, server.url);
+  await ana.choose('A new one, relayed');
+  const link = await ana.join('Ana');
+  line.meddle = (said) => {
+    first ||= said.from;
+    return swap(said);
+  };
+  const ben = await Visitor.open(browser, link);
+  await ben.join('Ben');
+  for (const each of [ana, ben]) {
+    await each.says('The handshake with the other client failed: one of the two has another certificate');
+    assert.ok(!(await each.page.content()).includes('have a secret'), 'nobody is told that a secret is missing');
+  }
+  await Promise.all([ana, ben].map((each) => each.close()));
+}
+
 const cases = [
   {
     name: 'a certificate that is swapped in all that one end says is an error at both ends too',
@@ -409,6 +429,7 @@ const cases = [
     run: certificateTowardsFirefox,
   },
   { name: 'who is not told that its pair has ended sends nothing any more', run: endKeptBack },
+  { name: 'in the playground a certificate that is swapped is said to be, at both', run: certificateInPlayground },
   { name: 'in the playground both see other codes, where a server agrees with each', run: shownInPlayground },
 ];
 

@@ -25,15 +25,24 @@ const codes: Readonly<Record<string, number>> = {
   OT_INVALID_ENCRYPTION_SECRET: 6004,
 };
 
+/**
+ * Which of the failures that have one name in OpenTok this is, for pages that go on by it. `keysDiffer`: two clients of a relayed
+ * session have different keys for their frames, and this one has no secret.
+ */
+export type ErrorDetail = 'keysDiffer';
+
 /** An error with one of OpenTok's names; the message says what was wrong, where, and what to do. */
 export class OtError extends Error {
   /** Code of OpenTok's `exception` event; 2000 where OpenTok names none. */
   readonly code: number;
+  /** Ours: OpenTok has no such member. Null for most. */
+  readonly detail: ErrorDetail | null;
 
-  constructor(name: string, message: string, options: { cause?: unknown } = {}) {
+  constructor(name: string, message: string, options: { cause?: unknown; detail?: ErrorDetail } = {}) {
     super(message, options);
     this.name = name;
     this.code = codes[name] ?? 2000;
+    this.detail = options.detail ?? null;
   }
 }
 

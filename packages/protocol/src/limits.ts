@@ -65,6 +65,7 @@ const table = {
   legsPerSubscription: {
     value: 256,
     why: 'a leg is each connection that a pair makes anew for one stream; who names ever other ones would fill the record',
+  },
   peerProofSeconds: {
     value: 8,
     why: 'a client that has the other end’s key has its proof a round trip later; none by then, and the pair ends before the ten seconds are over in which a connection is given up and tried anew',
@@ -359,7 +360,10 @@ const table = {
     value: 100_000_000,
     why: 'a signed security record that the command reads: a leg with its words has some 1 kB in it, so of some 90,000 legs',
   },
-  archiveKeyFileBytes: { value: 64 * 1024, why: 'a private key of 16384 bits as PEM has some 13 kB' },
+  archiveKeyFileBytes: {
+    value: 64 * 1024,
+    why: 'a private key, its passphrase, a manifest or the public keys of a platform, as a command reads them: as PEM a key of 16384 bits has some 13 kB, a manifest to archiveRecipients some 3 kB, and 400 public keys have less',
+  },
 
   // Archives: their life
   archiveRecordedSeconds: {

@@ -52,7 +52,7 @@ function refusal(who: string): OtError {
 /** Of two who do not have the same keys. */
 export function keysDiffer(): OtError {
   const why = 'The two clients have different keys: somebody between them changed what they said to each other';
-  return new OtError(failure, why);
+  return new OtError(failure, why, { detail: 'keysDiffer' });
 }
 
 export class PairFrames {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addressWith, pastedSession, sessionIn, shortId } from './address.ts';
+import { addressWith, sessionIn, shortId } from './address.ts';
 
 const page = 'https://video.example/playground';
 
@@ -17,12 +17,6 @@ test('a page without a session has none, also with an empty parameter', () => {
 test('a link carries the session and nothing else', () => {
   assert.equal(addressWith(`${page}?old=1#x`, 'abc'), `${page}?session=abc`);
   assert.equal(addressWith(`${page}?session=abc`, null), page);
-});
-
-test('a pasted link stands for its session, and a pasted id for itself', () => {
-  assert.equal(pastedSession(` ${page}?session=abc `), 'abc');
-  assert.equal(pastedSession(' 2_MX4x '), '2_MX4x');
-  assert.equal(pastedSession(page), page);
 });
 
 test('a long id is shortened in the middle', () => {

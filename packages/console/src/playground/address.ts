@@ -1,10 +1,11 @@
 /** The session in the page's address: whoever opens the same link comes to the same session. */
 
-const PARAMETER = 'session';
+/** Its parameter. */
+export const SESSION = 'session';
 
 /** The session id in an address, or null. */
 export function sessionIn(href: string): string | null {
-  return new URL(href).searchParams.get(PARAMETER)?.trim() || null;
+  return new URL(href).searchParams.get(SESSION)?.trim() || null;
 }
 
 /** The same address with this session, or with none. Other parameters and the fragment are dropped. */
@@ -12,17 +13,11 @@ export function addressWith(href: string, sessionId: string | null): string {
   const url = new URL(href);
   url.hash = '';
   url.search = '';
-  if (sessionId) url.searchParams.set(PARAMETER, sessionId);
+  if (sessionId) url.searchParams.set(SESSION, sessionId);
   return url.href;
 }
 
 /** A session id short enough for a heading: its beginning and its end. */
 export function shortId(sessionId: string): string {
   return sessionId.length <= 16 ? sessionId : `${sessionId.slice(0, 8)}…${sessionId.slice(-4)}`;
-}
-
-/** What somebody pasted: a session id as it is, or the link of a playground. */
-export function pastedSession(text: string): string {
-  const trimmed = text.trim();
-  return (URL.canParse(trimmed) && sessionIn(trimmed)) || trimmed;
 }

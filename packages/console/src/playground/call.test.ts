@@ -236,15 +236,15 @@ test('another secret is taken by the session first, and kept for joining again; 
   assert.ok(!JSON.stringify(call.state.get()).includes('what is new'));
 });
 
-test('without a secret, keys that differ are put down to that first', async () => {
-  const problem = async (secretUse: 'possible' | 'none') => {
+test('without a secret, keys that differ are put down to that first, and no other failure is', async () => {
+  const problem = async (error: { message: string; detail?: 'keysDiffer' }) => {
     const { call, session } = await joined();
-    call.state.set({ secretUse });
-    session.subscribeError = { name: 'OT_CREATE_PEER_CONNECTION_FAILED', message: 'The keys differ' };
+    call.state.set({ secretUse: 'possible' });
+    session.subscribeError = { name: 'OT_CREATE_PEER_CONNECTION_FAILED', ...error };
     session.emit('streamCreated', { stream: fakeStream('his', ben) });
     await Promise.resolve();
     return call.state.get().remote[0]?.problem?.text ?? '';
   };
-  assert.match(await problem('possible'), /join again with it/);
-  assert.equal(await problem('none'), 'The keys differ.');
+  assert.match(await problem({ message: 'The keys differ', detail: 'keysDiffer' }), /join again with it/);
+  assert.equal(await problem({ message: 'The handshake failed' }), 'The handshake failed.');
 });

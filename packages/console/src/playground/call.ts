@@ -11,7 +11,7 @@ import type { Ot, OtConnection, OtError, OtPublisher, OtSession, OtStream } from
 import type { OwnMedia } from './own-media.ts';
 import { nameOf } from './person.ts';
 import { ScreenShare } from './screen-share.ts';
-import { endWords, keyless, type Problem, problemOf } from './words.ts';
+import { endWords, problemOf, unshownWords } from './words.ts';
 
 /** dBov from which on a person is shown as speaking (RFC 6464: 0 is loudest, -127 silence); a quiet room has less. */
 const SPEAKING_DBOV = -60;
@@ -179,7 +179,7 @@ export class Call {
     };
     this.state.set({ remote: [...this.state.get().remote, tile] });
     const subscriber = session.subscribe(stream, undefined, { insertDefaultUI: false }, (error) => {
-      if (error) this.#update(streamId, { problem: this.#unshown(error) });
+      if (error) this.#update(streamId, { problem: unshownWords(error) });
     });
     subscriber.on('videoElementCreated', ({ element }) => this.#update(streamId, { element }));
     subscriber.on('videoDimensionsChanged', ({ newValue }) => {
@@ -193,12 +193,6 @@ export class Call {
     subscriber.on('encryptionSecretMatch', () => this.#update(streamId, { understood: true }));
     subscriber.on('audioBlocked', () => this.state.set({ soundBlocked: true }));
     subscriber.on('audioUnblocked', () => this.state.set({ soundBlocked: false }));
-  }
-
-  #unshown(error: OtError): Problem {
-    const mayLackSecret = this.state.get().secretUse === 'possible' && this.secret.get().value === '';
-    if (mayLackSecret && error.name === 'OT_CREATE_PEER_CONNECTION_FAILED') return keyless;
-    return problemOf(error, 'This stream cannot be shown');
   }
 
   #update(streamId: string, change: Partial<RemoteTile>): void {

@@ -6,12 +6,12 @@ import { Choice, type Option } from '../kit/choice.tsx';
 import { Notice } from '../kit/notice.tsx';
 import { TextField } from '../kit/text-field.tsx';
 import { useStore } from '../kit/use-store.ts';
-import { addressWith, pastedSession, sessionIn } from './address.ts';
+import { addressWith, sessionIn } from './address.ts';
 import { type Api, ApiError, type Role, type SessionWish } from './api.ts';
 import { JoinSecret } from './join-secret.tsx';
+import { readPasted } from './pasted.ts';
 import { rememberedName, rememberName } from './remembered-name.ts';
 import type { Room } from './room.ts';
-import { secretIn } from './secret.ts';
 import { SessionField } from './session-field.tsx';
 import { type Problem, problemOf, secretWords } from './words.ts';
 
@@ -28,9 +28,14 @@ interface Props {
   onLogInNeeded: () => void;
 }
 
-/** The session of the link, of what was pasted, or a new one. */
-function sessionFor(api: Api, existing: string, wish: SessionWish | null): Promise<PlaygroundSession> {
-  return existing || !wish ? api.session(existing) : api.createSession(wish);
+/** The session of this id, or a new one; null where there is neither an id nor a wish. */
+function sessionFor(
+  api: Api,
+  existing: string | undefined,
+  wish: SessionWish | null,
+): Promise<PlaygroundSession> | null {
+  if (existing) return api.session(existing);
+  return wish && api.createSession(wish);
 }
 
 /** What a secret is to the session that is chosen; null while it is not known. */
@@ -67,16 +72,18 @@ export function JoinForm({ room, role, onRole, onLogInNeeded }: Props) {
 
   const join = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    if (busy) return;
-    const pasted = String(new FormData(event.currentTarget).get('session') ?? '');
+    const pasted = readPasted(String(new FormData(event.currentTarget).get('session') ?? ''));
+    // What is wrong with a text that names no session, its field says.
+    const asked = busy ? null : sessionFor(room.api, linked ?? pasted?.sessionId, wish);
+    if (!asked) return;
     setAsking(true);
     setFailure(null);
     try {
       rememberName(name);
-      const session = await sessionFor(room.api, linked ?? pastedSession(pasted), wish);
+      const session = await asked;
       const { sessionId, secret: use } = session;
       history.replaceState(null, '', addressWith(location.href, sessionId));
-      if (URL.canParse(pasted) && secretIn(pasted)) room.call.secret.set({ value: secretIn(pasted) });
+      if (pasted?.secret) room.call.secret.set({ value: pasted.secret });
       const trouble = secretWords(use, room.call.secret.get().value);
       if (trouble) {
         setFound(session);

@@ -2,11 +2,13 @@
  * What the playground uses of OpenTok's global `OT`, and no more. The script is the one that customers load, so this
  * page shows what they get; the names below are checked against the SDK's own types in `ot-script.ts`.
  */
-import type { SecurityLeg } from '@cloister/client';
+import type { OTError, SecurityLeg } from '@cloister/client';
 
 export interface OtError {
   readonly name: string;
   readonly message: string;
+  /** What OpenTok's name does not tell. */
+  readonly detail?: OTError['detail'];
 }
 
 export interface OtConnection {

@@ -4,7 +4,8 @@
  */
 import { limits } from '@cloister/protocol/limits';
 
-const PARAMETER = 'secret';
+/** Its parameter in the fragment. */
+export const SECRET = 'secret';
 
 /** Letters and digits that are not taken for one another when they are read aloud or typed: 5 bits each. */
 const SIGNS = 'abcdefghjkmnpqrstuvwxyz023456789';
@@ -18,15 +19,20 @@ export function newSecret(): string {
   return signs.replace(new RegExp(`.{${GROUP_SIGNS}}(?=.)`, 'g'), '$&-');
 }
 
+/** The secret in a fragment, which is without its `#`; or ''. */
+export function secretOf(fragment: string): string {
+  return new URLSearchParams(fragment).get(SECRET) ?? '';
+}
+
 /** The secret that a link carries, or ''. */
 export function secretIn(href: string): string {
-  return new URLSearchParams(new URL(href).hash.slice(1)).get(PARAMETER) ?? '';
+  return secretOf(new URL(href).hash.slice(1));
 }
 
 /** The link of a session, with its secret where there is one. */
 export function invitation(href: string, secret: string): string {
   const url = new URL(href);
-  url.hash = secret ? String(new URLSearchParams({ [PARAMETER]: secret })) : '';
+  url.hash = secret ? String(new URLSearchParams({ [SECRET]: secret })) : '';
   return url.href;
 }
 

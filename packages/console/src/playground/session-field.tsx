@@ -4,6 +4,7 @@ import { Choice, type Option } from '../kit/choice.tsx';
 import { TextField } from '../kit/text-field.tsx';
 import { shortId } from './address.ts';
 import type { SessionWish } from './api.ts';
+import { pastedFault } from './pasted.ts';
 
 type Way = 'routed' | 'sealed' | 'relayed' | 'known';
 
@@ -63,7 +64,14 @@ export function SessionField({ linked, onForget, onWish }: Props) {
     <>
       <Choice label="Session" value={way} options={ways} onChange={choose} />
       {way === 'known' && (
-        <TextField label="Session id or link" name="session" isRequired maxLength={2048} autoComplete="off" />
+        <TextField
+          label="Session id or link"
+          name="session"
+          isRequired
+          validate={(text) => (text ? pastedFault(text) : null)}
+          maxLength={2048}
+          autoComplete="off"
+        />
       )}
     </>
   );

@@ -1,6 +1,7 @@
 /** What the page says when something does not work: the reason and the way on, without codes. */
 
 import type { PlaygroundSecret, PlaygroundTurn } from '@cloister/protocol';
+import type { OtError } from './ot.ts';
 
 export interface Problem {
   readonly title: string;
@@ -157,11 +158,14 @@ export function strangerWords(strangers: readonly string[]): Problem | null {
   };
 }
 
-/** Two browsers agreed on no keys, and this one has no secret: mostly the other has one. */
-export const keyless: Problem = {
-  title: 'You and they have different keys',
-  text: 'Mostly they have a secret and you have none: ask for it, leave the call, and join again with it. If nobody has one, somebody between you changed the keys.',
-};
+/** Why a stream of somebody else is not shown. */
+export function unshownWords(error: OtError): Problem {
+  if (error.detail !== 'keysDiffer') return problemOf(error, 'This stream cannot be shown');
+  return {
+    title: 'You and they have different keys',
+    text: 'Mostly they have a secret and you have none: ask for it, leave the call, and join again with it. If nobody has one, somebody between you changed the keys.',
+  };
+}
 
 /** A call is made with a project, and there is none that may be used. */
 export const projectless: Problem = {

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { type Expected, expectedBy, requireExpected, requireSize } from '../archive/index.ts';
 import { type VerifiedManifest, verifyManifest } from '../keys/index.ts';
 import type { ArchiveSource, SourceDeps } from './archive-source.ts';
-import { badRequest, readPlatformKeys, readSmall } from './small-text.ts';
+import { badRequest } from './bad-request.ts';
+import { readPlatformKeys, readSmall } from './small-text.ts';
 
 /** The options that say it; at most one of the two ways. */
 export interface ExpectedWords {

@@ -4,7 +4,7 @@ import { PlatformError } from '@cloister/protocol';
 import { type OpenedEntry, type OpenedFiles, restoreHead, sealedEnding } from '../archive/index.ts';
 import type { Ids } from '../lib/index.ts';
 import { isCut, OutputFile, OutputFolder, toPlayer, writeTo } from './archive-output.ts';
-import { badRequest } from './small-text.ts';
+import { badRequest } from './bad-request.ts';
 
 /** What is to be written, and where. */
 export interface Wanted {

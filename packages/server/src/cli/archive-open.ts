@@ -7,7 +7,8 @@ import { type Expectation, type ExpectedWords, readExpectation, requireFile } fr
 import { type Wanted, writeFiles } from './archive-open-files.ts';
 import { OutputFile, requireAbsent, toPlayer, writeTo } from './archive-output.ts';
 import { type ArchiveSource, findSource, type SourceDeps } from './archive-source.ts';
-import { badRequest, readSmall } from './small-text.ts';
+import { badRequest } from './bad-request.ts';
+import { readSmall } from './small-text.ts';
 
 /** How often the progress is shown. */
 const PROGRESS_MS = 100;

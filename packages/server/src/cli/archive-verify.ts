@@ -1,7 +1,7 @@
 /** `cloister archive verify`: whether a file is the archive that its manifest says, without opening it. It asks no server. */
 import { type ExpectedWords, readExpectation, requireFile } from './archive-expected.ts';
 import { findSource, type SourceDeps } from './archive-source.ts';
-import { badRequest } from './small-text.ts';
+import { badRequest } from './bad-request.ts';
 
 /** The words of the command. */
 export interface VerifyWords extends Pick<ExpectedWords, 'manifest' | 'platformKeys'> {

@@ -1,8 +1,8 @@
 /** `cloister client integrity`: the hashes of the client script that this installation hands out. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { PlatformError } from '@cloister/protocol';
 import { type ClientIntegrity, clientIntegrity, scriptElement } from '@cloister/protocol/client-integrity';
+import { badRequest } from './bad-request.ts';
 
 const built = path.resolve(import.meta.dirname, '../../../client/dist/integrity.json');
 
@@ -20,7 +20,7 @@ export function clientIntegrityCommand(
 ): ClientIntegrity & { readonly script: string } {
   const base =
     URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? new URL(url).href.replace(/\/+$/, '') : '';
-  if (!base) throw new PlatformError('BadRequest', { why: `--url is an address such as ${SOMEWHERE}` });
+  if (!base) badRequest(`--url is an address such as ${SOMEWHERE}`);
   const { version, files } = clientIntegrity.parse(JSON.parse(read(file)));
   const [script] = files;
   return { version, files, script: scriptElement(`${base}/v2/js/${script!.file}`, script!.integrity) };
@@ -31,8 +31,6 @@ function read(file: string): string {
     return readFileSync(file, 'utf8');
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new PlatformError('BadRequest', {
-      why: `the client script was not built yet (${code}); npm start or npm run client builds it`,
-    });
+    return badRequest(`the client script was not built yet (${code}); npm start or npm run client builds it`, cause);
   }
 }

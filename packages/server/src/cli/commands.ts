@@ -1,9 +1,9 @@
 /** Every command but `serve`: its words, its options, and what it asks of the running server, if anything. */
 import { readFileSync } from 'node:fs';
-import { PlatformError } from '@cloister/protocol';
 import { explain, loadConfig } from '../config.ts';
 import { systemClock, systemIds } from '../lib/index.ts';
 import { operatorSocket } from '../operator-socket.ts';
+import { badRequest } from './bad-request.ts';
 import { clientIntegrityCommand } from './client-integrity.ts';
 import { callOperator } from './operator-client.ts';
 
@@ -18,6 +18,8 @@ interface Call {
 
 export interface Command {
   readonly summary: string;
+  /** It asks no server, so that none need run. */
+  readonly offline?: true;
   /** Names of the arguments, all needed. */
   readonly arguments: readonly string[];
   readonly options: Readonly<Record<string, { type: 'string' | 'boolean'; multiple?: boolean }>>;
@@ -41,7 +43,7 @@ function operator(
 function seconds(text: OptionValue, option: string): number | undefined {
   if (text === undefined) return undefined;
   const match = /^(\d+)(s|m|h|d)?$/.exec(String(text));
-  if (!match) throw new PlatformError('BadRequest', { why: `--${option} is a duration such as 3600, 30m or 1d` });
+  if (!match) return badRequest(`--${option} is a duration such as 3600, 30m or 1d`);
   return Number(match[1]) * { s: 1, m: 60, h: 3600, d: 86_400 }[(match[2] ?? 's') as 's' | 'm' | 'h' | 'd'];
 }
 
@@ -50,7 +52,7 @@ function readText(file: string, option: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new PlatformError('BadRequest', { why: `--${option}: ${file}: ${(cause as NodeJS.ErrnoException).code}` });
+    return badRequest(`--${option}: ${file}: ${(cause as NodeJS.ErrnoException).code}`, cause);
   }
 }
 
@@ -194,6 +196,7 @@ export const commands: Readonly<Record<string, Command>> = {
   'archive open': {
     summary:
       'opens an archive (a file, s3://BUCKET/KEY, an https URL, or - for standard input) with the private key of its certificate; an individual one into a folder, or one --entry of it',
+    offline: true,
     arguments: ['SOURCE'],
     options: {
       key: { type: 'string' },
@@ -206,7 +209,7 @@ export const commands: Readonly<Record<string, Command>> = {
       'passphrase-file': { type: 'string' },
     },
     run: async ({ arguments: [source = ''], options }) => {
-      // Asks no server, so what it needs is loaded for it alone.
+      // What others need not have is loaded for it alone.
       const { openArchiveCommand } = await import('./archive-open.ts');
       const { stdin, stdout, stderr } = process;
       const words = options as Record<string, string | undefined>;
@@ -219,6 +222,7 @@ export const commands: Readonly<Record<string, Command>> = {
   'archive verify': {
     summary:
       'says whether a file (or s3://BUCKET/KEY, an https URL, or -) is the archive of a manifest, by the public keys of the platform',
+    offline: true,
     arguments: ['SOURCE'],
     options: { manifest: { type: 'string' }, 'platform-keys': { type: 'string' } },
     run: async ({ arguments: [source = ''], options }) => {
@@ -230,6 +234,7 @@ export const commands: Readonly<Record<string, Command>> = {
   'turn config': {
     summary:
       'writes the configuration of a coturn on another machine, with the secret of turnSecretFile in it: keep it to its owner',
+    offline: true,
     arguments: [],
     options: {
       listen: { type: 'string', multiple: true },
@@ -249,6 +254,7 @@ export const commands: Readonly<Record<string, Command>> = {
   'security verify': {
     summary:
       'checks the signature of a security record (a file, or - for standard input) by the public keys of the platform, and shows what it says',
+    offline: true,
     arguments: ['SOURCE'],
     options: { 'platform-keys': { type: 'string' } },
     run: async ({ arguments: [source = ''], options }) => {
@@ -260,6 +266,7 @@ export const commands: Readonly<Record<string, Command>> = {
   'client integrity': {
     summary:
       'shows the hashes of the client script, and the line with which a page at any address loads it and no other',
+    offline: true,
     arguments: [],
     options: { url: { type: 'string' } },
     run: async (call) =>
@@ -267,6 +274,7 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   config: {
     summary: 'shows every setting, its value and where it came from',
+    offline: true,
     arguments: [],
     options: { explain: { type: 'boolean' } },
     run: async (call) =>

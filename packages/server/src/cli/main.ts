@@ -1,6 +1,6 @@
 /** The `cloister` command: which words lead to which file. */
 import { parseArgs } from 'node:util';
-import { PlatformError } from '@cloister/protocol';
+import { badRequest } from './bad-request.ts';
 import { type Command, commands, type OptionValue } from './commands.ts';
 import { fail, say, show } from './terminal.ts';
 
@@ -16,9 +16,7 @@ async function run(argv: readonly string[]): Promise<void> {
   const { json, config: file, ...options } = values as Record<string, OptionValue>;
   const missing = command.arguments.slice(positionals.length)[0];
   if (missing || positionals.length > command.arguments.length) {
-    throw new PlatformError('BadRequest', {
-      why: `cloister ${name} takes ${command.arguments.join(' ') || 'no argument'}`,
-    });
+    badRequest(`cloister ${name} takes ${command.arguments.join(' ') || 'no argument'}`);
   }
   const result = await command.run({ arguments: positionals, options, configFile: file as string | undefined });
   if (result !== undefined) show(result, json === true);
@@ -28,7 +26,7 @@ function find(argv: readonly string[]): [string, Command] {
   const two = argv.slice(0, 2).join(' ');
   const name = Object.hasOwn(commands, two) ? two : (argv[0] ?? '');
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!command) throw new PlatformError('BadRequest', { why: `there is no command ${two}; cloister help lists them` });
+  if (!command) return badRequest(`there is no command ${two}; cloister help lists them`);
   return [name, command];
 }
 
@@ -47,7 +45,7 @@ function read(command: Command, args: readonly string[]) {
       positionals: positionals.map(uncovered),
     };
   } catch (error) {
-    throw new PlatformError('BadRequest', { why: (error as Error).message });
+    return badRequest((error as Error).message, error);
   }
 }
 

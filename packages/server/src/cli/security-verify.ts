@@ -1,7 +1,8 @@
 /** `cloister security verify`: what a signed security record says, once its signature is checked. It asks no server. */
 import { verifySecurityRecord } from '../keys/index.ts';
 import type { SourceDeps } from './archive-source.ts';
-import { badRequest, readPlatformKeys, readRecord } from './small-text.ts';
+import { badRequest } from './bad-request.ts';
+import { readPlatformKeys, readRecord } from './small-text.ts';
 
 /** The words of the command. */
 export interface SecurityVerifyWords {

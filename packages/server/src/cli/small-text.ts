@@ -2,10 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { type LimitName, limits, PlatformError } from '@cloister/protocol';
 import { findSource, type SourceDeps } from './archive-source.ts';
-
-export function badRequest(why: string, cause?: unknown): never {
-  throw new PlatformError('BadRequest', { why }, { cause });
-}
+import { badRequest } from './bad-request.ts';
 
 /** All of it, as text. @param limit on its bytes @param what it is, for messages */
 async function readText(parts: AsyncIterable<Uint8Array>, limit: LimitName, what: string): Promise<string> {

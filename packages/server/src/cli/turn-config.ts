@@ -1,9 +1,9 @@
 /** `cloister turn config`: the configuration of a coturn on another machine, as text. It asks no server. */
 import { isIP } from 'node:net';
-import { PlatformError } from '@cloister/protocol';
 import type { Config } from '../config.ts';
 import { isWildcard } from '../lib/index.ts';
 import { coturnConfig } from '../media/index.ts';
+import { badRequest } from './bad-request.ts';
 
 /** The words of the command. */
 export interface TurnConfigWords {
@@ -20,10 +20,6 @@ export interface TurnConfigWords {
   readonly folder: string;
 }
 
-function refuse(why: string): never {
-  throw new PlatformError('BadRequest', { why });
-}
-
 /**
  * The text, with the secret in it. Ports, the blocks of clients and the addresses of media are those of the settings.
  * @throws PlatformError `BadRequest` for words that cannot be followed
@@ -31,13 +27,13 @@ function refuse(why: string): never {
 export function turnConfigCommand(words: TurnConfigWords, config: Config): string {
   const { listen, address, relay, cert, key, folder } = words;
   if (!config.turnSecret)
-    refuse('set turnUrls and turnSecretFile first: they say which TURN server it is, and its secret');
-  if (listen.length === 0) refuse('--listen ADDRESS is needed: an address of the machine that it runs on');
+    badRequest('set turnUrls and turnSecretFile first: they say which TURN server it is, and its secret');
+  if (listen.length === 0) badRequest('--listen ADDRESS is needed: an address of the machine that it runs on');
   for (const [option, given] of Object.entries({ listen, address, relay })) {
     const wrong = given.find((each) => isIP(each) === 0 || isWildcard(each));
-    if (wrong !== undefined) refuse(`--${option} ${wrong} is no literal address; coturn must know which it is`);
+    if (wrong !== undefined) badRequest(`--${option} ${wrong} is no literal address; coturn must know which it is`);
   }
-  if ((cert === undefined) !== (key === undefined)) refuse('--cert and --key go together');
+  if ((cert === undefined) !== (key === undefined)) badRequest('--cert and --key go together');
   return coturnConfig({
     listen,
     announced: address,

@@ -3,6 +3,7 @@
  * Server SDKs decode it and compare the key, so the form is part of the wire. The location field is always empty:
  * a hint becomes a zone and is dropped (invariant 7). Nothing is derived from the digit.
  */
+import { sessionIdForm } from '@cloister/protocol/session-id';
 import type { Clock, Ids } from '../lib/index.ts';
 
 /** A new id for a session of this project; a whole number of base64 groups, so that no padding is needed. */
@@ -16,7 +17,7 @@ export function newSessionId(projectId: string, { clock, ids }: { clock: Clock; 
 
 /** The API key inside a session id, or null when it is not one. */
 export function projectOfSessionId(sessionId: string): string | null {
-  const match = /^[12]_([A-Za-z0-9_-]{16,400})=*$/.exec(sessionId);
+  const match = sessionIdForm.exec(sessionId);
   if (!match) return null;
   const fields = Buffer.from(match[1]!.replaceAll('-', '+').replaceAll('_', '/'), 'base64')
     .toString('latin1')
