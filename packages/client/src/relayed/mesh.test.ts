@@ -341,6 +341,15 @@ test('a downgrade of one end is reported by both and ends the pair at both, publ
   for (const { newest } of [ana, ben]) assert.equal(newest.signalingState, 'closed');
 });
 
+test('a made-up proof does not keep the word of its reader out of the record', async () => {
+  const { room, ana, ben } = await deceived();
+  await agreed(() => said(ben, 'frameProof'));
+  room.pass('ana', 'ben', { kind: 'frameProof', build: 1, proof: 'A'.repeat(43) });
+  await passed();
+  assert.deepEqual([ana.words, ben.words], [[{ suite: 'unknown', ...anaSaid }], [{ suite: 'unknown', ...benSaid }]]);
+  for (const { newest } of [ana, ben]) assert.equal(newest.signalingState, 'closed');
+});
+
 test('it is reported too where the connection has not come up by then', async () => {
   const { ana, ben } = await deceived();
   await agreed(() => said(ben, 'frameProof'));

@@ -16,7 +16,7 @@ import type { Clock } from '../clock.ts';
 import type { OtError } from '../errors.ts';
 import { log } from '../log.ts';
 import type { Wire } from '../wire.ts';
-import { type FramesDecided, keysDiffer, PairFrames, type SessionFrames } from './pair-frames.ts';
+import { type FramesDecided, PairFrames, type SessionFrames } from './pair-frames.ts';
 import { Peer, type PeerOptions, type PeerReceiver } from './peer.ts';
 
 /** An own stream. */
@@ -331,14 +331,13 @@ export class Mesh {
 
   /** With a secret the two may have different ones, and may change them; without one somebody swapped a key. */
   async #differs(pair: Pair): Promise<void> {
-    const { connectionId } = pair;
+    const { connectionId, frames } = pair;
     if (await this.#frames?.secret()) {
       pair.differs = true;
       for (const sink of this.#sinksOf(connectionId)) sink.understood(false);
       return;
     }
-    this.#say(connectionId, { kind: 'frameRefused', build: pair.peer.build });
-    this.#refuse(pair, keysDiffer());
+    frames?.refuse();
   }
 
   /** No keys, so no pair: what this end was told of the other is in the record first. */

@@ -50,7 +50,7 @@ function refusal(who: string): OtError {
 }
 
 /** Of two who do not have the same keys. */
-export function keysDiffer(): OtError {
+function keysDiffer(): OtError {
   const why = 'The two clients have different keys: somebody between them changed what they said to each other';
   return new OtError(failure, why, { detail: 'keysDiffer' });
 }
@@ -65,6 +65,7 @@ export class PairFrames {
   /** The latest of the other end. */
   #theirs: Extract<PeerMessage, { kind: 'frameKey' }> | null = null;
   #theirProof: string | null = null;
+  #proven = false;
   #cancelWait: () => void = () => undefined;
   #agreement: FrameAgreement | null = null;
   #settling = false;
@@ -124,6 +125,11 @@ export class PairFrames {
       this.#theirs = message;
       this.#settle();
     }
+  }
+
+  /** Ends the pair, whose two ends have different keys. */
+  refuse(): void {
+    this.#end(keysDiffer());
   }
 
   close(): void {
@@ -204,7 +210,8 @@ export class PairFrames {
   #compare(): void {
     if (!this.#agreement || this.#theirProof === null) return;
     this.#cancelWait();
-    if (sameBytes(fromBase64Url(this.#theirProof), this.#agreement.proofExpected))
+    this.#proven = sameBytes(fromBase64Url(this.#theirProof), this.#agreement.proofExpected);
+    if (this.#proven)
       this.#observer.decided({ frameLayer: frameSuite.name satisfies LayerName, frames: { own: true, other: true } });
     else this.#observer.differs();
   }
@@ -216,7 +223,7 @@ export class PairFrames {
   /** Both ends learn of it. What this one knows goes into the record: it can, and it was told that the other can. */
   #end(error: OtError): void {
     if (this.#over) return;
-    const told = this.#agreedOn !== null && this.#theirProof === null;
+    const told = this.#agreedOn !== null && !this.#proven;
     this.close();
     if (told) this.#observer.decided({ frameLayer: null, frames: { own: true, other: true } });
     this.#observer.say({ kind: 'frameRefused', build: this.#build });
