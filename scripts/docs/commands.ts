@@ -8,7 +8,7 @@ export const commandsPage: Generator = {
     [
       '# Commands',
       '',
-      'What `npx cloister` knows beside `serve`. All but `archive open` and `config` ask the running server. Each takes `--json` and',
+      'What `npx cloister` knows beside `serve`. All but `archive open` and `verify`, `audit verify` and `mirror`, `witness`, `security verify` and `config` ask the running server. Each takes `--json` and',
       '`--config FILE`, ends with 0, and with 1 when it could not do what was asked: then standard error has the reason.',
       '',
       table(

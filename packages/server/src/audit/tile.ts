@@ -106,17 +106,27 @@ function fold(hashes: readonly Hash[]): Hash {
   return level[0]!;
 }
 
-/** The nodes of a tree, read out of its tiles. @throws RangeError for one that the tiles do not hold. */
+/** The nodes of a tree, read out of its tiles, each computed once. @throws RangeError for one that the tiles do not hold. */
 export function nodesIn(tiles: readonly Tile[]): Nodes {
   const byId = new Map(tiles.map((tile) => [`${tile.level}/${tile.index}`, tile.hashes]));
-  return (level, index) => {
+  const known = new Map<string, Hash>();
+  const node: Nodes = (level, index) => {
+    const name = `${level}/${index}`;
+    const found = known.get(name);
+    if (found) return found;
     const place = within({ level, index });
-    const hashes = byId.get(`${place.level}/${place.index}`)?.slice(place.from, place.to) ?? [];
-    if (hashes.length < place.to - place.from) {
+    const hashes = byId.get(`${place.level}/${place.index}`) ?? [];
+    if (hashes.length < place.to) {
       throw new RangeError(`tile ${place.level}/${place.index} does not hold subtree ${index} of level ${level}`);
     }
-    return fold(hashes);
+    const hash =
+      level % tileHeight === 0
+        ? hashes[place.from]!
+        : nodeHash(node(level - 1, index * 2), node(level - 1, index * 2 + 1));
+    known.set(name, hash);
+    return hash;
   };
+  return node;
 }
 
 /** The hashes of a tile as its file. */
@@ -177,9 +187,17 @@ export class GrowingTree {
     return this.#size;
   }
 
+  /** One that grows by itself. */
+  copy(): GrowingTree {
+    return new GrowingTree(this.#size, this.#edgeTiles());
+  }
+
   get root(): Hash {
-    const tiles = edgeOf(this.#size).map((id) => ({ ...id, hashes: this.#edge[id.level]! }));
-    return rootOf(nodesIn(tiles), this.#size);
+    return rootOf(nodesIn(this.#edgeTiles()), this.#size);
+  }
+
+  #edgeTiles(): Tile[] {
+    return edgeOf(this.#size).map((id) => ({ ...id, hashes: this.#edge[id.level]! }));
   }
 
   /** Adds leaves and returns every tile that changed, full ones and the new edge. */
