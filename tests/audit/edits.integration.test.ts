@@ -1,5 +1,6 @@
 /** Exports, mirrors and witnesses against somebody who has the database: what was changed is found and named. */
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import {
   cosigned,
@@ -16,6 +17,7 @@ import {
   verifyMirror,
   witnessKey,
 } from '../../packages/server/src/audit/index.ts';
+import { type Sealed, sealedContext } from '../../packages/server/src/core/index.ts';
 import { randomOf, times } from '../sample.ts';
 import { type AuditRig, auditRig } from './audit-rig.ts';
 
@@ -110,6 +112,13 @@ test('an export that was edited is refused, and the first entry concerned is nam
     edited((copy) => copy.splice(20, 0, { ...copy[20]!, index: 5 } as Line)),
     refusedFor(5, 'forged'),
   );
+  // A forger who works out the new hash as well does not get it into the tree that was signed.
+  const { salt, proof } = lines[20] as ExportEntry;
+  const forged = content!.replace('"done"', '"failed"');
+  const mac = createHmac('sha256', Buffer.from(salt!, 'base64')).update(forged).digest('base64');
+  await assert.rejects(edited(change(20, { content: forged, mac })), refusedFor(at(20), 'changed'));
+  await assert.rejects(edited(change(20, { proof: [...proof!, mac] })), refusedFor(at(20), 'changed'));
+  await assert.rejects(edited(change(20, { proof: null })), refusedFor(at(20), 'changed'));
   const head = lines[0] as ExportHead;
   const heads: Partial<ExportHead>[] = [
     { head: head.head.replace('account-2', 'account-1') },
@@ -140,6 +149,19 @@ function letterChanged(text: string, at: number): string {
   return text.slice(0, place) + letter + text.slice(place + 1);
 }
 
+/** Another outcome, sealed and hashed as the platform does it. */
+function forgery(index: number, row: Record<string, unknown>): Edit {
+  const context = sealedContext.auditEntry(index);
+  const { content, salt } = JSON.parse(rig.keys.open(null, context, row.sealed as Sealed)) as Record<string, string>;
+  const forged = content!.replace('"done"', '"failed"');
+  const mac = createHmac('sha256', Buffer.from(salt!, 'base64')).update(forged).digest('base64');
+  return {
+    what: `entry ${index} forged`,
+    sql: 'update audit_entries set sealed = $1, mac = $2 where index = $3',
+    params: [rig.keys.seal(null, context, JSON.stringify({ content: forged, salt })), mac, index],
+  };
+}
+
 async function randomEdit(random: () => number): Promise<Edit> {
   const whole = (below: number) => Math.floor(random() * below);
   const index = whole(size);
@@ -152,6 +174,8 @@ async function randomEdit(random: () => number): Promise<Edit> {
     params: [value, index],
   });
   const edits: (() => Edit)[] = [
+    // Somebody who has the platform's data key as well.
+    () => forgery(index, row!),
     () => set('sealed', letterChanged(String(row!.sealed), whole(1e6))),
     () => set('sealed', null),
     () => set('mac', letterChanged(String(row!.mac).slice(0, 42), whole(42)) + String(row!.mac).slice(42)),
