@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { PlatformError } from '@cloister/protocol';
 import { type NoteKey, parseNoteKey, type ReadFile } from '../audit/index.ts';
 import { isLoopback } from '../lib/index.ts';
@@ -10,7 +10,8 @@ import { badRequest } from './small-text.ts';
 
 export type Fetch = typeof globalThis.fetch;
 
-/** More is no file of a log: a full bundle of entries has 256 times 65,537 bytes at most, ours 8.7 kB. */
+const mostPauseSeconds = 60;
+/** A file of a log that is larger is none: a full bundle of entries has 256 times 65,537 bytes at most, ours 8.7 kB. */
 const mostBytes = 17 * 1024 * 1024;
 
 /** The address of a log, such as https://media.example.org/cloister/v1/audit. @throws PlatformError `BadRequest` */
@@ -33,12 +34,18 @@ export async function ask(fetch: Fetch, url: URL, init: RequestInit = {}): Promi
 
 /** The files of a log over HTTP. */
 export function logOver(url: URL, fetch: Fetch): ReadFile {
-  return async (name) => {
+  const read: ReadFile = async (name) => {
     const answer = await ask(fetch, new URL(name, url));
     if (answer.status === 404) return null;
     if (answer.status === 200) return Buffer.from(await answer.arrayBuffer());
+    if (answer.status === 429) {
+      // A whole log is more files than an address may fetch at once.
+      await pause(1000 * Math.min(mostPauseSeconds, Number(answer.headers.get('retry-after') ?? 1)));
+      return read(name);
+    }
     throw new PlatformError('DestinationFailed', { destination: url.host, why: `it answered ${answer.status}` });
   };
+  return read;
 }
 
 /** The files of a log in a folder. */
@@ -80,13 +87,16 @@ async function keyText(source: string, fetch: Fetch): Promise<string> {
 
 /** Lines of a file, without their ends. @throws PlatformError `BadRequest` */
 export async function* linesOf(file: string): AsyncGenerator<string> {
-  const input = createReadStream(file);
-  const failed = new Promise<never>((_, reject) => input.once('error', reject));
-  failed.catch(() => undefined);
+  let rest = '';
   try {
-    yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-    await Promise.race([failed, Promise.resolve()]);
+    for await (const part of createReadStream(file, { encoding: 'utf8', highWaterMark: 1024 * 1024 })) {
+      const lines = (rest + String(part)).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) yield line.endsWith('\r') ? line.slice(0, -1) : line;
+    }
   } catch (cause) {
-    badRequest(`${file}: ${(cause as NodeJS.ErrnoException).code}`, cause);
+    const { code } = cause as NodeJS.ErrnoException;
+    throw code === undefined ? cause : new PlatformError('BadRequest', { why: `${file}: ${code}` }, { cause });
   }
+  if (rest !== '') yield rest;
 }
