@@ -3,7 +3,7 @@
  * the first, most of what the next one's proof is made of: only hashes that it does not have yet are written. Whoever
  * writes and whoever checks go the same way up, from the leaf to the first node that is known.
  */
-import { type Hash, hashOf, inclusionRanges, type Nodes, nodeHash, type Range } from './merkle.ts';
+import { type Hash, hashOf, type Nodes, nodeHash, type Range } from './merkle.ts';
 
 interface Known {
   readonly hash: Hash;
@@ -65,15 +65,21 @@ export class KnownPath {
     return false;
   }
 
-  /** From the leaf upwards: each node with its sibling, and at last the root, beside itself. */
-  #way(index: number): [own: Range, sibling: Range][] {
+  /** From the leaf upwards: each node with its sibling, and at last the root, beside itself. As far as it is asked for. */
+  *#way(index: number): Generator<[own: Range, sibling: Range]> {
     let own: Range = { start: index, end: index + 1 };
-    const way: [Range, Range][] = [];
-    for (const sibling of inclusionRanges(index, this.#size)) {
-      way.push([own, sibling]);
-      own = { start: Math.min(own.start, sibling.start), end: Math.max(own.end, sibling.end) };
+    for (let width = 1; width < this.#size; width *= 2) {
+      const start = own.start - (own.start % (width * 2));
+      const sibling: Range =
+        start < own.start
+          ? { start, end: own.start }
+          : { start: start + width, end: Math.min(start + width * 2, this.#size) };
+      // At the end of the tree a node may have nothing beside it, and is its own parent.
+      if (sibling.start >= this.#size) continue;
+      yield [own, sibling];
+      own = { start, end: Math.max(own.end, sibling.end) };
     }
-    return [...way, [own, own]];
+    yield [own, own];
   }
 
   #add(range: Range, hash: Hash): void {

@@ -5,11 +5,12 @@
  */
 import { PlatformError } from '@cloister/protocol';
 import { type Checkpoint, openCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
-import { macOf, parseContent } from './entry.ts';
+import { macOf, parseContent, saltBytes } from './entry.ts';
 import { type ExportClaim, type ExportEntry, type ExportHead, type Former, parseClaim } from './export.ts';
 import { KnownPath } from './known-path.ts';
 import { type Hash, hashBytes, isConsistent, leafHash, nodesOf, rootOf } from './merkle.ts';
 import { type NoteKey, parseNote, signersOf } from './note.ts';
+import { readTile } from './tile.ts';
 
 /** What is wrong with an entry. */
 export type Fault = 'changed' | 'removed' | 'reordered' | 'forged';
@@ -67,14 +68,12 @@ function verifyFormer({ checkpoint, proof }: Former, now: Checkpoint, keys: read
 function verifyHead(line: ExportHead, keys: readonly NoteKey[]): [SignedCheckpoint, ExportClaim] {
   const checkpoint = verifyCheckpoint(line.checkpoint, keys);
   const note = parseNote(line.head);
-  const claim = note && parseClaim(note.text);
-  const signers =
-    claim &&
-    signersOf(
-      note,
-      keys.filter(({ name, kind }) => name === checkpoint.origin && kind === 'note'),
-    );
+  const own = keys.filter(({ name, kind }) => name === checkpoint.origin && kind === 'note');
+  const signers = note && signersOf(note, own);
   if (!signers || signers.length === 0) return refuse('its head is not signed by the log');
+  // Only then is it read: who makes up a head does not make us list what it says.
+  const claim = parseClaim(note.text);
+  if (!claim) return refuse('its head cannot be read');
   const same =
     claim.origin === checkpoint.origin && claim.size === checkpoint.size && claim.root.equals(checkpoint.root);
   return same ? [checkpoint, claim] : refuse('its head is of another checkpoint');
@@ -89,6 +88,7 @@ function verifyContent({ index, content, salt, mac, problem }: ExportEntry, dest
   }
   if (!parseContent(content)) refuse('its content cannot be read', index, 'changed');
   if (problem !== undefined) refuse(problem, index, 'changed');
+  if (Buffer.from(salt, 'base64').length !== saltBytes) refuse('its salt has not 32 bytes', index, 'changed');
   if (macOf({ content, salt }).toString('base64') !== mac)
     refuse('its content is not what was hashed', index, 'changed');
 }
@@ -111,8 +111,9 @@ export async function verifyExport(
     verifyFormer(each, checkpoint, keys),
   );
   const path = new KnownPath(checkpoint.size, checkpoint.root);
-  const leaves: Hash[] = [];
   const whole = claim.indexes.length === checkpoint.size;
+  // One piece of memory for all of a long log.
+  const leaves = Buffer.alloc(whole ? checkpoint.size * hashBytes : 0);
   let destroyed = 0;
   let at = 0;
   for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
@@ -125,12 +126,14 @@ export async function verifyExport(
     if (!proof || !path.accept(entry.index, leaf, proof))
       refuse('it is not in the tree that was signed', entry.index, 'changed');
     if (entry.content === null) destroyed += 1;
-    if (whole) leaves.push(leaf);
+    if (whole) leaf.copy(leaves, at * hashBytes);
     at += 1;
   }
   if (at < claim.indexes.length) refuse('the export was signed with it', claim.indexes[at]!, 'removed');
-  const rootAt = (size: number) =>
-    whole && size <= leaves.length ? rootOf(nodesOf(leaves.slice(0, size)), size) : null;
+  const rootAt = (size: number) => {
+    const first = readTile(leaves.subarray(0, size * hashBytes), size);
+    return whole && first ? rootOf(nodesOf(first), size) : null;
+  };
   return { checkpoint, entries: at, destroyed, whole, former, rootAt };
 }
 

@@ -29,6 +29,8 @@ create table audit_entries (
 );
 create index audit_entries_by_account on audit_entries (account_id, index);
 create index audit_entries_by_project on audit_entries (project_id, index);
+create index audit_entries_by_action on audit_entries (action, index);
+create index audit_entries_by_time on audit_entries (at, index);
 
 create table audit_tiles (
   level integer not null,
