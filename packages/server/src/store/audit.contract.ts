@@ -40,6 +40,22 @@ export function auditRules(given: () => Given): void {
       [first, first + 1, first + 2, first + 3],
     );
   });
+  test('a key and the event of its change are one transaction', async () => {
+    const { store } = given();
+    const reader = await readerAtEnd(store);
+    const row = { id: 'k', purpose: 'test', wrapped: 'w', createdAt: 1, retiredAt: null, compromisedAt: null };
+    const rotated = event('key.rotated', { projectId: null, purpose: 'test', keyId: 'k' });
+    await store.keyring.save(row, rotated);
+    assert.deepEqual(
+      (await readAll(store, reader)).map((each) => each.event),
+      [rotated],
+    );
+    // An event that cannot be written leaves the key as it was.
+    await assert.rejects(store.keyring.save({ ...row, retiredAt: 2 }, rotated));
+    assert.equal((await store.keyring.load()).find(({ id }) => id === 'k')?.retiredAt, null);
+    await store.keyring.remove('k');
+  });
+
   stepRules(given);
 }
 
