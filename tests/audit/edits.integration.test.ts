@@ -71,6 +71,25 @@ test("an account's export has its own entries and those about the log, and prove
   assert.match(lines.map(toJsonLine).join(''), /account-2/);
 });
 
+test('an export of some places has those alone, and proves them', async () => {
+  for (const [first, end] of [
+    [0, 1],
+    [7, 8],
+    [255, 258],
+    [20, 590],
+    [600, 900],
+    [900, 901],
+  ] as const) {
+    const lines = await rig.lines({ first, end });
+    const expected = Array.from({ length: Math.max(0, Math.min(end, size) - first) }, (_, at) => first + at);
+    assert.deepEqual(
+      lines.slice(1).map((line) => (line as ExportEntry).index),
+      expected,
+    );
+    assert.equal((await rig.verify(lines)).entries, expected.length);
+  }
+});
+
 test('an export that was edited is refused, and the first entry concerned is named with what became of it', async () => {
   const lines = await rig.lines({ accountId: 'account-2' });
   const at = (line: number) => (lines[line] as ExportEntry).index;

@@ -49,10 +49,9 @@ export class AuditQuery {
     const signed = log.signed();
     const { origin, size, root } = signed;
     // Of a whole log every entry is promised, whether or not its row is there.
+    const end = Math.min(search.end ?? size, size);
     const whole = Object.values(search).every((value) => value === undefined);
-    const indexes = whole
-      ? Array.from({ length: size }, (_, index) => index)
-      : await store.indexes({ ...search, end: Math.min(search.end ?? size, size) });
+    const indexes = whole ? Array.from({ length: size }, (_, index) => index) : await store.indexes({ ...search, end });
     const destroyedBefore = (await this.destroyed())?.before ?? 0;
     yield {
       head: log.sign(printClaim({ origin, size, root, search, destroyedBefore, indexes })),
@@ -62,7 +61,7 @@ export class AuditQuery {
     };
     const path = new KnownPath(size, root);
     for (let first = 0; first < indexes.length; ) {
-      const rows = await store.entries({ ...search, first: indexes[first], end: size }, exportRows);
+      const rows = await store.entries({ ...search, first: indexes[first], end }, exportRows);
       if (rows.length === 0) return;
       yield* this.#lines(rows, path, size);
       first = indexes.findIndex((index) => index > rows.at(-1)!.index);
