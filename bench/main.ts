@@ -31,6 +31,7 @@ const FIGURES = {
   'archive-core': { title: 'Recordings on one core', seconds: 900 },
   'archive-seal': { title: 'Sealing and opening archives', seconds: 600 },
   'archive-times': { title: 'Beginning and end of a recording', seconds: 900 },
+  'trust-audit': { title: 'The audit log', seconds: 1500 },
   'archive-memory': { title: 'Memory of a recording', seconds: 4200 },
 } as const;
 

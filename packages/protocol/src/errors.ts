@@ -5,6 +5,7 @@
  */
 
 import { archiveErrors } from './errors-archives.ts';
+import { auditErrors } from './errors-audit.ts';
 import { statementErrors } from './errors-statements.ts';
 
 /** Whose mistake a refusal is: the caller's, the customer's destination's (a webhook, a bucket), or the platform's own. */
@@ -27,6 +28,7 @@ interface ErrorEntry {
 const table = {
   ...archiveErrors,
   ...statementErrors,
+  ...auditErrors,
   // Who is asking
   AuthenticationMissing: {
     status: 403,

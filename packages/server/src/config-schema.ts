@@ -86,6 +86,10 @@ function readHost(value: string): string | undefined {
   return isIP(value) !== 0 || /^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value) ? value : undefined;
 }
 
+function readWord(value: string): string | undefined {
+  return /^\S+$/.test(value) ? value : undefined;
+}
+
 /** OpenTok's time, unless another is set. */
 function archiveTime(seconds: number, description: string, most = longestMs) {
   const ms = seconds * 1000;
@@ -295,6 +299,25 @@ const table = {
     schema: list('prefixes with a port such as 10.1.0.0/16:443 or [fd00::/8]:443', parsePrefixPort).default([]),
     description:
       'Private addresses that webhooks and uploads may go to. Metadata services and the addresses of the platform itself stay refused.',
+    standard: 'none',
+  },
+  auditKept: {
+    schema: notation('a duration such as 2190d', parseDuration)
+      .refine((value) => value >= 86_400_000, 'expected 1d or more')
+      .default(2190 * 86_400_000),
+    description:
+      'How long the audit log keeps what its entries say. Then salt and content are destroyed, and the hashes stay, so that the log still verifies.',
+    standard: '2190d, six years',
+  },
+  auditHold: {
+    schema: list('keys of projects', readWord).default([]),
+    description: 'Projects under a legal hold: what entries of the audit log say of them is not destroyed.',
+    standard: 'none',
+  },
+  auditWitnesses: {
+    schema: list('keys of witnesses such as clinic.example/witness+1a2b3c4d+BA…', readWord).default([]),
+    description:
+      'Public keys of the witnesses whose signatures of checkpoints are taken, as cloister witness prints them.',
     standard: 'none',
   },
   showSecrets: {

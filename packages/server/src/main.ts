@@ -9,7 +9,7 @@ import path from 'node:path';
 import { asPlatformError, PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Egress as AccessEgress, createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
-import { adminRoutes, type KeyAdmin, openOperatorSocket, type Resealed } from './admin/index.ts';
+import { type AuditDoor, adminRoutes, type KeyAdmin, openOperatorSocket, type Resealed } from './admin/index.ts';
 import {
   archiveFolder,
   archivesOf,
@@ -18,6 +18,17 @@ import {
   resealArchives,
   SandboxTrial,
 } from './archive/index.ts';
+import {
+  AuditLog,
+  AuditQuery,
+  fileOutside,
+  type NoteKey,
+  parseNoteKey,
+  printNoteKey,
+  Retention,
+  toCsv,
+  toJsonLine,
+} from './audit/index.ts';
 import type { Config } from './config.ts';
 import {
   type ArchiveTimes,
@@ -71,6 +82,7 @@ interface Ground extends Pick<Platform, 'core' | 'keys' | 'media' | 'recorders' 
   readonly egress: Egress;
   readonly store: OpenedStore;
   readonly uploads: ResealedUploads;
+  readonly audit: OpenedAudit;
 }
 
 /** What is known only once the server listens. */
@@ -90,8 +102,15 @@ interface DoorParts {
   readonly tls: boolean;
 }
 
-/** This version keeps no audit log; the events in the outbox are its record. */
-const noAudit: Audit = { note() {} };
+/** What was not done is in the log of the server as well, where alarms are made from it. */
+function alarmed(journal: Journal): Audit {
+  return {
+    note({ action, outcome, projectId, code }) {
+      if (outcome === 'done') return;
+      journal.record('info', 'an act was refused or failed', { event: action, state: outcome, projectId, code });
+    },
+  };
+}
 
 const packages = path.resolve(import.meta.dirname, '../..');
 
@@ -178,6 +197,8 @@ async function openGround(
     late.core?.recorder.record({ kind: 'system' }, { type: 'key.rotated', projectId: null, purpose, keyId });
   const keys = await openKeys({ root, keyring: store.keyring, clock, ids, journal, onRotated });
   store.useKeys(keys);
+  const audit = await openAudit(config, { store, keys, journal });
+  closers.push(() => audit.stop());
   progress(`starting ${config.mediaWorkers} media workers`);
   const media = await starting;
   const turn = await startingTurn;
@@ -195,7 +216,18 @@ async function openGround(
   const signallingUrl = config.publicUrl ? `${config.publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
   const site = { node: 'local', zones: [], signallingUrl, iceServers: turn.iceServers, iceRenewMs: turn.renewMs };
   const archiving = openArchiving(config, { egress, keys, journal, sandbox });
-  const core = createCore({ clock, ids, store, keys, media, egress, journal, audit: noAudit, site, ...archiving });
+  const core = createCore({
+    clock,
+    ids,
+    store,
+    keys,
+    media,
+    egress,
+    journal,
+    audit: alarmed(journal),
+    site,
+    ...archiving,
+  });
   late.core = core;
   closers.push(() => core.recorder.flush());
   await closeFormerRun(core);
@@ -203,7 +235,7 @@ async function openGround(
   closers.push(async () => void (await former.done));
   core.archives.begin();
   const recorders = { shutIn: (await shutIn) === 'bubblewrap', memoryLimited: memoryIsLimited() };
-  return { core, keys, media, recorders, turn, egress, store, uploads: archiving.uploads };
+  return { core, keys, media, recorders, turn, egress, store, uploads: archiving.uploads, audit };
 }
 
 /** Closes archives of a former run, and removes what no row knows of; both are read before anything of this run begins. */
@@ -275,6 +307,7 @@ async function openDoors(
     makeToken: makeClientToken,
     folders: { client: path.join(packages, 'client/dist'), console: path.join(packages, 'console/dist') },
     healthy: () => state.ready,
+    audit: ground.audit.door,
   });
   const gateway = new Gateway({ core, limiter, clientAddress: facts.clientAddress });
   gateway.attach(app.server);
@@ -290,10 +323,64 @@ async function openDoors(
       core,
       journal,
       keys: keyAdmin(ground, config.dataDir),
+      audit: ground.audit.door,
       makeToken: makeClientToken,
     }),
   );
   webhooks.start();
+}
+
+interface OpenedAudit {
+  readonly log: AuditLog;
+  readonly door: AuditDoor;
+  stop(): Promise<void>;
+}
+
+/** The audit log, and the last checkpoint of it in a file of the data folder. */
+async function openAudit(
+  config: Config,
+  { store, keys, journal }: { store: OpenedStore; keys: KeyRing; journal: Journal },
+): Promise<OpenedAudit> {
+  const clock = systemClock;
+  const log = await AuditLog.open({
+    ...{ store, keys, journal, clock, ids: systemIds },
+    outside: fileOutside(path.join(config.dataDir, 'audit-checkpoint')),
+  });
+  const witnesses = config.auditWitnesses.map((text): NoteKey => {
+    const key = parseNoteKey(text);
+    if (key?.kind === 'cosignature') return key;
+    throw new PlatformError('ConfigInvalid', { why: `auditWitnesses: ${text} is no key of a witness` });
+  });
+  const query = new AuditQuery({ log, store: store.audit, keys, witnesses, now: () => clock.now() });
+  const { auditKept: keptMs, auditHold: held } = config;
+  const retention = new Retention({ log, query, store: store.audit, clock, journal, keptMs, held });
+  log.start();
+  retention.start();
+  return {
+    log,
+    door: {
+      status: () => ({
+        origin: log.origin,
+        size: log.size,
+        state: log.state,
+        why: log.why,
+        checkpoint: log.checkpoint,
+      }),
+      checkpoint: () => log.signed() && log.checkpoint,
+      keys: () => log.keys.map(printNoteKey),
+      file: (name) => query.file(name),
+      search: (search, limit) => query.search(search, limit),
+      async *export(search, form, since) {
+        const print = form === 'csv' ? toCsv : toJsonLine;
+        for await (const line of query.export(search, since)) yield print(line);
+      },
+      cosign: (note) => query.cosign(note),
+    },
+    async stop() {
+      retention.stop();
+      await log.stop();
+    },
+  };
 }
 
 /** Where our TURN server listens. */
@@ -315,11 +402,19 @@ function addressOf(config: Config, port: number, tls: boolean): string {
 }
 
 function keyAdmin(ground: Ground, dataDir: string): KeyAdmin {
-  const { keys, store } = ground;
+  const { keys, store, audit } = ground;
   return {
     list: () => keys.list(),
-    rotate: (purpose) => keys.rotate(purpose),
-    compromise: (keyId) => keys.compromise(keyId),
+    async rotate(purpose, eventOf) {
+      const change = await keys.rotate(purpose, eventOf);
+      if (purpose === 'audit') await audit.log.resign();
+      return change;
+    },
+    async compromise(keyId, eventOf) {
+      const change = await keys.compromise(keyId, eventOf);
+      if (change.purpose === 'audit') await audit.log.resign();
+      return change;
+    },
     async reseal(purpose, keyId) {
       const owner = ownerOf(purpose);
       const resealed = owner === undefined ? 0 : await store.reseal(owner);

@@ -2,12 +2,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { Journal } from '../core/index.ts';
 import { archiveRoutes } from './archives.ts';
+import { type AuditDoor, auditRoutes } from './audit.ts';
 import { answerErrors } from './errors.ts';
 import { type LoginDeps, loginRoutes } from './login.ts';
 import { type PageFolders, pageRoutes } from './pages.ts';
 import { type PlaygroundDeps, playgroundRoutes } from './playground.ts';
 import { projectRoutes, type RestAuth } from './projects.ts';
 
+export type { AuditDoor, AuditForm } from './audit.ts';
 export { answerErrors } from './errors.ts';
 export { type KeyAdmin, type OperatorDeps, openOperatorSocket, type Resealed } from './operator.ts';
 export { inspect, type RestAuth } from './projects.ts';
@@ -16,6 +18,8 @@ export interface AdminDeps extends LoginDeps, PlaygroundDeps {
   readonly auth: RestAuth;
   readonly journal: Journal;
   readonly folders: PageFolders;
+  /** Without one nothing of an audit log is served. */
+  readonly audit?: AuditDoor;
   /** Whether calls can be made. */
   healthy(): boolean;
 }
@@ -24,7 +28,9 @@ export interface AdminDeps extends LoginDeps, PlaygroundDeps {
 export async function adminRoutes(app: FastifyInstance, deps: AdminDeps): Promise<void> {
   answerErrors(app, deps.journal);
   app.get('/health', async (_request, reply) =>
-    deps.healthy() ? { status: 'ok' } : reply.code(503).send({ status: 'unavailable' }),
+    deps.healthy()
+      ? { status: 'ok', ...(deps.audit && { audit: deps.audit.status().state }) }
+      : reply.code(503).send({ status: 'unavailable' }),
   );
   await app.register(
     async (api) => {
@@ -32,6 +38,8 @@ export async function adminRoutes(app: FastifyInstance, deps: AdminDeps): Promis
       await api.register(async (playground) => playgroundRoutes(playground, deps));
       projectRoutes(api, deps);
       archiveRoutes(api, deps);
+      const { audit, auth } = deps;
+      if (audit) auditRoutes(api, { audit, auth });
     },
     { prefix: '/cloister/v1' },
   );

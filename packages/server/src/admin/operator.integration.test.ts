@@ -6,6 +6,7 @@ import { limits } from '@cloister/protocol';
 import { type TestPlatform, testPlatform } from '../../../../tests/core/platform.ts';
 import { newDataFolder } from '../../../../tests/rig/embedded.ts';
 import { callOperator } from '../cli/operator-client.ts';
+import type { AuditDoor } from './audit.ts';
 import { type KeyAdmin, openOperatorSocket } from './operator.ts';
 
 describe("accounts over the operator's socket", () => {
@@ -19,6 +20,7 @@ describe("accounts over the operator's socket", () => {
       core: platform.core,
       journal: { record() {} },
       keys: {} as KeyAdmin,
+      audit: {} as AuditDoor,
       makeToken: () => '',
     });
   });

@@ -7,6 +7,7 @@ import {
   type Account,
   type Actor,
   type Core,
+  type Event,
   features,
   type Journal,
   type KeyRow,
@@ -15,6 +16,7 @@ import {
   roles,
 } from '../core/index.ts';
 import { sealingView, sealingWish } from './archives.ts';
+import { type AuditDoor, operatorAudit } from './audit.ts';
 import { parseBody } from './body.ts';
 import { answerErrors } from './errors.ts';
 import { inspect } from './projects.ts';
@@ -44,11 +46,17 @@ const tokenWish = z.strictObject({
   seconds: z.number().int().positive().default(3600),
 });
 
+interface ChangedKey {
+  readonly purpose: string;
+  readonly keyId: string;
+}
+
 /** What the operator does with keys; `keys/` fills it. */
 export interface KeyAdmin {
   list(): KeyFactsView[];
-  rotate(purpose: string): Promise<{ purpose: string; keyId: string }>;
-  compromise(keyId: string): Promise<{ purpose: string; keyId: string }>;
+  /** @param eventOf the event of the change, written with it */
+  rotate(purpose: string, eventOf: (change: ChangedKey) => Event): Promise<ChangedKey>;
+  compromise(keyId: string, eventOf: (change: ChangedKey) => Event): Promise<ChangedKey>;
   /**
    * Seals what is stored with older keys of a data key's purpose anew.
    * @param keyId the one that leaked
@@ -70,6 +78,7 @@ export interface OperatorDeps {
   readonly core: Core;
   readonly journal: Journal;
   readonly keys: KeyAdmin;
+  readonly audit: AuditDoor;
   makeToken(token: {
     apiKey: string;
     secret: string;
@@ -90,6 +99,7 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   sealings(app, deps);
   secrets(app, deps);
   keys(app, deps);
+  operatorAudit(app, deps.audit);
   await app.listen({ path: socket });
   chmodSync(socket, 0o600);
   return () => app.close();
@@ -217,6 +227,8 @@ function secrets(app: FastifyInstance, { core, makeToken }: OperatorDeps): void 
 }
 
 function keys(app: FastifyInstance, { core, keys: ring }: OperatorDeps): void {
+  const stamped = (type: 'key.rotated' | 'key.compromised', { purpose, keyId }: ChangedKey) =>
+    core.recorder.stamp(actor, { type, projectId: null, purpose, keyId });
   app.get('/keys', async () =>
     ring.list().map(({ id, purpose, createdAt, retiredAt, compromisedAt }) => ({
       id,
@@ -228,14 +240,12 @@ function keys(app: FastifyInstance, { core, keys: ring }: OperatorDeps): void {
   );
   app.post('/keys/rotate', async (request) => {
     const { purpose } = parseBody(z.strictObject({ purpose: z.string() }), request.body);
-    const { keyId } = await ring.rotate(purpose);
-    core.recorder.record(actor, { type: 'key.rotated', projectId: null, purpose, keyId });
+    const { keyId } = await ring.rotate(purpose, (change) => stamped('key.rotated', change));
     return { purpose, keyId };
   });
   app.post('/keys/compromise', async (request) => {
     const { keyId } = parseBody(z.strictObject({ keyId: z.string() }), request.body);
-    const { purpose } = await ring.compromise(keyId);
-    core.recorder.record(actor, { type: 'key.compromised', projectId: null, purpose, keyId });
+    const { purpose } = await ring.compromise(keyId, (change) => stamped('key.compromised', change));
     return { purpose, keyId, ...(await ring.reseal(purpose, keyId)) };
   });
 }

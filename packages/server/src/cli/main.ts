@@ -15,7 +15,8 @@ async function run(argv: readonly string[]): Promise<void> {
   const { values, positionals } = read(command, argv.slice(name.split(' ').length));
   const { json, config: file, ...options } = values as Record<string, OptionValue>;
   const missing = command.arguments.slice(positionals.length)[0];
-  if (missing || positionals.length > command.arguments.length) {
+  const repeats = command.arguments.at(-1)?.endsWith('…') ?? false;
+  if (missing || (positionals.length > command.arguments.length && !repeats)) {
     badRequest(`cloister ${name} takes ${command.arguments.join(' ') || 'no argument'}`);
   }
   const result = await command.run({ arguments: positionals, options, configFile: file as string | undefined });

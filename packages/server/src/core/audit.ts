@@ -19,6 +19,7 @@ const refusedLeg = ({ legId, leg }: EventOf<'leg.connected' | 'leg.reported'>): 
 const subjects: { readonly [Type in EventType]: SubjectOf<Type> | null } = {
   'account.created': account,
   'account.planChanged': account,
+  'act.failed': ({ subject }) => subject,
   'key.rotated': key,
   'key.compromised': key,
   'project.created': project,
@@ -76,6 +77,9 @@ export function actOf(event: Event, failure: { readonly thrown: unknown } | null
   const subject = (subjects[event.type] as SubjectOf<EventType> | null)?.(event);
   if (!subject) return null;
   const { at, actor, type, projectId } = event;
+  if (event.type === 'act.failed') {
+    return { at, actor, action: event.action, subject, projectId, outcome: 'failed', code: event.code };
+  }
   const done = subject.kind === 'leg' ? 'refused' : 'done';
   return {
     at,

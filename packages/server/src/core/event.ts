@@ -8,6 +8,7 @@
 import type { DisconnectReason, ErrorCode, Leg, MediaPolicy, StreamEndReason, VideoType } from '@cloister/protocol';
 import type { Archive } from './entities.ts';
 import type { Words } from './leg-word.ts';
+import type { Act } from './ports.ts';
 
 /** Who did it. */
 export type Actor =
@@ -97,6 +98,15 @@ type ProjectEvent = Base & { readonly projectId: string } & (
     | { readonly type: 'sealing.removed' }
   );
 
+/** A change that was tried and not made. */
+type FailedEvent = Base & { readonly projectId: string | null } & {
+  readonly type: 'act.failed';
+  /** As the event of the change would be named. */
+  readonly action: Act['action'];
+  readonly subject: Act['subject'];
+  readonly code: ErrorCode;
+};
+
 /** Events of a session and of what runs in it. */
 type SessionEvent = Base & { readonly projectId: string; readonly sessionId: string } & (
     | { readonly type: 'session.created' }
@@ -156,7 +166,7 @@ type Named<E extends { readonly type: string }> = {
   [Type in E['type']]: Omit<E, 'type'> & { readonly type: Type };
 }[E['type']];
 
-export type Event = AccountEvent | ProjectEvent | SessionEvent | ArchiveEvent;
+export type Event = AccountEvent | FailedEvent | ProjectEvent | SessionEvent | ArchiveEvent;
 export type EventType = Event['type'];
 /** One member of the union by its type. */
 export type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;

@@ -6,6 +6,8 @@ export type { ArchiveLinks, Download } from './archive-links.ts';
 export { type ArchiveTimes, openTokTimes } from './archive-times.ts';
 export { type ArchivePlan, type ArchiveWish, planArchive } from './archive-wish.ts';
 export type { Archives, ArchiveView } from './archives.ts';
+export { actOf } from './audit.ts';
+export * from './audit-log.ts';
 export type { Callbacks } from './callback.ts';
 export type { Calls, Site } from './calls.ts';
 export { type Certificate, fingerprintOf, readCertificate, type SealFormat } from './certificate.ts';

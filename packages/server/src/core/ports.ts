@@ -1,5 +1,6 @@
 /** The ports that `core` needs from outside. `main.ts` fills them; tests fill them with the same real parts, embedded. */
 import type { ErrorCode, Leg } from '@cloister/protocol';
+import type { AuditStore } from './audit-log.ts';
 import type {
   Account,
   Archive,
@@ -19,12 +20,15 @@ import type { Words } from './leg-word.ts';
 export interface Recorded {
   /** Strictly ascending; gaps are possible, reordering is not. */
   readonly position: number;
+  /** Strictly ascending without a gap; null for an event of a version before there was one, or of a row beside the outbox. */
+  readonly sequence: number | null;
   readonly event: Event;
 }
 
 /** An event that does not open any more: what can still be said of it. Its reader passes it, so that the others go on. */
 export interface Unreadable {
   readonly position: number;
+  readonly sequence: number | null;
   readonly event: null;
   readonly projectId: string | null;
   /** Why, in constant words or as the code of a refusal. */
@@ -158,9 +162,11 @@ export interface Store {
     /** Calls `wake` after each commit that added events; returns how to stop. */
     watch(wake: () => void): () => void;
   };
+  readonly audit: AuditStore;
   readonly keyring: {
     load(): Promise<KeyRow[]>;
-    save(row: KeyRow): Promise<void>;
+    /** @param event of the change, written in its transaction */
+    save(row: KeyRow, event?: Event): Promise<void>;
     remove(id: string): Promise<void>;
   };
   close(): Promise<void>;
@@ -179,7 +185,7 @@ export interface KeyRow {
 }
 
 /** One purpose, one key (design: `keys/`). */
-export type KeyPurpose = 'admission' | 'webhook' | 'platform' | 'login' | 'download' | 'manifest';
+export type KeyPurpose = 'admission' | 'webhook' | 'platform' | 'login' | 'download' | 'manifest' | 'audit';
 
 /** A public key for others to verify with: JWK (RFC 8037), named by its thumbprint (RFC 7638). */
 export interface PublicKey {
@@ -206,6 +212,8 @@ export interface Keys {
   destroyDataKey(projectId: string): Promise<void>;
   /** Signs with the current Ed25519 key of the purpose: compact JWS (RFC 7515) with its `kid`. */
   sign(purpose: KeyPurpose, claims: Readonly<Record<string, unknown>>): string;
+  /** Signs bytes as they are (RFC 8032) with the current Ed25519 key of the purpose: for formats that are no JWS. */
+  signBytes(purpose: KeyPurpose, bytes: Uint8Array): { readonly key: PublicKey; readonly signature: Buffer };
   /** Claims of a JWS made by `sign` for this purpose, or null when the signature or key is not valid now. Expiry is the caller's. */
   verify(purpose: KeyPurpose, jws: string): Record<string, unknown> | null;
   /** Public keys that what was signed for a purpose may be checked with now. */
@@ -303,7 +311,7 @@ export interface Act {
   readonly code: ErrorCode | null;
 }
 
-/** The audit port: what an audit log is filled through. */
+/** Who wants to hear of acts as they happen. The audit log itself follows the outbox. */
 export interface Audit {
   /** Takes one act. It neither throws nor makes its caller wait. */
   note(act: Act): void;

@@ -70,7 +70,7 @@ export class Recorder {
       this.#note(stamped);
       return result;
     } catch (thrown) {
-      this.#note(stamped, { thrown });
+      this.#recordFailure(stamped, thrown);
       throw thrown;
     }
   }
@@ -116,9 +116,18 @@ export class Recorder {
     });
   }
 
-  #note(event: Event, failure?: { thrown: unknown }): void {
-    const act = actOf(event, failure);
+  #note(event: Event): void {
+    const act = actOf(event);
     if (act) this.#deps.audit.note(act);
+  }
+
+  /** What was tried and failed is recorded too, but never grows the queue without end. */
+  #recordFailure(event: Event, thrown: unknown): void {
+    const act = actOf(event, { thrown });
+    if (!act || act.code === null) return;
+    const { actor, action, subject, projectId, code } = act;
+    if (this.#full) this.#deps.audit.note(act);
+    else this.record(actor, { type: 'act.failed', projectId, action, subject, code });
   }
 
   get #full(): boolean {

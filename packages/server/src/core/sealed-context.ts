@@ -18,6 +18,8 @@ export const sealedContext = {
   callbackUrl: (callbackId: string) => `callback.url:${callbackId}`,
   deliveryUrl: (deliveryId: string) => `delivery.url:${deliveryId}`,
   deliveryBody: (deliveryId: string) => `delivery.body:${deliveryId}`,
+  /** Salt and content of an entry of the audit log. */
+  auditEntry: (index: number | string) => `audit.entry:${index}`,
   /** The personal fields of an event. */
   event: (eventId: string) => `event:${eventId}`,
 } as const;

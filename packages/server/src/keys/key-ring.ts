@@ -5,13 +5,14 @@
  * - Every purpose has one current key. Data keys: `project:<id>` and `platform:data`. Signing keys: one for each `KeyPurpose`.
  * - A retired data key opens for ever (until its project is removed), and seals nothing.
  * - A retired signing key has lost its private half; what it signed is accepted for `signingKeyOverlapSeconds`,
- *   manifests and security records for ever.
+ *   manifests, security records and checkpoints of the audit log for ever.
  * - A compromised key signs, verifies and seals nothing; a data key still opens, so that its values can be sealed again.
  */
 
+import { sign } from 'node:crypto';
 import { PlatformError } from '@cloister/protocol/errors';
 import { limits } from '@cloister/protocol/limits';
-import type { Journal, KeyPurpose, Keys, PublicKey, Sealed, Store } from '../core/index.ts';
+import type { Event, Journal, KeyPurpose, Keys, PublicKey, Sealed, Store } from '../core/index.ts';
 import type { Clock, Ids } from '../lib/index.ts';
 import { type DataKey, type HeldKey, keyOfRow, makeDataKey, makeSigningKey, retired, rowOfKey } from './held-key.ts';
 import { keyIdOf, openValue, sealValue } from './sealed-value.ts';
@@ -25,15 +26,16 @@ export const signingPurposes = [
   'login',
   'download',
   'manifest',
+  'audit',
 ] as const satisfies readonly KeyPurpose[];
 /** What was signed for these is looked at for years: their retired keys go on verifying. */
-const lasting: readonly string[] = ['manifest'] satisfies KeyPurpose[];
+const lasting: readonly string[] = ['manifest', 'audit'] satisfies KeyPurpose[];
 /** Purpose of the data key for what belongs to no project. */
 export const platformData = 'platform:data';
 /** A failed write of the keyring is tried again after this long, not at each seal. */
 const retryMs = 1000;
 
-/** What was done to a key; the caller emits `key.rotated` or `key.compromised` from it. */
+/** What was done to a key: `key.rotated` or `key.compromised` is made from it. */
 export interface KeyChange {
   readonly what: 'rotated' | 'compromised';
   readonly purpose: string;
@@ -127,6 +129,12 @@ export class KeyRing implements Keys {
     return signClaims({ id: key.id, secret: key.secret }, claims);
   }
 
+  signBytes(purpose: KeyPurpose, bytes: Uint8Array): { key: PublicKey; signature: Buffer } {
+    const key = this.#current.get(purpose);
+    if (key?.kind !== 'signing' || !key.secret) throw missing(purpose, 'it was never made');
+    return { key: { kid: key.id, ...jwkOf(key.public) }, signature: sign(null, bytes, key.secret) };
+  }
+
   verify(purpose: KeyPurpose, jws: string): Record<string, unknown> | null {
     return verifyClaims(jws, (kid) => {
       const key = this.#keys.get(kid);
@@ -166,24 +174,29 @@ export class KeyRing implements Keys {
       .sort((a, b) => a.purpose.localeCompare(b.purpose) || a.createdAt - b.createdAt || a.id.localeCompare(b.id));
   }
 
-  /** Replaces the current key of a purpose. @throws PlatformError `KeyNotFound` */
-  async rotate(purpose: string): Promise<KeyChange> {
+  /**
+   * Replaces the current key of a purpose.
+   * @param eventOf the event of the change; the old key does not retire without it
+   * @throws PlatformError `KeyNotFound`
+   */
+  async rotate(purpose: string, eventOf?: (change: KeyChange) => Event): Promise<KeyChange> {
     return this.#exclusive(async () => {
       const old = this.#current.get(purpose);
       if (!old) throw new PlatformError('KeyNotFound', { key: purpose });
-      return this.#replace(old);
+      return this.#replace(old, eventOf);
     });
   }
 
-  /** Retires a key at once and refuses what it signed. @throws PlatformError `KeyNotFound` */
-  async compromise(keyId: string): Promise<KeyChange> {
+  /** Retires a key at once and refuses what it signed. @param eventOf as `rotate` has it @throws PlatformError `KeyNotFound` */
+  async compromise(keyId: string, eventOf?: (change: KeyChange) => Event): Promise<KeyChange> {
     return this.#exclusive(async () => {
       const key = this.#keys.get(keyId);
       if (!key) throw new PlatformError('KeyNotFound', { key: keyId });
       const { purpose } = key.facts;
       const successor = this.#current.get(purpose)?.id === keyId ? await this.#make(purpose) : null;
-      await this.#retire(key, true);
-      return { what: 'compromised', purpose, keyId, other: successor?.id ?? null };
+      const change = { what: 'compromised', purpose, keyId, other: successor?.id ?? null } as const;
+      await this.#retire(key, true, eventOf?.(change));
+      return change;
     });
   }
 
@@ -193,10 +206,11 @@ export class KeyRing implements Keys {
     return this.#deps.clock.now() <= facts.retiredAt + limits.signingKeyOverlapSeconds * 1000;
   }
 
-  async #replace(old: HeldKey): Promise<KeyChange> {
+  async #replace(old: HeldKey, eventOf?: (change: KeyChange) => Event): Promise<KeyChange> {
     const key = await this.#make(old.facts.purpose);
-    await this.#retire(old, false);
-    return { what: 'rotated', purpose: old.facts.purpose, keyId: key.id, other: old.id };
+    const change = { what: 'rotated', purpose: old.facts.purpose, keyId: key.id, other: old.id } as const;
+    await this.#retire(old, false, eventOf?.(change));
+    return change;
   }
 
   async #make(purpose: string): Promise<HeldKey> {
@@ -212,9 +226,9 @@ export class KeyRing implements Keys {
     return key;
   }
 
-  async #retire(key: HeldKey, compromised: boolean): Promise<void> {
+  async #retire(key: HeldKey, compromised: boolean, event?: Event): Promise<void> {
     const old = retired(key, this.#deps.clock.now(), compromised);
-    await this.#deps.keyring.save(rowOfKey(this.#deps.root, old));
+    await this.#deps.keyring.save(rowOfKey(this.#deps.root, old), event);
     this.#keys.set(old.id, old);
   }
 

@@ -1,9 +1,10 @@
 /** The store on any engine. */
 import { PlatformError } from '@cloister/protocol/errors';
 import { limits } from '@cloister/protocol/limits';
-import type { Journal, Sealed, Store } from '../core/index.ts';
+import { auditReader, type Journal, type Sealed, type Store } from '../core/index.ts';
 import { openAccounts } from './accounts.ts';
 import { openArchives } from './archives.ts';
+import { openAudit } from './audit.ts';
 import { openCallbacks } from './callbacks.ts';
 import type { Database } from './database.ts';
 import { openDeliveries } from './deliveries.ts';
@@ -67,6 +68,7 @@ export function assembleStore(database: Database, journal: Journal, release: () 
   const outbox = openOutbox(parts, watchers);
   const trimming = new Trimming(outbox.trim, journal);
   const deliveries = openDeliveries(parts);
+  const audit = openAudit(parts);
   database.onOthers(() => watchers.wake());
   return {
     accounts: openAccounts(parts),
@@ -92,6 +94,13 @@ export function assembleStore(database: Database, journal: Journal, release: () 
       async advance(reader, position) {
         await outbox.advance(reader, position);
         trimming.passed(reader, position);
+      },
+    },
+    audit: {
+      ...audit,
+      async append(step) {
+        await audit.append(step);
+        if (step.position !== null) trimming.passed(auditReader, step.position);
       },
     },
     keyring: openKeyring(parts),

@@ -33,25 +33,38 @@ export function bulkSessions(sessions: readonly Session[]): Statement[] {
 // "order by" decides the order in which positions are given (PostgreSQL: INSERT, notes on generated columns). Personal
 // fields of a project that was removed while the event was on its way are not written: nothing could open them.
 const insertEvents = `
-insert into outbox (id, project_id, event, personal)
-select row.id, row.project_id, row.event,
-  case when row.personal is not null and not exists (select from projects where projects.id = row.project_id)
-    then '${erased}' else row.personal end
-from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality as row (id, project_id, event, personal, place)
-order by row.place`;
+with fresh as (
+  select row.* from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
+    as row (id, project_id, event, personal, place)
+  where $5 or not exists (select from outbox where outbox.id = row.id)
+), counted as (
+  update outbox_sequence set last = last + (select count(*) from fresh) returning last
+)
+insert into outbox (id, project_id, event, personal, sequence)
+select fresh.id, fresh.project_id, fresh.event,
+  case when fresh.personal is not null and not exists (select from projects where projects.id = fresh.project_id)
+    then '${erased}' else fresh.personal end,
+  counted.last - (select count(*) from fresh) + row_number() over (order by fresh.place)
+from fresh, counted
+order by fresh.place`;
 
 export function bulkEvents(
   events: readonly StoredEvent[],
   repeated: 'refuse repeated' | 'pass over repeated',
 ): Statement[] {
-  const passOver = repeated === 'pass over repeated';
+  const refuse = repeated === 'refuse repeated';
+  // An event counts once, or its sequence would have a gap.
+  const each = refuse ? events : [...new Map(events.map((event) => [event.id, event])).values()];
   const columns = [
     (row: StoredEvent) => row.id,
     (row: StoredEvent) => row.projectId,
     (row: StoredEvent) => row.event,
     (row: StoredEvent) => row.personal,
   ];
-  return bulk(events, passOver ? `${insertEvents} on conflict (id) do nothing` : insertEvents, columns, !passOver);
+  return bulk(each, insertEvents, columns, refuse).map(({ params, ...rest }) => ({
+    ...rest,
+    params: [...params, refuse],
+  }));
 }
 
 const upsertLegs = `

@@ -15,7 +15,8 @@ import { outbox, projects, readers } from './schema.ts';
 import { commit, type Parts, read, type Seals } from './tables.ts';
 import type { Began, LegRow } from './writer.ts';
 
-const advanceReader = `
+/** Moves a reader, `$1`, on to a position, `$2`; never back. */
+export const advanceReader = `
 insert into readers (name, position) values ($1, $2)
 on conflict (name) do update set position = excluded.position where readers.position < excluded.position`;
 
@@ -49,6 +50,7 @@ function legOf(event: Event): LegRow[] {
 
 /** A row with a whole event. */
 interface Row {
+  readonly sequence?: number | null;
   readonly position: number;
   readonly projectId: string | null;
   readonly event: string;
@@ -57,15 +59,15 @@ interface Row {
 
 /** One row that was changed, or whose key is gone, must not keep the readers of all others where they are. */
 export function restore(seals: Pick<Seals, 'open'>, row: Row): Recorded | Unreadable {
-  const { position, projectId } = row;
+  const { position, projectId, sequence = null } = row;
   try {
-    return { position, event: restoreEvent(seals, row) };
+    return { position, sequence, event: restoreEvent(seals, row) };
   } catch (error) {
     if (!(error instanceof PlatformError))
-      return { position, event: null, projectId, why: 'it is not as it was written' };
+      return { position, sequence, event: null, projectId, why: 'it is not as it was written' };
     // Keys that are not open yet are no fault of the row.
     if (error.code !== 'SealBroken') throw error;
-    return { position, event: null, projectId, why: error.code };
+    return { position, sequence, event: null, projectId, why: error.code };
   }
 }
 
@@ -128,6 +130,7 @@ export function openOutbox(parts: Parts, watchers: Watchers): Store['outbox'] & 
             projectId: outbox.projectId,
             event: outbox.event,
             personal: outbox.personal,
+            sequence: outbox.sequence,
           })
           .from(outbox)
           .where(gt(outbox.position, position))

@@ -17,6 +17,7 @@ const none: readonly Path[] = [];
 const personalPaths: Readonly<Record<EventType, readonly Path[]>> = {
   'account.created': none,
   'account.planChanged': none,
+  'act.failed': none,
   'key.rotated': none,
   'key.compromised': none,
   'project.created': none,

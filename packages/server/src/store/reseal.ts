@@ -54,6 +54,14 @@ const places: readonly Place[] = [
   { table: 'deliveries', column: 'body', ...ofProject, anew: one(sealedContext.deliveryBody) },
   { table: 'outbox', column: 'personal', project: 'project_id', order: 'position', id: 'id', anew: personalAnew },
   {
+    table: 'audit_entries',
+    column: 'sealed',
+    project: null,
+    order: 'index',
+    id: 'index',
+    anew: one(sealedContext.auditEntry),
+  },
+  {
     table: 'present',
     column: 'personal',
     project: 'project_id',

@@ -1,6 +1,6 @@
 /** The tables as drizzle sees them. `migrations/` makes them; a test compares the two. */
 import type { MediaPolicy } from '@cloister/protocol';
-import { bigint, boolean, integer, pgTable, text } from 'drizzle-orm/pg-core';
+import { bigint, boolean, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import type {
   Account,
   Archive,
@@ -152,6 +152,12 @@ export const outbox = pgTable('outbox', {
   projectId: text('project_id'),
   event: text().notNull(),
   personal: text(),
+  sequence: bigint({ mode: 'number' }),
+});
+
+export const outboxSequence = pgTable('outbox_sequence', {
+  one: boolean().primaryKey().default(true),
+  last: bigint({ mode: 'number' }).notNull(),
 });
 
 export const readers = pgTable('readers', {
@@ -166,4 +172,39 @@ export const keyring = pgTable('keyring', {
   createdAt: ms('created_at').notNull(),
   retiredAt: ms('retired_at'),
   compromisedAt: ms('compromised_at'),
+});
+
+export const auditLog = pgTable('audit_log', {
+  one: boolean().primaryKey().default(true),
+  origin: text().notNull(),
+  size: bigint({ mode: 'number' }).notNull(),
+  checkpoint: text().notNull(),
+  sequence: bigint({ mode: 'number' }).notNull(),
+});
+
+export const auditEntries = pgTable('audit_entries', {
+  index: bigint({ mode: 'number' }).primaryKey(),
+  eventId: text('event_id').notNull(),
+  at: ms('at').notNull(),
+  action: text().notNull(),
+  accountId: text('account_id'),
+  projectId: text('project_id'),
+  mac: text().notNull(),
+  sealed: text().$type<Sealed>(),
+});
+
+export const auditTiles = pgTable(
+  'audit_tiles',
+  {
+    level: integer().notNull(),
+    index: bigint({ mode: 'number' }).notNull(),
+    hashes: text().notNull(),
+  },
+  ({ level, index }) => [primaryKey({ columns: [level, index] })],
+);
+
+export const auditWitnesses = pgTable('audit_witnesses', {
+  name: text().primaryKey(),
+  checkpoint: text().notNull(),
+  at: ms('at').notNull(),
 });

@@ -7,6 +7,7 @@ import { type Event, type Keys, type Session, sealedContext } from '../core/inde
 
 import { systemIds } from '../lib/index.ts';
 import { archiveRules } from './archives.contract.ts';
+import { auditRules } from './audit.contract.ts';
 import type { OpenedStore } from './index.ts';
 import { resealingRules } from './reseal.contract.ts';
 import {
@@ -61,6 +62,7 @@ export function storeContract(name: string, start: () => Promise<Engine>): void 
     sealingRules(given);
     resealingRules(given);
     archiveRules(given);
+    auditRules(given);
     test('everything is there after a restart', async () => {
       const project = await newProject(store, keys, 'Kept');
       const session = await newSession(store, project.id);
@@ -308,7 +310,8 @@ function unreadableRules(given: () => Given): void {
     await store.outbox.append([sealed, plain, after]);
     await keys.destroyDataKey(lost.id);
     const [first, ...rest] = await store.outbox.read(reader, 10);
-    assert.deepEqual(first, { position: first?.position, event: null, projectId: lost.id, why: 'SealBroken' });
+    const { position, sequence } = first!;
+    assert.deepEqual(first, { position, sequence, event: null, projectId: lost.id, why: 'SealBroken' });
     assert.deepEqual(
       rest.map((each) => each.event),
       [plain, after],

@@ -1,0 +1,389 @@
+/**
+ * The audit log: follows the outbox in order, puts each act into the tree, and signs a checkpoint over what it has.
+ *
+ * - An act is in the outbox in its change's own transaction; here it only gets its place. Entries, tiles, checkpoint and the
+ *   reader's position are one transaction, so whatever dies in between, nothing is twice in the log and nothing is left out.
+ * - Events carry a sequence without a gap. A gap means that somebody took events away before they were here: the log says
+ *   so in an entry of its own, and in the journal.
+ * - The last checkpoint is kept outside the database too. A database that does not hold what that checkpoint says was rolled
+ *   back or changed: then nothing is signed any more, the journal says so, and calls go on.
+ */
+import { asPlatformError, limits, PlatformError } from '@cloister/protocol';
+import {
+  type AuditEntry,
+  type AuditHead,
+  auditReader,
+  type Journal,
+  type Keys,
+  type Recorded,
+  type Store,
+  sealedContext,
+  type Unreadable,
+} from '../core/index.ts';
+import type { Cancel, Clock, Ids } from '../lib/index.ts';
+import { type Checkpoint, openCheckpoint, printCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
+import { type AuditContent, contentOf, macOf, ownContent, salted, unreadableContent } from './entry.ts';
+import { emptyRoot, leafHash, rootOf } from './merkle.ts';
+import { type NoteKey, noteKey, printNote } from './note.ts';
+import { readTilesFor, storedTiles } from './stored-tiles.ts';
+import { edgeOf, GrowingTree, nodesIn, tileBytes } from './tile.ts';
+
+/** Where the last checkpoint is kept, outside the database. */
+export interface Outside {
+  read(): Promise<string | null>;
+  write(note: string): Promise<void>;
+}
+
+export interface AuditLogDeps {
+  readonly store: Pick<Store, 'audit' | 'outbox' | 'projects'>;
+  readonly keys: Pick<Keys, 'seal' | 'open' | 'signBytes' | 'publicKeys'>;
+  readonly outside: Outside;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly journal: Journal;
+}
+
+/** `behind`: acts wait for longer than they should. `broken`: the database does not hold what was signed. */
+export type AuditState = 'ok' | 'behind' | 'broken';
+
+/** What comes within this is signed together. */
+const gatherMs = 1000;
+const retryMs = 1000;
+/** An act is in the tree within this, or the log is behind. */
+const behindMs = 10_000;
+/** Accounts of projects that are remembered. */
+const rememberedProjects = 10_000;
+
+export class AuditLog {
+  readonly #deps: AuditLogDeps;
+  #head: AuditHead;
+  #tree: GrowingTree | null = null;
+  /** Why nothing is signed any more. */
+  #broken: string | null = null;
+  /** Since when something waits; null when nothing does. */
+  #waitingSince: number | null = null;
+  #following: Promise<void> | null = null;
+  #step: Promise<unknown> = Promise.resolve();
+  #again = false;
+  #stopped = true;
+  #unwatch: () => void = () => {};
+  #cancelTimer: Cancel = () => {};
+  #timer = false;
+  #lastRun = Number.NEGATIVE_INFINITY;
+  readonly #accounts = new Map<string, string | null>();
+
+  private constructor(deps: AuditLogDeps, head: AuditHead) {
+    this.#deps = deps;
+    this.#head = head;
+  }
+
+  /** Opens the log, or begins it, and checks it against the checkpoint outside. It signs nothing before `start`. */
+  static async open(deps: AuditLogDeps): Promise<AuditLog> {
+    const outside = await deps.outside.read();
+    const stored = await deps.store.audit.head();
+    const origin = stored?.origin ?? `cloister/audit/${deps.ids.token(16)}`;
+    const log = new AuditLog(deps, stored ?? { origin, size: 0, checkpoint: '', sequence: 0 });
+    if (!stored && outside === null) await log.#begin();
+    else log.#broken = await log.#check(stored, outside);
+    if (log.#broken !== null) log.#alarm();
+    return log;
+  }
+
+  get origin(): string {
+    return this.#head.origin;
+  }
+
+  get state(): AuditState {
+    if (this.#broken !== null) return 'broken';
+    const waits = this.#waitingSince !== null && this.#deps.clock.now() - this.#waitingSince > behindMs;
+    return waits ? 'behind' : 'ok';
+  }
+
+  /** How many entries were signed. */
+  get size(): number {
+    return this.#head.size;
+  }
+
+  /** Why the log is broken; null while it is not. */
+  get why(): string | null {
+    return this.#broken;
+  }
+
+  /** The last signed checkpoint. */
+  get checkpoint(): string {
+    return this.#head.checkpoint;
+  }
+
+  /** The keys that checkpoints of this log may be signed with, the retired ones too. */
+  get keys(): NoteKey[] {
+    return this.keysOf(this.origin);
+  }
+
+  /** The same keys under the name of another log of this platform; none under a name that no log has. */
+  keysOf(origin: string): NoteKey[] {
+    try {
+      return this.#deps.keys.publicKeys('audit').map(({ x }) => noteKey(origin, 'note', Buffer.from(x, 'base64url')));
+    } catch (error) {
+      if (error instanceof RangeError) return [];
+      throw error;
+    }
+  }
+
+  /** The last checkpoint with its signature checked. @throws PlatformError `AuditLogBroken` */
+  signed(): SignedCheckpoint {
+    const signed = openCheckpoint(this.checkpoint, this.keys);
+    if (!signed) throw new PlatformError('AuditLogBroken', { why: this.#broken ?? 'its checkpoint is not signed' });
+    return signed;
+  }
+
+  /** Signs a text with the log's key, as a note. */
+  sign(text: string): string {
+    const { key, signature } = this.#deps.keys.signBytes('audit', Buffer.from(text));
+    const { name, id } = noteKey(this.origin, 'note', Buffer.from(key.x, 'base64url'));
+    return printNote({ text, signatures: [{ name, id, bytes: signature }] });
+  }
+
+  start(): void {
+    if (this.#broken !== null) return;
+    this.#stopped = false;
+    this.#unwatch = this.#deps.store.outbox.watch(() => this.#wake());
+    void this.follow();
+  }
+
+  /** Puts in what has happened so far, and stops following. */
+  async stop(): Promise<void> {
+    this.#unwatch();
+    this.#cancelTimer();
+    if (!this.#stopped) await this.follow();
+    this.#stopped = true;
+    this.#cancelTimer();
+  }
+
+  /** Resolves when all that was in the outbox before the call is in the log, or could not be put there. */
+  async follow(): Promise<void> {
+    if (this.#broken !== null) return;
+    this.#waitingSince ??= this.#deps.clock.now();
+    this.#again = true;
+    this.#following ??= this.#run().finally(() => {
+      this.#following = null;
+    });
+    await this.#following;
+  }
+
+  /** Signs the checkpoint anew: its key was rotated, or has leaked. */
+  async resign(): Promise<void> {
+    await this.#own([]);
+  }
+
+  /** A step that no event asks for; signs in any case. */
+  async #own(contents: readonly AuditContent[]): Promise<void> {
+    if (this.#broken !== null) return;
+    await this.#exclusive(() => this.#append(contents, { sequence: this.#head.sequence, position: null }));
+  }
+
+  /** One step after the other. */
+  #exclusive<Result>(step: () => Promise<Result>): Promise<Result> {
+    const run = this.#step.then(step);
+    this.#step = run.catch(() => undefined);
+    return run;
+  }
+
+  #wake(): void {
+    this.#waitingSince ??= this.#deps.clock.now();
+    const early = this.#lastRun + gatherMs - this.#deps.clock.now();
+    if (early <= 0) void this.follow();
+    else this.#later(early);
+  }
+
+  #later(ms: number): void {
+    if (this.#timer) return;
+    this.#timer = true;
+    this.#cancelTimer = this.#deps.clock.after(ms, () => void this.follow());
+  }
+
+  /**
+   * Destroys salt and content of entries below an index, except those of projects that are held; says so in the log first.
+   * @throws PlatformError `AuditLogBroken`
+   */
+  async destroy(before: number, held: readonly string[]): Promise<void> {
+    if (this.#broken !== null) throw new PlatformError('AuditLogBroken', { why: this.#broken });
+    await this.#own([ownContent(this.#now(), 'audit.destroyed', { before, held })]);
+    await this.#deps.store.audit.destroy(before, held);
+  }
+
+  async #run(): Promise<void> {
+    this.#cancelTimer();
+    this.#timer = false;
+    this.#lastRun = this.#deps.clock.now();
+    try {
+      while (this.#again) {
+        this.#again = false;
+        while ((await this.#exclusive(() => this.#readOnce())) === limits.outboxReadRows);
+      }
+      this.#waitingSince = null;
+    } catch (error) {
+      const { code } = asPlatformError(error);
+      if (code === 'Stopping') return;
+      this.#deps.journal.record('error', 'acts wait for the audit log', { code });
+      this.#later(retryMs);
+    }
+  }
+
+  /** One step: what the next events say, and a checkpoint over it. @returns how many events it was */
+  async #readOnce(): Promise<number> {
+    const { store } = this.#deps;
+    const some = await store.outbox.read(auditReader, limits.outboxReadRows);
+    const last = some.at(-1);
+    if (!last) return 0;
+    const contents: AuditContent[] = [];
+    let { sequence } = this.#head;
+    for (const each of some) {
+      // Events of earlier versions have none, and come before all others.
+      if (each.sequence !== null && each.sequence !== sequence + 1) contents.push(this.#gap(sequence, each.sequence));
+      sequence = each.sequence ?? sequence;
+      const content = await this.#contentOf(each);
+      if (content) contents.push(content);
+    }
+    await this.#append(contents, { sequence, position: last.position });
+    return some.length;
+  }
+
+  async #contentOf(each: Recorded | Unreadable): Promise<AuditContent | null> {
+    if (each.event === null) return unreadableContent(each, this.#now());
+    const { event } = each;
+    const named = 'accountId' in event ? event.accountId : null;
+    return contentOf(each, named ?? (await this.#accountOf(event.projectId)));
+  }
+
+  #now() {
+    return { at: this.#deps.clock.now(), origin: this.origin, eventId: this.#deps.ids.uuid() };
+  }
+
+  #gap(after: number, before: number): AuditContent {
+    const { journal } = this.#deps;
+    journal.record('error', 'events are missing from the outbox: the audit log has a gap', { position: before });
+    return ownContent(this.#now(), 'audit.gap', { after, before });
+  }
+
+  async #accountOf(projectId: string | null): Promise<string | null> {
+    if (projectId === null) return null;
+    const known = this.#accounts.get(projectId);
+    if (known !== undefined) return known;
+    const { projects, audit } = this.#deps.store;
+    // A project whose name does not open has an account all the same.
+    const project = await projects.get(projectId).catch((error: unknown) => {
+      if (asPlatformError(error).code === 'SealBroken') return null;
+      throw error;
+    });
+    const accountId = project?.accountId ?? (await audit.accountOf(projectId));
+    if (this.#accounts.size >= rememberedProjects) this.#accounts.clear();
+    this.#accounts.set(projectId, accountId);
+    return accountId;
+  }
+
+  /** Puts contents into the tree. */
+  async #append(
+    contents: readonly AuditContent[],
+    { sequence, position }: { readonly sequence: number; readonly position: number | null },
+  ): Promise<void> {
+    const { store, keys } = this.#deps;
+    const from = this.#head.size;
+    const entries = contents.map((content, at): AuditEntry => {
+      const opened = salted(content);
+      const index = from + at;
+      const { eventId, action, accountId, projectId } = content;
+      const sealed = keys.seal(null, sealedContext.auditEntry(index), JSON.stringify(opened));
+      return { index, eventId, at: content.at, action, accountId, projectId, mac: macOf(opened), sealed };
+    });
+    // A copy grows: where the transaction fails, the tree is as it was.
+    const tree = await this.#grown(from);
+    const tiles = tree.append(entries.map(({ mac }) => leafHash(mac)));
+    const { origin } = this.#head;
+    const signs = entries.length > 0 || position === null;
+    const checkpoint = signs
+      ? this.sign(printCheckpoint({ origin, size: tree.size, root: tree.root }))
+      : this.checkpoint;
+    const head = { origin, size: tree.size, checkpoint, sequence };
+    const rows = tiles.map(({ level, index, hashes }) => ({ level, index, hashes: tileBytes(hashes) }));
+    await store.audit.append({ from, head, entries, tiles: rows, position });
+    this.#head = head;
+    this.#tree = tree;
+    if (signs) await this.#keepOutside();
+  }
+
+  async #grown(size: number): Promise<GrowingTree> {
+    if (this.#tree?.size === size) return this.#tree.copy();
+    return new GrowingTree(size, await storedTiles(this.#deps.store.audit, edgeOf(size), size));
+  }
+
+  async #keepOutside(): Promise<void> {
+    try {
+      await this.#deps.outside.write(this.checkpoint);
+    } catch (error) {
+      this.#deps.journal.record('error', 'the checkpoint of the audit log could not be kept outside the database', {
+        error: error instanceof Error ? error.message : null,
+      });
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { store } = this.#deps;
+    const checkpoint = this.sign(printCheckpoint({ origin: this.origin, size: 0, root: emptyRoot }));
+    this.#head = { ...this.#head, checkpoint };
+    await store.audit.append({ from: null, head: this.#head, entries: [], tiles: [], position: null });
+    this.#tree = new GrowingTree();
+    await this.#append([ownContent(this.#now(), 'audit.begun', {})], { sequence: 0, position: null });
+  }
+
+  /** @returns why the database does not hold what was signed, or null */
+  async #check(head: AuditHead | null, outside: string | null): Promise<string | null> {
+    const kept = outside === null ? null : openCheckpoint(outside, this.keysOf(outside.split('\n', 1)[0]!));
+    if (outside !== null && !kept) return 'the checkpoint outside the database is not signed by this platform';
+    if (!head) return `the database has no log, and ${kept?.origin} had ${kept?.size} entries`;
+    const own = openCheckpoint(head.checkpoint, this.keys);
+    if (!own || own.size !== head.size) return 'the checkpoint in the database is not signed by this platform';
+    const wrong = await this.#treeFault(own);
+    if (wrong) return wrong;
+    if (!kept) return null;
+    if (kept.origin !== own.origin) return `the database has the log ${own.origin}, and ${kept.origin} was signed last`;
+    if (kept.size > own.size)
+      return `the database has ${own.size} entries, and ${kept.size} were signed: it was rolled back`;
+    const root = await this.#rootAt(kept.size);
+    return root?.equals(kept.root) ? null : `its first ${kept.size} entries are not those that were signed`;
+  }
+
+  async #treeFault(own: Checkpoint): Promise<string | null> {
+    const count = await this.#deps.store.audit.count();
+    if (count !== own.size) return `there are ${count} entries, and ${own.size} were signed`;
+    try {
+      this.#tree = await this.#grown(own.size);
+    } catch (error) {
+      return error instanceof RangeError ? error.message : Promise.reject(error);
+    }
+    return this.#tree.root.equals(own.root) ? null : 'the tree has another root than was signed';
+  }
+
+  /** The root over the first entries, out of the tiles; null where they do not hold it. */
+  async #rootAt(size: number): Promise<Buffer | null> {
+    const tiles = await readTilesFor(
+      this.#deps.store.audit,
+      size === 0 ? [] : [{ start: 0, end: size }],
+      this.#head.size,
+    );
+    try {
+      return rootOf(nodesIn(tiles), size);
+    } catch (error) {
+      return error instanceof RangeError ? null : Promise.reject(error);
+    }
+  }
+
+  #alarm(): void {
+    this.#deps.journal.record(
+      'error',
+      'the audit log is not what was signed: nothing is added to it until that is clear',
+      {
+        why: this.#broken,
+      },
+    );
+  }
+}

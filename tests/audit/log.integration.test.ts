@@ -1,0 +1,275 @@
+/** The audit log over a real database: what gets into it, and what is noticed when the database is not what it was. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openCheckpoint, parseContent } from '../../packages/server/src/audit/index.ts';
+import type { Event } from '../../packages/server/src/core/index.ts';
+import { systemIds } from '../../packages/server/src/lib/index.ts';
+import { type AuditRig, auditRig } from './audit-rig.ts';
+
+let rig: AuditRig;
+before(async () => {
+  rig = await auditRig();
+});
+after(() => rig?.close());
+
+const tables = ['audit_log', 'audit_entries', 'audit_tiles'];
+
+/** Copies the log's rows aside, as a backup does. */
+async function backup(): Promise<void> {
+  for (const table of tables) await rig.sql(`create table kept_${table} as table ${table}`);
+}
+
+async function restore(): Promise<void> {
+  for (const table of tables) {
+    await rig.sql(`delete from ${table}`);
+    await rig.sql(`insert into ${table} select * from kept_${table}`);
+    await rig.sql(`drop table kept_${table}`);
+  }
+}
+
+/** What entries from an index on say. */
+async function said(first: number) {
+  return (await rig.query.search({ first }, 100)).map(({ content }) => content!);
+}
+
+test('a log begins with an entry of its own, signed, and the same checkpoint is kept outside', async () => {
+  const { log } = rig;
+  const signed = openCheckpoint(log.checkpoint, log.keys)!;
+  assert.equal(signed.size, 1);
+  assert.match(signed.origin, /^cloister\/audit\/\S+$/);
+  assert.equal(rig.outside, log.checkpoint);
+  assert.deepEqual(
+    (await said(0)).map(({ action }) => action),
+    ['audit.begun'],
+  );
+  assert.equal(log.state, 'ok');
+});
+
+test('each act gets its place in order, with who did it, what was set, and its sequence; others get none', async () => {
+  const { store, clock, log } = rig;
+  const { size } = log.signed();
+  const stamp = () => ({ id: systemIds.uuid(), at: clock.now(), actor: { kind: 'account', accountId: 'a' } as const });
+  const plan = { type: 'account.planChanged', projectId: null, accountId: 'a', plan: 'growth', addOns: [] } as const;
+  const failed = {
+    type: 'act.failed',
+    projectId: null,
+    action: 'account.planChanged',
+    subject: { kind: 'account', id: 'a' },
+    code: 'StoreUnavailable',
+  } as const;
+  const signal = { type: 'signal.sent', projectId: 'p', sessionId: 's', toConnectionId: null } as const;
+  const events: Event[] = [
+    { ...stamp(), ...plan },
+    { ...stamp(), ...signal },
+    { ...stamp(), ...failed },
+  ];
+  await store.outbox.append(events);
+  await log.follow();
+  const entries = await said(size);
+  assert.deepEqual(
+    entries.map(({ action, outcome, code, detail }) => ({ action, outcome, code, detail })),
+    [
+      {
+        action: 'account.planChanged',
+        outcome: 'done',
+        code: null,
+        detail: { accountId: 'a', plan: 'growth', addOns: [] },
+      },
+      { action: 'account.planChanged', outcome: 'failed', code: 'StoreUnavailable', detail: {} },
+    ],
+  );
+  assert.deepEqual(entries[0]?.actor, { kind: 'account', accountId: 'a' });
+  assert.equal(entries[1]!.sequence! - entries[0]!.sequence!, 2);
+  assert.equal(log.signed().size, size + 2);
+});
+
+test('an act is in the tree within ten seconds of its commit, without anybody asking', async () => {
+  const { store, clock, log } = rig;
+  const { size } = log.signed();
+  const event: Event = {
+    id: systemIds.uuid(),
+    at: clock.now(),
+    actor: { kind: 'system' },
+    type: 'key.rotated',
+    projectId: null,
+    purpose: 'webhook',
+    keyId: 'k',
+  };
+  log.start();
+  const written = new Promise<void>((resolve) => {
+    const look = setInterval(() => {
+      clock.advance(100);
+      if (log.signed().size <= size) return;
+      clearInterval(look);
+      resolve();
+    }, 20);
+  });
+  const began = clock.now();
+  await store.outbox.append([event]);
+  await written;
+  assert.ok(clock.now() - began <= 10_000, `${clock.now() - began} ms`);
+  await log.stop();
+  assert.equal((await said(size))[0]?.action, 'key.rotated');
+});
+
+test('a log whose acts wait for more than ten seconds is behind, until they are in', async () => {
+  const { store, clock, log } = rig;
+  const event: Event = {
+    id: systemIds.uuid(),
+    at: clock.now(),
+    actor: { kind: 'system' },
+    type: 'key.rotated',
+    projectId: null,
+    purpose: 'webhook',
+    keyId: 'k',
+  };
+  await store.outbox.append([event]);
+  await rig.sql('alter table audit_entries rename to away');
+  await log.follow();
+  clock.advance(10_000);
+  assert.equal(log.state, 'ok');
+  assert.match(rig.alarms.at(-1)!, /acts wait for the audit log/);
+  clock.advance(1);
+  assert.equal(log.state, 'behind');
+  await rig.sql('alter table away rename to audit_entries');
+  await log.follow();
+  assert.equal(log.state, 'ok');
+});
+
+test('the database has no content in the clear, and a seal put into another row does not open', async () => {
+  const { size } = rig.log.signed();
+  await rig.acts(2, 'account-of-nobody-else');
+  const rows = await rig.sql('select sealed from audit_entries where index >= $1 order by index', [size]);
+  for (const { sealed } of rows) assert.doesNotMatch(String(sealed), /account-of-nobody-else|planChanged/);
+  await rig.sql('update audit_entries set sealed = $1 where index = $2', [rows[1]!.sealed, size]);
+  assert.equal((await rig.query.search({ first: size }, 1))[0]?.content, null);
+  await rig.sql('update audit_entries set sealed = $1 where index = $2', [rows[0]!.sealed, size]);
+});
+
+test('events that were taken away before they were in the tree leave a gap that the log itself tells', async () => {
+  const { store, log, alarms } = rig;
+  const { size } = log.signed();
+  const event = (keyId: string): Event => ({
+    id: systemIds.uuid(),
+    at: 1,
+    actor: { kind: 'system' },
+    type: 'key.rotated',
+    projectId: null,
+    purpose: 'webhook',
+    keyId,
+  });
+  const [first, lost, last] = [event('1'), event('2'), event('3')] as const;
+  await store.outbox.append([first, lost, last]);
+  await rig.sql('delete from outbox where id = $1', [lost.id]);
+  await log.follow();
+  const entries = await said(size);
+  assert.deepEqual(
+    entries.map(({ action }) => action),
+    ['key.rotated', 'audit.gap', 'key.rotated'],
+  );
+  assert.deepEqual(entries[1]?.detail, { after: entries[0]!.sequence, before: entries[2]!.sequence });
+  assert.match(alarms.at(-1)!, /gap/);
+});
+
+test('a log opened anew goes on where it was', async () => {
+  const { size } = rig.log.signed();
+  await rig.reopen();
+  assert.equal(rig.log.state, 'ok');
+  await rig.acts(300);
+  assert.equal(rig.log.signed().size, size + 300);
+  await rig.reopen();
+  assert.equal(rig.log.state, 'ok');
+});
+
+test('a database that was rolled back is noticed at the start: nothing is signed, and events stay for later', async () => {
+  await backup();
+  await rig.acts(5);
+  const { outside } = rig;
+  await restore();
+  await rig.reopen();
+  assert.equal(rig.log.state, 'broken');
+  assert.match(rig.log.why!, /was rolled back/);
+  assert.match(rig.alarms.at(-1)!, /not what was signed/);
+  rig.log.start();
+  await rig.log.follow();
+  assert.equal(rig.outside, outside);
+  // The operator looked into it, and takes the database as it is: the checkpoint outside is set aside.
+  rig.outside = null;
+  await rig.reopen();
+  assert.equal(rig.log.state, 'ok');
+  await rig.acts(1);
+});
+
+test('entries, tiles, checkpoints and logs that are not what was signed are noticed at the start', async () => {
+  const { outside } = rig;
+  const edits: [sql: string, why: RegExp][] = [
+    ['delete from audit_entries where index = 3', /entries, and \d+ were signed/],
+    ['delete from audit_tiles', /is missing/],
+    [
+      `update audit_tiles set hashes = 'AAAA' || substr(hashes, 5) where index = (select max(index) from audit_tiles)`,
+      /root/,
+    ],
+    ['update audit_log set size = size - 1', /not signed by this platform/],
+    [`update audit_log set checkpoint = 'forged'`, /not signed by this platform/],
+    ['delete from audit_log', /the database has no log/],
+  ];
+  for (const [sql, why] of edits) {
+    await backup();
+    await rig.sql(sql);
+    await rig.reopen();
+    assert.equal(rig.log.state, 'broken', sql);
+    assert.match(rig.log.why!, why);
+    await restore();
+  }
+  rig.outside = outside!.replace(/[A-Z]/, 'x');
+  await rig.reopen();
+  assert.match(rig.log.why!, /outside the database is not signed/);
+  rig.outside = outside;
+  await rig.reopen();
+  assert.equal(rig.log.state, 'ok');
+});
+
+test('history that was written anew, tree and all, is noticed by the checkpoint outside', async () => {
+  const { outside } = rig;
+  await backup();
+  for (const table of tables) await rig.sql(`delete from ${table}`);
+  rig.outside = null;
+  await rig.reopen();
+  await rig.acts(600);
+  assert.equal(rig.log.state, 'ok');
+  rig.outside = outside;
+  await rig.reopen();
+  assert.match(rig.log.why!, /was signed last/);
+  await restore();
+  await rig.reopen();
+  assert.equal(rig.log.state, 'ok');
+});
+
+test('a key that is rotated signs on, one that leaked signs nothing that counts, and the checkpoint is signed anew', async () => {
+  const { keys, log } = rig;
+  const old = log.checkpoint;
+  await keys.rotate('audit');
+  assert.ok(openCheckpoint(old, log.keys), 'a retired key goes on verifying');
+  await log.resign();
+  const rotated = log.checkpoint;
+  assert.notEqual(rotated, old);
+  const keyId = keys.list().find(({ purpose, retiredAt }) => purpose === 'audit' && retiredAt === null)!.id;
+  await keys.compromise(keyId);
+  assert.equal(openCheckpoint(rotated, log.keys), null);
+  await log.resign();
+  assert.ok(openCheckpoint(log.checkpoint, log.keys));
+  assert.equal(rig.outside, log.checkpoint);
+  await rig.reopen();
+  assert.equal(rig.log.state, 'ok');
+});
+
+test('the store can seal all content anew after its data key leaked, and every proof stays as it was', async () => {
+  const { keys, store } = rig;
+  const keyId = keys.list().find(({ purpose, retiredAt }) => purpose === 'platform:data' && retiredAt === null)!.id;
+  const lines = await rig.lines();
+  await keys.compromise(keyId);
+  assert.ok((await store.reseal(null)) >= lines.length - 1);
+  const [, ...entries] = await rig.lines();
+  assert.deepEqual(entries, lines.slice(1));
+  assert.ok(entries.every((line) => 'content' in line && parseContent(line.content!)));
+});
