@@ -68,7 +68,7 @@ const table = {
   },
   peerProofSeconds: {
     value: 8,
-    why: 'a client that has the other end’s key has its proof a round trip later; none by then, and the pair ends before the ten seconds are over in which a connection is given up and tried anew',
+    why: 'a client that has the other end’s key has its proof a round trip later; none by then, with a connection that is up, and the pair ends',
   },
   wordsPerLeg: {
     value: 16,

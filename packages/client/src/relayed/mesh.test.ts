@@ -350,17 +350,24 @@ test('a made-up proof does not keep the word of its reader out of the record', a
   for (const { newest } of [ana, ben]) assert.equal(newest.signalingState, 'closed');
 });
 
-test('it is reported too where the connection has not come up by then', async () => {
+test('where the connection has not come up, over which nothing can go, a proof is waited for', async () => {
   const { ana, ben } = await deceived();
   await agreed(() => said(ben, 'frameProof'));
   ben.clock.advance(proofMs);
   await passed();
-  assert.deepEqual([ana.words, ben.words], [[{ suite: 'unknown', ...anaSaid }], [{ suite: 'unknown', ...benSaid }]]);
+  assert.deepEqual([ana.words, ben.words], [[], []]);
+  for (const { newest } of [ana, ben]) newest.become('connected');
+  await passed();
+  ben.clock.advance(proofMs);
+  await passed();
+  assert.deepEqual(ben.words, [{ suite: 'AEAD_AES_128_GCM', ...benSaid }]);
 });
 
 test('an end that is not told that the pair was ended gets no other connection, until somebody subscribes anew', async () => {
   const { room, ana, ben } = await deceived((message) => (message.kind === 'frameRefused' ? null : message));
   await agreed(() => said(ben, 'frameProof'));
+  for (const { newest } of [ana, ben]) newest.become('connected');
+  await passed();
   ben.clock.advance(proofMs);
   ana.newest.become('failed');
   ana.newest.become('failed');

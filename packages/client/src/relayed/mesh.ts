@@ -323,6 +323,7 @@ export class Mesh {
         },
         differs: () => void (current() && this.#differs(pair)),
         failed: (error) => current() && this.#refuse(pair, error),
+        connected: () => current() && pair.secured !== null,
       },
     );
     if (pair.frameKey?.build === build) frames.take(pair.frameKey);

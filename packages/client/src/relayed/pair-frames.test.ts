@@ -42,6 +42,7 @@ class End {
   decided: FramesDecided | null = null;
   differs = 0;
   failed: string | null = null;
+  connected = true;
   #wake = Promise.withResolvers<void>();
 
   constructor(ownId: string, otherId: string, how: { able?: boolean; required?: boolean; secret?: string } = {}) {
@@ -72,6 +73,7 @@ class End {
           this.failed = `${name}: ${message}`;
           this.#happened();
         },
+        connected: () => this.connected,
       },
     );
   }
@@ -223,6 +225,17 @@ test('a proof that is kept back ends the pair at the end that waits for it', asy
   ana.clock.advance(limits.peerProofSeconds * 1000);
   await talk(ana, ben);
   assert.ok(ana.failed && ben.failed);
+});
+
+test('while the two are not connected a proof is waited for, since what the other says may be on its way for long', async () => {
+  const [ana, ben] = [new End('ana', 'ben'), new End('ben', 'ana')];
+  ana.connected = false;
+  await talk(ana, ben, {}, (message) => (message.kind === 'frameProof' ? null : message));
+  for (let waits = 0; waits < 3; waits += 1) ana.clock.advance(limits.peerProofSeconds * 1000);
+  assert.deepEqual([ana.decided, ana.failed], [null, null]);
+  ana.connected = true;
+  ana.clock.advance(limits.peerProofSeconds * 1000);
+  assert.match(ana.failed ?? '', /a key and no proof/);
 });
 
 test('an end that is closed waits for nothing', async () => {

@@ -36,6 +36,8 @@ export interface PairFramesObserver {
   differs(): void;
   /** The pair must not go on; the other end has been told. */
   failed(error: OtError): void;
+  /** Whether the connection between the two is up. */
+  connected(): boolean;
 }
 
 type KeyMessage = Extract<PeerMessage, { kind: 'frameKey' | 'frameProof' | 'frameRefused' }>;
@@ -202,9 +204,16 @@ export class PairFrames {
     layer.sealWith(this.#otherId, this.#build, agreement.sending);
     layer.openWith(this.#otherId, this.#build, agreement.receiving);
     this.#observer.say({ kind: 'frameProof', build: this.#build, proof: toBase64Url(agreement.proof) });
-    const { clock } = this.#session;
-    this.#cancelWait = clock.after(limits.peerProofSeconds * 1000, () => this.#fail(unproven));
+    this.#awaitProof();
     this.#compare();
+  }
+
+  /** While a network changes under one of the two, what it says takes as long as it takes; then nothing comes of it either. */
+  #awaitProof(): void {
+    this.#cancelWait = this.#session.clock.after(limits.peerProofSeconds * 1000, () => {
+      if (this.#observer.connected()) this.#fail(unproven);
+      else this.#awaitProof();
+    });
   }
 
   #compare(): void {
