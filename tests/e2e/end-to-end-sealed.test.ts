@@ -150,12 +150,13 @@ async function glimpsesOf(packets: readonly Buffer[]): Promise<Glimpse[]> {
   });
 }
 
+const isGreen = ([red, green, blue]: Glimpse['colour']) => green > red + 40 && green > blue + 40;
+
 /**
  * Chromium's pretended camera shows a green field with a figure on it that turns. Of what it cannot decode ffmpeg now and then
  * makes pictures whose planes are all zero, which is green as well, and flat.
  */
-const isCamera = ({ colour: [red, green, blue], contrast }: Glimpse) =>
-  green > red + 40 && green > blue + 40 && contrast > CONTRAST;
+const isCamera = ({ colour, contrast }: Glimpse) => isGreen(colour) && contrast > CONTRAST;
 const CONTRAST = 5;
 
 /** How much of the sound of a stream is the publisher's tone, from 0 to 1: the most of ten short moments. */
