@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { limits } from '@cloister/protocol';
 import { launchBrowser, type TestBrowser } from '../tests/rig/browser.ts';
 import type { IceConfig } from '../tests/rig/in-page.ts';
@@ -68,11 +68,13 @@ async function flow(relay: Relay, senders: number, through: boolean): Promise<Fl
     ),
   );
   let going = true;
-  const sending = ways.flatMap(({ send }) =>
-    Array.from({ length: UNDER_WAY }, async () => {
-      while (going) await send();
-    }),
-  );
+  const sending = ways.map(async ({ send }) => {
+    while (going) {
+      await Promise.all(Array.from({ length: UNDER_WAY }, send));
+      // Sends are done before they are waited for: without this nothing else of the process would have its turn.
+      await setImmediate();
+    }
+  });
   await delay(WINDOW_MS / 4);
   const before = { bytes: await sink.bytes(), cpu: relay.cpu, at: performance.now() };
   await delay(WINDOW_MS);
