@@ -83,18 +83,16 @@ test('each act gets its place in order, with who did it, what was set, and its s
   assert.equal(log.signed().size, size + 2);
 });
 
+/** An act of the platform itself. */
+function rotation(at: number): Event {
+  const actor = { kind: 'system' } as const;
+  return { id: systemIds.uuid(), at, actor, type: 'key.rotated', projectId: null, purpose: 'webhook', keyId: 'k' };
+}
+
 test('an act is in the tree within ten seconds of its commit, without anybody asking', async () => {
   const { store, clock, log } = rig;
   const { size } = log.signed();
-  const event: Event = {
-    id: systemIds.uuid(),
-    at: clock.now(),
-    actor: { kind: 'system' },
-    type: 'key.rotated',
-    projectId: null,
-    purpose: 'webhook',
-    keyId: 'k',
-  };
+  const event = rotation(clock.now());
   log.start();
   const written = new Promise<void>((resolve) => {
     const look = setInterval(() => {
@@ -114,15 +112,7 @@ test('an act is in the tree within ten seconds of its commit, without anybody as
 
 test('a log whose acts wait for more than ten seconds is behind, until they are in', async () => {
   const { store, clock, log } = rig;
-  const event: Event = {
-    id: systemIds.uuid(),
-    at: clock.now(),
-    actor: { kind: 'system' },
-    type: 'key.rotated',
-    projectId: null,
-    purpose: 'webhook',
-    keyId: 'k',
-  };
+  const event = rotation(clock.now());
   await store.outbox.append([event]);
   await rig.sql('alter table audit_entries rename to away');
   await log.follow();

@@ -116,7 +116,8 @@ it('keeps the first word of an end that a later one replaced, also when all have
   );
 });
 
-it('has in a routed session what the server saw and what the client said of it, of a refused leg too', async () => {
+/** Somebody who is about to send in a routed session that asks for AES-256. */
+async function strictPublisher() {
   await platform.core.projects.setPolicy({ kind: 'system' }, platform.projectId, 'require-aes256');
   const session = await platform.session();
   await platform.core.projects.setPolicy({ kind: 'system' }, platform.projectId, 'prefer-aes256');
@@ -125,6 +126,11 @@ it('has in a routed session what the server saw and what the client said of it, 
   const { transportId } = await actions.openTransport({ direction: 'send' });
   const { stream } = await actions.publish(camera);
   await actions.produce({ streamId: stream.streamId, kind: 'audio', rtpParameters, paused: false });
+  return { session, client, actions, connectionId, transportId };
+}
+
+it('has in a routed session what the server saw and what the client said of it, of a refused leg too', async () => {
+  const { session, client, actions, connectionId, transportId } = await strictPublisher();
   const seenAt = platform.clock.now();
   client.observer.transportConnected(transportId, 'send', STRONG);
   await settled();
@@ -144,14 +150,7 @@ it('has in a routed session what the server saw and what the client said of it, 
 });
 
 it('has what a client says of a handshake that the server has refused already', async () => {
-  await platform.core.projects.setPolicy({ kind: 'system' }, platform.projectId, 'require-aes256');
-  const session = await platform.session();
-  await platform.core.projects.setPolicy({ kind: 'system' }, platform.projectId, 'prefer-aes256');
-  const client = await platform.enter(session);
-  const { actions, connectionId } = client.client;
-  const { transportId } = await actions.openTransport({ direction: 'send' });
-  const { stream } = await actions.publish(camera);
-  await actions.produce({ streamId: stream.streamId, kind: 'audio', rtpParameters, paused: false });
+  const { session, client, actions, connectionId, transportId } = await strictPublisher();
   client.observer.transportConnected(transportId, 'send', WEAK);
   await settled();
   await actions.reportSuite({ transportId, suite: STRONG, dtlsVersion: 'DTLS 1.2' });

@@ -10,12 +10,14 @@ import { type ExportEntry, parseContent } from '../../packages/server/src/audit/
 import { command, commandText } from '../rig/command.ts';
 import { Customer } from '../rig/sdk.ts';
 import { type Server, startServer } from '../rig/server.ts';
-import { eventually } from '../rig/wait.ts';
+import { eventually, Feed } from '../rig/wait.ts';
 import { randomOf, times } from '../sample.ts';
 
 const run = promisify(execFile);
 const python = path.resolve(import.meta.dirname, '../audit/independent.py');
 const ROUNDS = times(3, 200);
+/** After so many at most the server is killed, while others are under way. */
+const CHANGES = 200;
 const CHANGERS = 4;
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cloister-audit-'));
@@ -145,14 +147,13 @@ test('a witness signs, the export carries it, and a program that shares no code 
   await assert.rejects(commandText(server, 'audit', 'verify', file('mirror'), '--key', file('keys')), /tile\/0\/000/);
 });
 
-/** Makes projects on end until the server is gone; → those whose creation was answered. */
-async function changeUntilGone(): Promise<string[]> {
-  const made: string[] = [];
+/** Makes projects on end until the server is gone. @param made gets those whose creation was answered */
+async function changeUntilGone(made: Feed<string>): Promise<void> {
   for (;;) {
     try {
-      made.push(String((await projectNamed(`change ${made.length}`)).id));
+      made.push(String((await projectNamed(`change ${made.items.length}`)).id));
     } catch {
-      return made;
+      return;
     }
   }
 }
@@ -164,11 +165,14 @@ test('killed at random points, the log verifies and holds every change that was 
   const acknowledged: string[] = [];
   let before = '';
   for (let round = 0; round < ROUNDS; round += 1) {
-    const making = Promise.all(Array.from({ length: CHANGERS }, changeUntilGone));
-    await new Promise((resolve) => setTimeout(resolve, 500 + random() * 2500));
+    const made = new Feed<string>();
+    const making = Promise.all(Array.from({ length: CHANGERS }, () => changeUntilGone(made)));
+    const most = 1 + Math.floor(random() * CHANGES);
+    await made.next(`${most} changes that were acknowledged`, () => made.items.length >= most);
     before = await (await fetch(`${logUrl()}/checkpoint`)).text();
     await server.kill();
-    acknowledged.push(...(await making).flat());
+    await making;
+    acknowledged.push(...made.items);
     server = await server.restart();
     const now = await status();
     assert.equal(now.state, 'ok', now.why ?? '');
