@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { PlatformError } from '@cloister/protocol';
-import { type Command, commands } from './commands.ts';
+import type { Command } from './command.ts';
+import { commands } from './commands.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cloister-commands-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -1,7 +1,8 @@
 /** The `cloister` command: which words lead to which file. */
 import { parseArgs } from 'node:util';
 import { badRequest } from './bad-request.ts';
-import { type Command, commands, type OptionValue } from './commands.ts';
+import type { Command, OptionValue } from './command.ts';
+import { commands } from './commands.ts';
 import { fail, say, show } from './terminal.ts';
 
 async function run(argv: readonly string[]): Promise<void> {
