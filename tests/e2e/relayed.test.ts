@@ -117,8 +117,11 @@ test('the record has a leg for each stream at each subscriber, by the word of bo
     assert.equal(leg.frameLayer, 'AES_256_GCM_SHA512_128');
     assert.deepEqual([leg.framesSaidByClient, leg.framesSaidByPeer], Array(2).fill({ own: true, other: true }));
   }
-  const seen = (await (alice as Participant).stats('transport')).map((each) => suiteOf(String(each.srtpCipher)));
-  assert.ok(seen.every((suite) => BETWEEN_BROWSERS.includes(suite)));
+  await eventually(
+    'what the browser itself says of each connection',
+    async () => (await (alice as Participant).stats('transport')).map((each) => suiteOf(String(each.srtpCipher))),
+    (seen) => seen.length > 0 && seen.every((suite) => BETWEEN_BROWSERS.includes(suite)),
+  );
   const told = await (alice as Participant).page.evaluate(() =>
     (window.rig.session() as unknown as { security(): { observedBy: string }[] }).security(),
   );

@@ -57,6 +57,9 @@ class Client {
   readonly told: string[] = [];
   readonly mesh: Mesh;
 
+  /** What its application's secret was stretched to. */
+  secret: Uint8Array<ArrayBuffer> | null = null;
+
   /** @param sealed whether it can encrypt frames, as its session asks for */
   constructor(room: Room, id: string, sealed = false) {
     this.id = id;
@@ -80,7 +83,14 @@ class Client {
       iceServers: [],
       transportPolicy: 'all',
       frames: sealed
-        ? { sessionId: 's', ownId: id, layer: layer(), required: false, clock: this.clock, secret: async () => null }
+        ? {
+            sessionId: 's',
+            ownId: id,
+            layer: layer(),
+            required: false,
+            clock: this.clock,
+            secret: async () => this.secret,
+          }
         : null,
       stalled: () => void this.told.push('stalled'),
       connect: () => {
@@ -118,7 +128,7 @@ class Client {
       received: (kind: MediaKind) => void this.told.push(`received ${streamId} ${kind}`),
       lost: () => void this.told.push(`lost ${streamId}`),
       failed: ({ name }) => void this.told.push(`failed ${streamId} ${name}`),
-      understood: () => undefined,
+      understood: (understood) => void (understood || this.told.push(`another secret than of ${streamId}`)),
     };
   }
 }
@@ -377,4 +387,20 @@ test('an end that is not told that the pair was ended gets no other connection, 
   ben.hears('peerSubscribed', { streamId: 'b', connectionId: 'ana', wanted });
   await passed();
   assert.equal(ben.mesh.peer('ana')?.build, 2);
+});
+
+test('who has a secret learns that the other has another, whether keys were compared here first or there', async () => {
+  for (const comparing of [true, false]) {
+    const { room, ana, ben } = await pair((message, from) =>
+      message.kind === 'frameRefused' || (from === 'ana' && message.kind === 'frameProof') ? null : message,
+    );
+    ben.secret = new Uint8Array(32);
+    await agreed(() => said(ana, 'frameProof'));
+    if (comparing) room.pass('ana', 'ben', { kind: 'frameProof', build: 1, proof: 'A'.repeat(43) });
+    await passed();
+    room.meddle = (message) => message;
+    room.pass('ana', 'ben', { kind: 'frameRefused', build: 1 });
+    await passed();
+    assert.deepEqual(ben.told.slice(-2), ['another secret than of a', 'failed a OT_CREATE_PEER_CONNECTION_FAILED']);
+  }
 });

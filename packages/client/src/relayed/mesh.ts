@@ -322,7 +322,7 @@ export class Mesh {
           this.#report(pair, build);
         },
         differs: () => void (current() && this.#differs(pair)),
-        failed: (error) => current() && this.#refuse(pair, error),
+        failed: (error) => void (current() && this.#refuse(pair, error)),
         connected: () => current() && pair.secured !== null,
       },
     );
@@ -332,24 +332,27 @@ export class Mesh {
 
   /** With a secret the two may have different ones, and may change them; without one somebody swapped a key. */
   async #differs(pair: Pair): Promise<void> {
-    const { connectionId, frames } = pair;
-    if (await this.#frames?.secret()) {
-      pair.differs = true;
-      for (const sink of this.#sinksOf(connectionId)) sink.understood(false);
-      return;
-    }
-    frames?.refuse();
+    const { frames } = pair;
+    if (await this.#frames?.secret()) this.#notUnderstood(pair);
+    else frames?.refuse();
+  }
+
+  #notUnderstood(pair: Pair): void {
+    pair.differs = true;
+    for (const sink of this.#sinksOf(pair.connectionId)) sink.understood(false);
   }
 
   /** No keys, so no pair: what this end was told of the other is in the record first. */
-  #refuse(pair: Pair, error: OtError): void {
+  async #refuse(pair: Pair, error: OtError): Promise<void> {
     const { connectionId, peer } = pair;
     if (!pair.secured) {
       pair.secured = unseen;
       this.#report(pair, peer.build);
     }
     this.#refused.add(connectionId);
-    this.#broken(connectionId, error);
+    // Who is told by the other end before it has compared keys itself learns the same as one who has.
+    if (error.detail === 'keysDiffer' && !pair.differs && (await this.#frames?.secret())) this.#notUnderstood(pair);
+    if (this.#pairs.get(connectionId)?.peer === peer) this.#broken(connectionId, error);
   }
 
   /** Once both are known: what the browser says of DTLS-SRTP, and what was agreed on inside. */

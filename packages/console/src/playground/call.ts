@@ -11,7 +11,7 @@ import type { Ot, OtConnection, OtError, OtPublisher, OtSession, OtStream } from
 import type { OwnMedia } from './own-media.ts';
 import { nameOf } from './person.ts';
 import { ScreenShare } from './screen-share.ts';
-import { endWords, problemOf, unshownWords } from './words.ts';
+import { endWords, lostStream, problemOf, unshownWords } from './words.ts';
 
 /** dBov from which on a person is shown as speaking (RFC 6464: 0 is loudest, -127 silence); a quiet room has less. */
 const SPEAKING_DBOV = -60;
@@ -191,8 +191,16 @@ export class Call {
     subscriber.on('videoEnabled', () => this.#update(streamId, { fallback: false }));
     subscriber.on('encryptionSecretMismatch', () => this.#update(streamId, { understood: false }));
     subscriber.on('encryptionSecretMatch', () => this.#update(streamId, { understood: true }));
+    subscriber.on('destroyed', ({ reason }) => this.#lost(streamId, reason));
     subscriber.on('audioBlocked', () => this.state.set({ soundBlocked: true }));
     subscriber.on('audioUnblocked', () => this.state.set({ soundBlocked: false }));
+  }
+
+  /** A stream that stood and cannot be received any more, though its publisher goes on. A reason that is shown already stays. */
+  #lost(streamId: string, reason: string): void {
+    const tile = this.state.get().remote.find((each) => each.streamId === streamId);
+    if (reason === 'networkDisconnected' && tile?.understood && !tile.problem)
+      this.#update(streamId, { problem: lostStream });
   }
 
   #update(streamId: string, change: Partial<RemoteTile>): void {

@@ -58,6 +58,7 @@ export interface OtSubscriber
     videoEnabled: { reason: string };
     disconnected: object;
     connected: object;
+    destroyed: { reason: string };
     audioBlocked: object;
     audioUnblocked: object;
     encryptionSecretMismatch: object;

@@ -167,6 +167,12 @@ export function unshownWords(error: OtError): Problem {
   };
 }
 
+/** A stream of somebody else that was shown, and is not any more. */
+export const lostStream: Problem = {
+  title: 'The connection with them was lost',
+  text: 'They are still in the call. Leave it and join again to see and hear them.',
+};
+
 /** A call is made with a project, and there is none that may be used. */
 export const projectless: Problem = {
   title: 'There is no project to make a call with',
