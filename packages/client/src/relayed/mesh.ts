@@ -318,7 +318,8 @@ export class Mesh {
         decided: (decided) => {
           if (!current()) return;
           pair.decided = decided;
-          for (const sink of this.#sinksOf(connectionId)) sink.understood(true);
+          // Of two with different secrets it is said for the record, when their pair ends.
+          if (!pair.differs) for (const sink of this.#sinksOf(connectionId)) sink.understood(true);
           this.#report(pair, build);
         },
         differs: () => void (current() && this.#differs(pair)),
