@@ -99,7 +99,7 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   sealings(app, deps);
   secrets(app, deps);
   keys(app, deps);
-  operatorAudit(app, deps.audit);
+  operatorAudit(app, { actor, audit: deps.audit });
   await app.listen({ path: socket });
   chmodSync(socket, 0o600);
   return () => app.close();

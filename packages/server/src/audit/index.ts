@@ -1,6 +1,7 @@
 /** The door of the audit log: follows the outbox into a tree, signs what it has, proves it, and checks proofs. */
 export { type Checkpoint, openCheckpoint, parseCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
 export { type AuditContent, parseContent } from './entry.ts';
+export { noteKeysOf } from './examine.ts';
 export { type ExportEntry, type ExportHead, readExport, toCsv, toJsonLine } from './export.ts';
 export { AuditLog, type AuditLogDeps, type AuditState, type Outside } from './log.ts';
 export { filesOf, type ReadFile, verifyMirror } from './mirror.ts';

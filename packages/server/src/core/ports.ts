@@ -218,6 +218,8 @@ export interface Keys {
   verify(purpose: KeyPurpose, jws: string): Record<string, unknown> | null;
   /** Public keys that what was signed for a purpose may be checked with now. */
   publicKeys(purpose: KeyPurpose): PublicKey[];
+  /** Those of a purpose that have leaked: what they signed is nobody's word, and may still be compared with what is known otherwise. */
+  leakedKeys(purpose: KeyPurpose): PublicKey[];
 }
 
 /**

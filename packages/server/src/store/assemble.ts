@@ -26,6 +26,11 @@ import { Writer } from './writer.ts';
 export interface OpenedStore extends Store {
   useKeys(keys: Seals): void;
   /**
+   * Holds a name for this process as long as the store is open: of two servers on one database the second is refused.
+   * @throws PlatformError `DatabaseInUse`
+   */
+  lease(name: string): Promise<void>;
+  /**
    * Seals every value of a project, or of no project (`null`), anew that is under an older data key. Calls go on
    * meanwhile; a value that changes under its hands stays as it was changed.
    * @returns how many values it sealed anew
@@ -105,6 +110,7 @@ export function assembleStore(database: Database, journal: Journal, release: () 
     },
     keyring: openKeyring(parts),
     useKeys: (given) => keys.use(given),
+    lease: (name) => database.lease(name),
     reseal: openReseal(database, parts),
     async close() {
       await trimming.settled();

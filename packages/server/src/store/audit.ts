@@ -1,7 +1,14 @@
 /** The rows of the audit log. */
 import { PlatformError } from '@cloister/protocol/errors';
 import { and, asc, count, desc, eq, gte, isNotNull, isNull, like, lt, or, type SQL, sql } from 'drizzle-orm';
-import { type AuditEntry, type AuditSearch, type AuditStore, type AuditTile, auditReader } from '../core/index.ts';
+import {
+  type AuditEntry,
+  type AuditHead,
+  type AuditSearch,
+  type AuditStore,
+  type AuditTile,
+  auditReader,
+} from '../core/index.ts';
 import { advanceReader } from './outbox.ts';
 import { auditEntries, auditLog, auditTiles, auditWitnesses } from './schema.ts';
 import { accept, commit, type Parts, read, statement } from './tables.ts';
@@ -53,6 +60,11 @@ function where({ accountId, projectId, action, since, until, first, end }: Audit
     first === undefined ? undefined : gte(auditEntries.index, first),
     end === undefined ? undefined : lt(auditEntries.index, end),
   );
+}
+
+/** Whatever was written since by another process has another size, checkpoint or sequence. */
+function isHead({ size, checkpoint, sequence }: AuditHead): SQL | undefined {
+  return and(eq(auditLog.size, size), eq(auditLog.checkpoint, checkpoint), eq(auditLog.sequence, sequence));
 }
 
 type Changes = Pick<AuditStore, 'append' | 'destroy' | 'putWitnessed'>;
@@ -120,7 +132,7 @@ export function openAudit(parts: Parts): AuditStore {
         statements: [
           from === null
             ? statement(tables.insert(auditLog).values(head))
-            : statement(tables.update(auditLog).set(head).where(eq(auditLog.size, from)), 1),
+            : statement(tables.update(auditLog).set(head).where(isHead(from)), 1),
           ...many(insertEntries, entries, columns),
           ...many(upsertTiles, tiles, tileColumns),
           ...(position === null ? [] : [{ sql: advanceReader, params: [auditReader, position] }]),

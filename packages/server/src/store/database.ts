@@ -29,6 +29,8 @@ export interface Database {
   write(statements: readonly Statement[]): Promise<Outcome>;
   /** Calls `wake` when another process has committed; never for our own commits. */
   onOthers(wake: () => void): void;
+  /** Holds a name as long as this process has the database open. @throws PlatformError `DatabaseInUse` where another holds it */
+  lease(name: string): Promise<void>;
   close(): Promise<void>;
 }
 

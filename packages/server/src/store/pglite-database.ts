@@ -104,6 +104,9 @@ export class PgliteDatabase implements Database, Conversation {
   /** The folder is locked: there are no others. */
   onOthers(): void {}
 
+  /** Nor is there anybody who could hold it. */
+  async lease(): Promise<void> {}
+
   async close(): Promise<void> {
     this.#closed = true;
     const thread = this.#thread;

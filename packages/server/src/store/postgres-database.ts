@@ -13,6 +13,7 @@ import {
   type Outcome,
   type Statement,
 } from './database.ts';
+import { PostgresLease } from './postgres-lease.ts';
 
 /**
  * Every writing transaction holds this lock until it has committed. Positions of the outbox come from a sequence, which
@@ -30,6 +31,7 @@ export class PostgresDatabase implements Database {
   /** Tells our own notices from those of others. */
   readonly #self = randomUUID();
   #listener: pg.Client | null = null;
+  readonly #leases: PostgresLease[] = [];
   #closed = false;
 
   constructor(url: string, deps: { clock: Clock; journal: Journal }) {
@@ -87,6 +89,12 @@ export class PostgresDatabase implements Database {
     void this.#listen(wake);
   }
 
+  async lease(name: string): Promise<void> {
+    const lease = new PostgresLease({ ...this.#deps, options: this.#options() }, name);
+    await lease.take();
+    this.#leases.push(lease);
+  }
+
   /** A conversation on a connection of its own, for the migrations. */
   async converse<Result>(talk: (conversation: Conversation) => Promise<Result>): Promise<Result> {
     const client = await this.#connect();
@@ -105,6 +113,8 @@ export class PostgresDatabase implements Database {
     this.#closed = true;
     await this.#listener?.end().catch(() => undefined);
     await this.#pool.end();
+    // Last: whoever comes next finds everything written.
+    for (const lease of this.#leases) await lease.close();
   }
 
   #options(): pg.ClientConfig {

@@ -22,6 +22,7 @@ class Script implements Database {
   }
 
   onOthers(): void {}
+  async lease(): Promise<void> {}
   async close(): Promise<void> {}
 }
 
