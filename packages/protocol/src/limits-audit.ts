@@ -7,4 +7,5 @@ export const auditLimits = {
   },
   auditSearchEntries: { value: 1000, why: 'entries of one answer; more of them are an export' },
   auditReasonChars: { value: 500, why: 'what an operator writes into the log about a repair' },
+  auditSettingChars: { value: 500, why: 'of the value of a setting, in the entry that says that it was changed' },
 } as const;

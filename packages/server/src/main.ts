@@ -18,7 +18,7 @@ import {
   resealArchives,
   SandboxTrial,
 } from './archive/index.ts';
-import type { Config } from './config.ts';
+import { type Config, settingFacts } from './config.ts';
 import {
   type ArchiveTimes,
   type Audit,
@@ -217,6 +217,7 @@ async function openGround(
     ...archiving,
   });
   closers.push(() => core.recorder.flush());
+  await core.accesses.started(settingFacts(config), keys.list().length);
   await closeFormerRun(core);
   const former = await leftArchives(core, archiving);
   closers.push(async () => void (await former.done));
@@ -280,13 +281,15 @@ async function openDoors(
   const { showSecrets } = config;
   const signallingUrl = (request: { raw: IncomingMessage }) => facts.signallingUrl(request.raw);
   const baseUrl = (request: { raw: IncomingMessage }) => facts.baseUrl(request.raw);
-  await opentokRoutes(app, { core, limiter, auth, clientAddress, showSecrets, signallingUrl, baseUrl });
+  const network = (request: { raw: IncomingMessage }) => facts.network(request.raw);
+  await opentokRoutes(app, { core, limiter, auth, clientAddress, showSecrets, signallingUrl, baseUrl, network });
   await adminRoutes(app, {
     core,
     auth,
     limiter,
     journal,
     clientAddress,
+    network,
     mode: config.mode,
     lanCode: options.lan?.code ?? null,
     projectId: () => state.projectId,

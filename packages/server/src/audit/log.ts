@@ -288,7 +288,8 @@ export class AuditLog {
   async #contentOf(each: Recorded | Unreadable): Promise<AuditContent | null> {
     if (each.event === null) return unreadableContent(each, this.#now());
     const { event } = each;
-    const named = 'accountId' in event ? event.accountId : null;
+    const failed = event.type === 'act.failed' && event.subject.kind === 'account' ? event.subject.id : null;
+    const named = 'accountId' in event ? event.accountId : failed;
     return contentOf(each, named ?? (await this.#accountOf(event.projectId)));
   }
 

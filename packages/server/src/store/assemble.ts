@@ -14,6 +14,7 @@ import { openProjects } from './projects.ts';
 import { openReseal } from './reseal.ts';
 import { openSealings } from './sealings.ts';
 import { openLegs, openSessions } from './sessions.ts';
+import { openSettings } from './settings.ts';
 import { openStillOpen } from './still-open.ts';
 import { openStorages } from './storages.ts';
 import { openTables, type Parts, type Seals } from './tables.ts';
@@ -108,6 +109,7 @@ export function assembleStore(database: Database, journal: Journal, release: () 
         if (step.position !== null) trimming.passed(auditReader, step.position);
       },
     },
+    settings: openSettings(parts),
     keyring: openKeyring(parts),
     useKeys: (given) => keys.use(given),
     lease: (name) => database.lease(name),
