@@ -41,7 +41,8 @@ export const ROOT_FILES: Readonly<Record<string, readonly string[] | 'every door
   'config-rules.ts': ['lib'],
   'http.ts': ['access', 'core', 'signalling', 'lib'],
   'first-start.ts': ['core'],
-  'open-audit.ts': ['admin', 'audit', 'core', 'lib'],
+  'open-audit.ts': ['access', 'admin', 'audit', 'core', 'lib'],
+  'open-outlets.ts': ['access', 'audit', 'core', 'lib'],
   'operator-socket.ts': [],
 };
 

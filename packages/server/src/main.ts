@@ -201,6 +201,7 @@ async function openGround(
     ],
     clock,
   });
+  audit.sendBy(egress);
   const signallingUrl = config.publicUrl ? `${config.publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
   const site = { node: 'local', zones: [], signallingUrl, iceServers: turn.iceServers, iceRenewMs: turn.renewMs };
   const archiving = openArchiving(config, { egress, keys, journal, sandbox });

@@ -1,6 +1,7 @@
 /** The audit log of a platform, opened: what follows the outbox, what is asked of it, and what is destroyed by age. */
 import path from 'node:path';
 import { PlatformError } from '@cloister/protocol';
+import type { Egress } from './access/index.ts';
 import type { AuditDoor } from './admin/index.ts';
 import {
   AuditLog,
@@ -16,10 +17,13 @@ import {
 import type { Config } from './config.ts';
 import type { Journal, Keys, Store } from './core/index.ts';
 import { systemClock, systemIds } from './lib/index.ts';
+import { openOutlets } from './open-outlets.ts';
 
 export interface OpenedAudit {
   readonly log: AuditLog;
   readonly door: AuditDoor;
+  /** Sends what is in it to the receivers that the settings name. */
+  sendBy(egress: Egress): void;
   stop(): Promise<void>;
 }
 
@@ -41,6 +45,7 @@ export async function openAudit(
   const query = new AuditQuery({ log, store: store.audit, keys, witnesses, now: () => clock.now() });
   const { auditKept: keptMs, auditHold: held } = config;
   const retention = new Retention({ log, query, store: store.audit, clock, journal, keptMs, held });
+  let stopOutlets = async () => {};
   log.start();
   retention.start();
   return {
@@ -64,9 +69,13 @@ export async function openAudit(
       cosign: (note) => query.cosign(note),
       repair: (actor, reason) => log.repair(actor, reason),
     },
+    sendBy(egress) {
+      stopOutlets = openOutlets(config, { log, query, store, journal, egress });
+    },
     async stop() {
       retention.stop();
       await log.stop();
+      await stopOutlets();
     },
   };
 }

@@ -6,8 +6,11 @@ export { type ExportEntry, type ExportHead, readExport, toCsv, toJsonLine } from
 export { AuditLog, type AuditLogDeps, type AuditState, type Outside } from './log.ts';
 export { filesOf, type ReadFile, verifyMirror } from './mirror.ts';
 export { type NoteKey, parseNote, parseNoteKey, printNoteKey } from './note.ts';
+export { otlpSender } from './otlp.ts';
+export { Outlet, type Send } from './outlet.ts';
 export { fileOutside } from './outside.ts';
 export { AuditQuery, type Found } from './query.ts';
 export { Retention } from './retention.ts';
+export { syslogSender } from './syslog.ts';
 export { type Fault, type VerifiedExport, verifyCheckpoint, verifyExport } from './verify.ts';
 export { cosigned, nextCheckpoint, type WitnessKey, witnessKey } from './witness.ts';

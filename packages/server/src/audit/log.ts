@@ -71,6 +71,7 @@ export class AuditLog {
   #cancelTimer: Cancel = () => {};
   #timer = false;
   #lastRun = Number.NEGATIVE_INFINITY;
+  readonly #watchers = new Set<() => void>();
   readonly #accounts = new Map<string, string | null>();
 
   private constructor(deps: AuditLogDeps, head: AuditHead) {
@@ -161,6 +162,16 @@ export class AuditLog {
     if (!this.#stopped) await this.follow();
     this.#stopped = true;
     this.#cancelTimer();
+  }
+
+  /** Calls `wake` when the log has grown, or is broken; returns how to stop. */
+  watch(wake: () => void): () => void {
+    this.#watchers.add(wake);
+    return () => void this.#watchers.delete(wake);
+  }
+
+  #tell(): void {
+    for (const wake of this.#watchers) wake();
   }
 
   /** Resolves when all that was in the outbox before the call is in the log, or could not be put there. */
@@ -347,6 +358,7 @@ export class AuditLog {
     this.#head = head;
     this.#tree = tree;
     if (signs) await this.#keepOutside();
+    this.#tell();
   }
 
   async #grown(size: number): Promise<GrowingTree> {
@@ -381,5 +393,6 @@ export class AuditLog {
         why: this.#broken,
       },
     );
+    this.#tell();
   }
 }

@@ -91,4 +91,7 @@ export interface AuditStore {
   witnessed(): Promise<Witnessed[]>;
   /** Replaces what this witness signed before. */
   putWitnessed(witnessed: Witnessed): Promise<void>;
+  /** Index of the first entry that a receiver outside does not have; 0 for one that was never sent anything. */
+  outlet(name: string): Promise<number>;
+  putOutlet(name: string, next: number): Promise<void>;
 }

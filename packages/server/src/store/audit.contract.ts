@@ -155,6 +155,15 @@ function lastingRules(given: () => Given): void {
     assert.equal(await audit.firstAfter(1e12), await audit.count());
   });
 
+  test('how far a receiver is, is kept by its name', async () => {
+    const { audit } = given().store;
+    assert.equal(await audit.outlet('syslog'), 0);
+    await audit.putOutlet('syslog', 7);
+    await audit.putOutlet('otlp', 3);
+    await audit.putOutlet('syslog', 5);
+    assert.deepEqual([await audit.outlet('syslog'), await audit.outlet('otlp')], [5, 3]);
+  });
+
   test('of each witness the last checkpoint is kept', async () => {
     const { audit } = given().store;
     await audit.putWitnessed({ name: 'w2', checkpoint: 'one', at: 1 });

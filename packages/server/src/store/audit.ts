@@ -10,7 +10,7 @@ import {
   auditReader,
 } from '../core/index.ts';
 import { advanceReader } from './outbox.ts';
-import { auditEntries, auditLog, auditTiles, auditWitnesses } from './schema.ts';
+import { auditEntries, auditLog, auditOutlets, auditTiles, auditWitnesses } from './schema.ts';
 import { accept, commit, type Parts, read, statement } from './tables.ts';
 
 const insertEntries = `
@@ -67,7 +67,7 @@ function isHead({ size, checkpoint, sequence }: AuditHead): SQL | undefined {
   return and(eq(auditLog.size, size), eq(auditLog.checkpoint, checkpoint), eq(auditLog.sequence, sequence));
 }
 
-type Changes = Pick<AuditStore, 'append' | 'destroy' | 'putWitnessed'>;
+type Changes = Pick<AuditStore, 'append' | 'destroy' | 'putWitnessed' | 'putOutlet'>;
 
 function openReads({ tables }: Parts): Omit<AuditStore, keyof Changes> {
   return {
@@ -118,6 +118,11 @@ function openReads({ tables }: Parts): Omit<AuditStore, keyof Changes> {
       return row?.accountId ?? null;
     },
 
+    async outlet(name) {
+      const [row] = await read(tables.select().from(auditOutlets).where(eq(auditOutlets.name, name)));
+      return row?.next ?? 0;
+    },
+
     witnessed: () => read(tables.select().from(auditWitnesses).orderBy(asc(auditWitnesses.name))),
   };
 }
@@ -152,6 +157,12 @@ export function openAudit(parts: Parts): AuditStore {
     async putWitnessed({ name, checkpoint, at }) {
       const insert = tables.insert(auditWitnesses).values({ name, checkpoint, at });
       const upsert = insert.onConflictDoUpdate({ target: auditWitnesses.name, set: { checkpoint, at } });
+      await commit(writer, { statements: [statement(upsert)] });
+    },
+
+    async putOutlet(name, next) {
+      const insert = tables.insert(auditOutlets).values({ name, next });
+      const upsert = insert.onConflictDoUpdate({ target: auditOutlets.name, set: { next } });
       await commit(writer, { statements: [statement(upsert)] });
     },
   };
