@@ -8,6 +8,7 @@ import {
   type ExportHead,
   filesOf,
   nextCheckpoint,
+  noteKeysOf,
   openCheckpoint,
   parseNote,
   readExport,
@@ -360,5 +361,5 @@ test('a witness refuses a fork, a log that became shorter, and one of another na
 /** The keys of the platform under the name of the log that a checkpoint is of. */
 function openCheckpointKeys(note: string) {
   const origin = note.split('\n', 1)[0]!;
-  return rig.log.keysOf(origin);
+  return noteKeysOf(origin, rig.keys.publicKeys('audit'));
 }

@@ -1,7 +1,8 @@
 /** The audit log over a real database: what gets into it, and what is noticed when the database is not what it was. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { openCheckpoint, parseContent } from '../../packages/server/src/audit/index.ts';
+import { limits } from '@cloister/protocol';
+import { AuditLog, openCheckpoint, parseContent } from '../../packages/server/src/audit/index.ts';
 import type { Event } from '../../packages/server/src/core/index.ts';
 import { systemIds } from '../../packages/server/src/lib/index.ts';
 import { type AuditRig, auditRig } from './audit-rig.ts';
@@ -161,6 +162,22 @@ test('events that were taken away before they were in the tree leave a gap that 
   assert.match(alarms.at(-1)!, /gap/);
 });
 
+test('a step is auditStepEvents events, and what is past them is in the next one', async () => {
+  const { store, log } = rig;
+  const steps: number[] = [];
+  const audit = store.audit as { append: typeof store.audit.append };
+  const { append } = audit;
+  audit.append = (step) => {
+    steps.push(step.entries.length);
+    return append(step);
+  };
+  await rig.acts(limits.auditStepEvents);
+  await rig.acts(limits.auditStepEvents + 1);
+  audit.append = append;
+  assert.deepEqual(steps, [limits.auditStepEvents, limits.auditStepEvents, 1]);
+  assert.equal(log.signed().size, log.size);
+});
+
 test('a log opened anew goes on where it was', async () => {
   const { size } = rig.log.signed();
   await rig.reopen();
@@ -251,6 +268,99 @@ test('a key that is rotated signs on, one that leaked signs nothing that counts,
   assert.equal(rig.outside, log.checkpoint);
   await rig.reopen();
   assert.equal(rig.log.state, 'ok');
+});
+
+test('a crash between the word that the key has leaked and the next signature is mended at the next start, and told', async () => {
+  const { keys, log } = rig;
+  const { kid } = keys.signBytes('audit', Buffer.alloc(1)).key;
+  const { size } = log.signed();
+  await keys.compromise(kid);
+  assert.equal(openCheckpoint(log.checkpoint, log.keys), null);
+  const mended = await rig.reopen();
+  assert.equal(mended.state, 'ok', mended.why ?? '');
+  assert.equal(openCheckpoint(mended.checkpoint, mended.keys)?.size, size + 1);
+  assert.equal(rig.outside, mended.checkpoint);
+  const [entry] = await said(size);
+  assert.deepEqual([entry?.action, entry?.detail], ['audit.resigned', { size }]);
+  await rig.acts(1);
+  await rig.verify(await rig.lines());
+  // Who has the key that leaked may sign another history with it: it is not taken for the one that is kept outside.
+  const leaked = rig.keys.signBytes('audit', Buffer.alloc(1)).key;
+  const kept = mended.checkpoint;
+  await rig.acts(1);
+  await keys.compromise(leaked.kid);
+  rig.outside = kept;
+  await rig.reopen();
+  assert.equal(rig.log.state, 'broken');
+  assert.match(rig.log.why!, /a key that has leaked/);
+  rig.outside = null;
+  await rig.reopen();
+  assert.match(rig.log.why!, /a key that has leaked/);
+  await rig.log.repair({ kind: 'operator', via: 'cli' }, 'the machine lost power while the key was replaced');
+  assert.equal(rig.log.state, 'ok');
+  await rig.log.stop();
+});
+
+test('two servers on one database write one log, and each goes on after the other has written', async () => {
+  const open = async () => {
+    const outside = { read: async () => rig.outside, write: async () => {} };
+    return AuditLog.open({ ...rig, outside, ids: systemIds, journal: { record() {} } });
+  };
+  const gaps = async () => (await rig.query.search({ action: 'audit.gap' }, 100)).length;
+  const before = await gaps();
+  const [here, there] = [rig.log, await open()];
+  for (let round = 0; round < 6; round += 1) {
+    const [one, other] = round % 2 === 0 ? [here, there] : [there, here];
+    const { size } = round === 0 ? here : other;
+    await rig.store.outbox.append(Array.from({ length: 10 }, (_, at) => rotation(at)));
+    // What it knows is old: it is refused, takes up what the other wrote, and goes on from there.
+    await one.follow();
+    await one.follow();
+    assert.equal(one.size, size + 10);
+    await Promise.all([here.follow(), there.follow()]);
+  }
+  assert.deepEqual([here.state, there.state], ['ok', 'ok']);
+  await rig.reopen();
+  const { entries, whole } = await rig.verify(await rig.lines());
+  assert.deepEqual([entries, whole], [there.size, true]);
+  const ids = await rig.sql('select count(distinct event_id) as ids, count(*) as entries from audit_entries');
+  assert.equal(ids[0]!.ids, ids[0]!.entries);
+  assert.equal(await gaps(), before);
+});
+
+test('an operator may take a log as the database has it: the log says so, and what was signed before', async () => {
+  const actor = { kind: 'operator', via: 'cli' } as const;
+  await assert.rejects(rig.log.repair(actor, 'nothing to do'), { code: 'WrongState' });
+  await backup();
+  await rig.acts(5);
+  const lost = rig.log.signed();
+  const before = rig.log.checkpoint;
+  await restore();
+  await rig.reopen();
+  assert.equal(rig.log.state, 'broken');
+  const { size } = rig.log;
+  for (const edit of ['delete from audit_tiles', 'delete from audit_entries where index = 3']) {
+    await backup();
+    await rig.sql(edit);
+    await assert.rejects(rig.log.repair(actor, 'it cannot be'), { code: 'AuditLogBroken', message: /missing|entries/ });
+    assert.equal(rig.log.state, 'broken', edit);
+    await restore();
+  }
+  await rig.log.repair(actor, 'the disk is lost, this is the backup of last night');
+  assert.equal(rig.log.state, 'ok');
+  const [entry] = await said(size);
+  assert.deepEqual([entry?.action, entry?.actor], ['audit.repaired', actor]);
+  const { why, reason, signed } = entry!.detail;
+  assert.match(String(why), /was rolled back/);
+  assert.equal(reason, 'the disk is lost, this is the backup of last night');
+  assert.deepEqual(signed, { origin: lost.origin, size: lost.size, root: lost.root.toString('base64') });
+  await rig.log.stop();
+  await rig.acts(10);
+  await rig.verify(await rig.lines());
+  await rig.reopen();
+  assert.equal(rig.log.state, 'ok');
+  // Whoever kept the checkpoint that was lost is not told a tale: it is a fork for them.
+  await assert.rejects(rig.lines({}, before), { code: 'AuditForked' });
 });
 
 test('the store can seal all content anew after its data key leaked, and every proof stays as it was', async () => {

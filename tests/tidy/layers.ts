@@ -39,8 +39,10 @@ export const ROOT_FILES: Readonly<Record<string, readonly string[] | 'every door
   'config-schema.ts': ['lib'],
   'config-media.ts': ['lib'],
   'config-rules.ts': ['lib'],
-  'http.ts': ['access', 'signalling', 'lib'],
+  'http.ts': ['access', 'core', 'signalling', 'lib'],
   'first-start.ts': ['core'],
+  'open-audit.ts': ['access', 'admin', 'audit', 'core', 'lib'],
+  'open-outlets.ts': ['access', 'audit', 'core', 'lib'],
   'operator-socket.ts': [],
 };
 

@@ -37,4 +37,11 @@ export const auditErrors = {
     help: 'The operator names the keys of witnesses in the setting auditWitnesses.',
     fault: 'caller',
   },
+  DatabaseInUse: {
+    status: 500,
+    opentok: 500,
+    message: 'Another server runs on this database',
+    help: 'Stop it first: two servers on one database would each end the calls of the other, and write one audit log twice. One that was killed is let go of at once; a machine that is gone, within seconds.',
+    fault: 'caller',
+  },
 } as const;

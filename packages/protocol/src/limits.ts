@@ -2,6 +2,8 @@
  * Every limit of the platform, by name, with its unit in the name and the reason beside it. A limit is tested at its
  * bound and one past it; docs/reference/limits.md is generated from this table.
  */
+import { auditLimits } from './limits-audit.ts';
+
 interface Limit {
   readonly value: number;
   readonly why: string;
@@ -499,6 +501,7 @@ const table = {
   databaseAnswerSeconds: { value: 30, why: 'a statement that takes longer is cancelled' },
   databaseConnections: { value: 8, why: 'reads of one process at the same time, on PostgreSQL' },
   databaseConnectSeconds: { value: 5, why: 'a database that cannot be reached is reported' },
+  ...auditLimits,
   databaseReconnectSeconds: { value: 2, why: 'between two attempts to hear of the changes of other processes' },
 } as const satisfies Record<string, Limit>;
 

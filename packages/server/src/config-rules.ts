@@ -41,8 +41,8 @@ function* tlsRules(config: Config): Generator<string> {
   }
 }
 
-type CertKey = 'tlsCert' | 'turnTlsCert';
-type KeyKey = 'tlsKey' | 'turnTlsKey';
+type CertKey = 'tlsCert' | 'turnTlsCert' | 'auditSyslogCert';
+type KeyKey = 'tlsKey' | 'turnTlsKey' | 'auditSyslogKey';
 
 function* pairRules(config: Config, cert: CertKey, key: KeyKey): Generator<string> {
   if (config[cert] && !config[key]) yield `${cert} is set without ${key}`;
@@ -53,6 +53,19 @@ function* pairRules(config: Config, cert: CertKey, key: KeyKey): Generator<strin
   }
   const file = config[key];
   if (file && !unreadable(file) && tooOpen(file, OTHERS)) yield `everybody may read ${file}; run: chmod o= ${file}`;
+}
+
+function* auditRules(config: Config): Generator<string> {
+  yield* pairRules(config, 'auditSyslogCert', 'auditSyslogKey');
+  for (const [each, needs] of [
+    ['auditSyslogCa', 'auditSyslog'],
+    ['auditSyslogCert', 'auditSyslog'],
+    ['auditOtlpCa', 'auditOtlp'],
+  ] as const) {
+    const file = config[each];
+    if (file && !config[needs]) yield `${each} is set without ${needs}`;
+    if (file && each !== 'auditSyslogCert' && unreadable(file)) yield `${each} ${file} cannot be read`;
+  }
 }
 
 function* turnRules(config: Config): Generator<string> {
@@ -150,6 +163,7 @@ export function checkRules(config: Config, known: { configFileHoldsSecret: boole
     ...rootKeyRules(config),
     ...mediaRules(config),
     ...turnRules(config),
+    ...auditRules(config),
   ];
   if (known.configFileHoldsSecret && config.configFile && tooOpen(config.configFile, GROUP_AND_OTHERS)) {
     broken.push(`${config.configFile} holds a secret and others may read it; run: chmod 600 ${config.configFile}`);

@@ -86,6 +86,17 @@ function readHost(value: string): string | undefined {
   return isIP(value) !== 0 || /^(?=.{1,253}$)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(value) ? value : undefined;
 }
 
+function readTlsUrl(value: string): string | undefined {
+  const url = URL.parse(value.replace(/^tls:/, 'https:'));
+  const bare = url && url.pathname === '/' && !url.search && !url.hash && !url.username && !url.password;
+  return /^tls:\/\/[^/]+:\d+$/.test(value) && bare ? value : undefined;
+}
+
+function readHttpsUrl(value: string): string | undefined {
+  const url = URL.parse(value);
+  return url?.protocol === 'https:' && !url.hash && !url.username && !url.password ? value : undefined;
+}
+
 function readWord(value: string): string | undefined {
   return /^\S+$/.test(value) ? value : undefined;
 }
@@ -319,6 +330,38 @@ const table = {
     description:
       'Public keys of the witnesses whose signatures of checkpoints are taken, as cloister witness prints them.',
     standard: 'none',
+  },
+  auditSyslog: {
+    schema: notation('an address such as tls://siem.example.org:6514', readTlsUrl).optional(),
+    description:
+      'A syslog server (RFC 5424 over TLS) that gets every entry of the audit log, at least once. It is a destination: a private address has to be in destinations.',
+    standard: 'not set',
+  },
+  auditSyslogCa: {
+    schema: text('a path').optional(),
+    description: 'The certificates (PEM) of the authorities that the syslog server may be certified by.',
+    standard: "Node's own list",
+  },
+  auditSyslogCert: {
+    schema: text('a path').optional(),
+    description: 'The certificate chain (PEM) that is shown to the syslog server.',
+    standard: 'none',
+  },
+  auditSyslogKey: {
+    schema: text('a path').optional(),
+    description: 'The private key (PEM) that belongs to auditSyslogCert; not readable by everybody.',
+    standard: 'none',
+  },
+  auditOtlp: {
+    schema: notation('an https address such as https://otel.example.org/v1/logs', readHttpsUrl).optional(),
+    description:
+      'An OpenTelemetry receiver (OTLP over HTTP, JSON) that gets every entry of the audit log, at least once; without a path it is /v1/logs. It is a destination as auditSyslog is.',
+    standard: 'not set',
+  },
+  auditOtlpCa: {
+    schema: text('a path').optional(),
+    description: 'The certificates (PEM) of the authorities that the OpenTelemetry receiver may be certified by.',
+    standard: "Node's own list",
   },
   showSecrets: {
     schema: flag.default(false),

@@ -325,6 +325,22 @@ test('TURN takes what is left open from the other settings', () => {
   assert.deepEqual([named.turnTlsCert, named.turnTlsKey, named.turnTlsHost], [cert, key, 'video.example.org']);
 });
 
+test('receivers of the audit log are addresses of TLS, and their certificates are of somebody', () => {
+  const syslog = { CLOISTER_AUDIT_SYSLOG: 'tls://siem.example.org:6514' };
+  assert.equal(load(syslog).auditSyslog, 'tls://siem.example.org:6514');
+  assert.equal(load({ CLOISTER_AUDIT_SYSLOG: 'tls://[fd00::1]:443' }).auditSyslog, 'tls://[fd00::1]:443');
+  for (const wrong of ['tls://siem.example.org', 'tcp://siem.example.org:514', 'tls://a:b@siem:1', 'tls://siem:1/x']) {
+    refused({ CLOISTER_AUDIT_SYSLOG: wrong }, /auditSyslog.*expected an address such as tls:/);
+  }
+  assert.equal(load({ CLOISTER_AUDIT_OTLP: 'https://otel.example.org' }).auditOtlp, 'https://otel.example.org');
+  refused({ CLOISTER_AUDIT_OTLP: 'http://otel.example.org' }, /auditOtlp.*expected an https address/);
+  const ca = fileWith('ca');
+  refused({ CLOISTER_AUDIT_SYSLOG_CA: ca }, /auditSyslogCa is set without auditSyslog/);
+  refused({ CLOISTER_AUDIT_OTLP_CA: ca }, /auditOtlpCa is set without auditOtlp/);
+  refused({ ...syslog, CLOISTER_AUDIT_SYSLOG_CA: '/nowhere' }, /auditSyslogCa \/nowhere cannot be read/);
+  refused({ ...syslog, CLOISTER_AUDIT_SYSLOG_CERT: ca }, /auditSyslogCert is set without auditSyslogKey/);
+});
+
 test('coturn is found in PATH, and where a setting says', () => {
   const bin = path.join(folder, 'bin');
   mkdirSync(bin);

@@ -4,6 +4,7 @@
  *
  * A setting comes from, the strongest first: an option of the command line, a variable, the file, the default.
  */
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import path from 'node:path';
@@ -240,6 +241,23 @@ export function explain(config: Config): Explained[] {
       origin: from?.get(key) ?? 'default',
       description: configKeys[key].description,
     };
+  });
+}
+
+/** A setting for the record: what `explain` shows, whether nobody set it, and of a secret a hash that changes with it. */
+export interface SettingFacts {
+  readonly name: ConfigKey;
+  readonly value: string;
+  readonly standard: boolean;
+  readonly mark?: string;
+}
+
+/** @param config what `loadConfig` returned */
+export function settingFacts(config: Config): SettingFacts[] {
+  return explain(config).map(({ key, value, origin }) => {
+    const secret = configKeys[key].secret && config[key] !== undefined;
+    const mark = secret && createHash('sha256').update(asText(config[key])).digest('hex');
+    return { name: key, value, standard: origin === 'default', ...(mark && { mark }) };
   });
 }
 

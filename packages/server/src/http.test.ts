@@ -97,3 +97,15 @@ test('links lead to the address of the settings, or to the one by which the call
   assert.equal(base({}, true), 'https://video.example:8443');
   assert.equal(base({ tlsTerminated: true }), 'https://video.example:8443');
 });
+
+test('of a client its class of network is told: this machine, a private one, or any other; a forwarded address counts from proxies alone', () => {
+  const config = { trustedProxies: [{ address: '10.0.0.1', bits: 32 }], host: 'a', port: 1 } as unknown as Config;
+  const { network } = requestFacts(config, false);
+  const from = (remoteAddress: string, forwarded?: string) =>
+    network({ socket: { remoteAddress }, headers: { 'x-forwarded-for': forwarded } } as unknown as IncomingMessage);
+  const classes = { '127.0.0.1': 'loopback', '::1': 'loopback', '::ffff:10.2.3.4': 'private', 'fd00::1': 'private' };
+  for (const [address, expected] of Object.entries(classes)) assert.equal(from(address), expected, address);
+  for (const address of ['8.8.8.8', '2606:4700::1111', '192.0.2.1']) assert.equal(from(address), 'public', address);
+  assert.equal(from('10.0.0.1', '8.8.8.8'), 'public');
+  assert.equal(from('10.0.0.2', '8.8.8.8'), 'private');
+});

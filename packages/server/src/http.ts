@@ -4,8 +4,9 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { limits } from '@cloister/protocol';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
-import { addressSet, clientAddress, type RateLimiter } from './access/index.ts';
+import { addressSet, classesOf, clientAddress, type RateLimiter } from './access/index.ts';
 import type { Config } from './config.ts';
+import type { NetworkClass } from './core/index.ts';
 import { signallingPath } from './signalling/index.ts';
 
 /** TLS material in PEM. */
@@ -113,8 +114,15 @@ export function requestFacts(config: Config, tls: boolean) {
     return tls || config.tlsTerminated || (believed && request.headers['x-forwarded-proto'] === 'https');
   };
   const host = ({ headers }: IncomingMessage): string => headers.host ?? `${config.host}:${config.port}`;
+  const addressOf = (request: IncomingMessage): string => clientAddress(origin(request), proxies);
   return {
-    clientAddress: (request: IncomingMessage): string => clientAddress(origin(request), proxies),
+    clientAddress: addressOf,
+    /** From which class of network a client comes; what is neither of this machine nor private counts as public. */
+    network(request: IncomingMessage): NetworkClass {
+      const kind = classesOf(addressOf(request))?.[0];
+      if (kind === 'loopback') return 'loopback';
+      return kind === 'private' || kind === 'link-local' ? 'private' : 'public';
+    },
     /** The WebSocket address under which this client reaches us. */
     signallingUrl: (request: IncomingMessage): string =>
       `${secure(request) ? 'wss' : 'ws'}://${host(request)}${signallingPath}`,

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { asPlatformError, PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type Egress as AccessEgress, createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
-import { type AuditDoor, adminRoutes, type KeyAdmin, openOperatorSocket, type Resealed } from './admin/index.ts';
+import { adminRoutes, type KeyAdmin, openOperatorSocket, type Resealed } from './admin/index.ts';
 import {
   archiveFolder,
   archivesOf,
@@ -18,18 +18,7 @@ import {
   resealArchives,
   SandboxTrial,
 } from './archive/index.ts';
-import {
-  AuditLog,
-  AuditQuery,
-  fileOutside,
-  type NoteKey,
-  parseNoteKey,
-  printNoteKey,
-  Retention,
-  toCsv,
-  toJsonLine,
-} from './audit/index.ts';
-import type { Config } from './config.ts';
+import { type Config, settingFacts } from './config.ts';
 import {
   type ArchiveTimes,
   type Audit,
@@ -45,9 +34,10 @@ import {
 } from './core/index.ts';
 import { type DevCredentials, devCredentials } from './first-start.ts';
 import { createHttpServer, limitAddresses, requestFacts, type Tls, tlsOf } from './http.ts';
-import { type KeyChange, type KeyRing, keyIdOf, loadRoot, openKeys, ownerOf } from './keys/index.ts';
+import { type KeyRing, keyIdOf, loadRoot, openKeys, ownerOf } from './keys/index.ts';
 import { isWildcard, ownAddressesOf, systemClock, systemIds } from './lib/index.ts';
 import { createMediaPlane, openTurn, type Turn } from './media/index.ts';
+import { type OpenedAudit, openAudit } from './open-audit.ts';
 import { createRestAuth, createWebhooks, makeClientToken, opentokRoutes } from './opentok/index.ts';
 import { operatorSocket } from './operator-socket.ts';
 import { Gateway, signallingPath } from './signalling/index.ts';
@@ -192,10 +182,8 @@ async function openGround(
   closers.push(async () => (await startingTurn.catch(() => null))?.close());
   const store = await openStore(config, journal);
   closers.push(() => store.close());
-  const late: { core?: Core } = {};
-  const onRotated = ({ purpose, keyId }: KeyChange) =>
-    late.core?.recorder.record({ kind: 'system' }, { type: 'key.rotated', projectId: null, purpose, keyId });
-  const keys = await openKeys({ root, keyring: store.keyring, clock, ids, journal, onRotated });
+  await store.lease('server');
+  const keys = await openKeys({ root, keyring: store.keyring, clock, ids, journal });
   store.useKeys(keys);
   const audit = await openAudit(config, { store, keys, journal });
   closers.push(() => audit.stop());
@@ -213,6 +201,7 @@ async function openGround(
     ],
     clock,
   });
+  audit.sendBy(egress);
   const signallingUrl = config.publicUrl ? `${config.publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
   const site = { node: 'local', zones: [], signallingUrl, iceServers: turn.iceServers, iceRenewMs: turn.renewMs };
   const archiving = openArchiving(config, { egress, keys, journal, sandbox });
@@ -228,8 +217,8 @@ async function openGround(
     site,
     ...archiving,
   });
-  late.core = core;
   closers.push(() => core.recorder.flush());
+  await core.accesses.started(settingFacts(config), keys.list().length);
   await closeFormerRun(core);
   const former = await leftArchives(core, archiving);
   closers.push(async () => void (await former.done));
@@ -293,13 +282,15 @@ async function openDoors(
   const { showSecrets } = config;
   const signallingUrl = (request: { raw: IncomingMessage }) => facts.signallingUrl(request.raw);
   const baseUrl = (request: { raw: IncomingMessage }) => facts.baseUrl(request.raw);
-  await opentokRoutes(app, { core, limiter, auth, clientAddress, showSecrets, signallingUrl, baseUrl });
+  const network = (request: { raw: IncomingMessage }) => facts.network(request.raw);
+  await opentokRoutes(app, { core, limiter, auth, clientAddress, showSecrets, signallingUrl, baseUrl, network });
   await adminRoutes(app, {
     core,
     auth,
     limiter,
     journal,
     clientAddress,
+    network,
     mode: config.mode,
     lanCode: options.lan?.code ?? null,
     projectId: () => state.projectId,
@@ -328,59 +319,6 @@ async function openDoors(
     }),
   );
   webhooks.start();
-}
-
-interface OpenedAudit {
-  readonly log: AuditLog;
-  readonly door: AuditDoor;
-  stop(): Promise<void>;
-}
-
-/** The audit log, and the last checkpoint of it in a file of the data folder. */
-async function openAudit(
-  config: Config,
-  { store, keys, journal }: { store: OpenedStore; keys: KeyRing; journal: Journal },
-): Promise<OpenedAudit> {
-  const clock = systemClock;
-  const log = await AuditLog.open({
-    ...{ store, keys, journal, clock, ids: systemIds },
-    outside: fileOutside(path.join(config.dataDir, 'audit-checkpoint')),
-  });
-  const witnesses = config.auditWitnesses.map((text): NoteKey => {
-    const key = parseNoteKey(text);
-    if (key?.kind === 'cosignature') return key;
-    throw new PlatformError('ConfigInvalid', { why: `auditWitnesses: ${text} is no key of a witness` });
-  });
-  const query = new AuditQuery({ log, store: store.audit, keys, witnesses, now: () => clock.now() });
-  const { auditKept: keptMs, auditHold: held } = config;
-  const retention = new Retention({ log, query, store: store.audit, clock, journal, keptMs, held });
-  log.start();
-  retention.start();
-  return {
-    log,
-    door: {
-      status: () => ({
-        origin: log.origin,
-        size: log.size,
-        state: log.state,
-        why: log.why,
-        checkpoint: log.checkpoint,
-      }),
-      checkpoint: () => log.signed() && log.checkpoint,
-      keys: () => log.keys.map(printNoteKey),
-      file: (name) => query.file(name),
-      search: (search, limit) => query.search(search, limit),
-      async *export(search, form, since) {
-        const print = form === 'csv' ? toCsv : toJsonLine;
-        for await (const line of query.export(search, since)) yield print(line);
-      },
-      cosign: (note) => query.cosign(note),
-    },
-    async stop() {
-      retention.stop();
-      await log.stop();
-    },
-  };
 }
 
 /** Where our TURN server listens. */

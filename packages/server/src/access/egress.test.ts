@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
 import { limits, PlatformError } from '@cloister/protocol';
 // @peculiar/x509 needs the metadata polyfill before it loads.
 import 'reflect-metadata';
@@ -326,6 +328,39 @@ test('TLS is verified against the name, though the connection goes to an address
     failsWith('DestinationFailed', /not trusted/),
     'an environment variable cannot switch it off',
   );
+});
+
+test('a connection for another protocol is judged as a request is, and trusts and shows what it was given', async (t) => {
+  const [server, client] = await Promise.all([
+    certificateFor({ type: 'ip', value: '127.0.0.1' }),
+    certificateFor({ type: 'dns', value: 'platform.test' }),
+  ]);
+  const shown: unknown[] = [];
+  const receiver = createTlsServer(
+    { ...server, ca: client.cert, requestCert: true, rejectUnauthorized: false },
+    (socket) => {
+      shown.push(socket.authorized, socket.alpnProtocol);
+      socket.end('hello');
+    },
+  );
+  receiver.on('tlsClientError', () => undefined);
+  const port = await listen(t, receiver);
+  const url = `tls://127.0.0.1:${port}`;
+  const egress = egressWith();
+  const socket = await egress.connect({ url, timeoutMs: 5000, tls: { ca: server.cert, ...client } });
+  const [text] = await once(socket, 'data');
+  assert.equal(String(text), 'hello');
+  assert.deepEqual(shown, [true, false]);
+  socket.destroy();
+  await assert.rejects(egress.connect({ url, timeoutMs: 5000 }), failsWith('DestinationFailed', /not trusted/));
+  const strict = egressWith({ mode: 'production' });
+  await assert.rejects(
+    strict.connect({ url, timeoutMs: 5000 }),
+    failsWith('DestinationRefused', /development mode only/),
+  );
+  const silent = createTcpServer((each) => each.on('error', () => {}));
+  const late = egress.connect({ url: `tls://127.0.0.1:${await listen(t, silent)}`, timeoutMs: 50 });
+  await assert.rejects(late, failsWith('DestinationFailed', /in time/));
 });
 
 /** Answers nothing, and keeps where it was told to go. */

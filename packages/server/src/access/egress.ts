@@ -5,6 +5,7 @@
  * proxy variable is read, and time and size of the answer are bounded.
  */
 import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect as connectTcp, type LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -21,6 +22,13 @@ import {
   refuse,
 } from './destination.ts';
 
+/** Who is trusted and what is shown instead of what Node has by itself. PEM. */
+export interface EgressTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 export interface EgressRequest {
   readonly url: string;
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD';
@@ -33,6 +41,16 @@ export interface EgressRequest {
   readonly answerBytes: number;
   /** Breaks it off: the request then fails as one that got no answer. */
   readonly signal?: AbortSignal;
+  readonly tls?: EgressTls;
+}
+
+/** A connection for another protocol than HTTP, inside TLS. */
+export interface EgressConnection {
+  /** `tls://HOST:PORT`. */
+  readonly url: string;
+  /** For resolving, connecting and the handshake. */
+  readonly timeoutMs: number;
+  readonly tls?: EgressTls;
 }
 
 export interface EgressAnswer {
@@ -53,6 +71,8 @@ export interface Egress {
   request(request: EgressRequest): Promise<EgressAnswer>;
   /** Resolves and checks a URL as `request` would, and connects to nothing. Throws the same errors. */
   check(url: string): Promise<void>;
+  /** Opens a connection whose handshake is done and whose certificate was checked. Throws as `request` does. */
+  connect(connection: EgressConnection): Promise<Duplex>;
 }
 
 /** Addresses of a name. Throws when there are none. */
@@ -65,6 +85,9 @@ export interface Endpoint {
   readonly secure: boolean;
   /** The name or address in the URL: what the certificate must be for. */
   readonly host: string;
+  readonly tls?: EgressTls;
+  /** It is not for HTTP. */
+  readonly bare?: true;
 }
 
 export type Connector = (endpoint: Endpoint) => Duplex;
@@ -107,11 +130,26 @@ export function createEgress(deps: EgressDeps): Egress {
       const destination = parseDestination(request.url);
       const deadline = createDeadline(deps.clock, request.timeoutMs, destination.label, request.signal);
       try {
-        const endpoint = await Promise.race([endpointOf(destination), deadline.passed]);
+        const found = await Promise.race([endpointOf(destination), deadline.passed]);
+        const endpoint = request.tls ? { ...found, tls: request.tls } : found;
         return await Promise.race([
           exchange(destination, endpoint, request, connect, deadline.signal),
           deadline.passed,
         ]);
+      } finally {
+        deadline.end();
+      }
+    },
+    async connect({ url, timeoutMs, tls }) {
+      const destination = parseDestination(url.replace(/^tls:/, 'https:'));
+      const deadline = createDeadline(deps.clock, timeoutMs, destination.label);
+      try {
+        const found = await Promise.race([endpointOf(destination), deadline.passed]);
+        const socket = connect({ ...found, bare: true, ...(tls && { tls }) });
+        return await Promise.race([secured(socket, destination.label), deadline.passed]).catch((error: unknown) => {
+          socket.destroy();
+          throw error;
+        });
       } finally {
         deadline.end();
       }
@@ -126,6 +164,18 @@ export function createEgress(deps: EgressDeps): Egress {
       }
     },
   };
+}
+
+/** The socket, once its handshake is done. */
+async function secured(socket: Duplex, label: string): Promise<Duplex> {
+  // What happens to it later is told to whoever has it by then.
+  socket.on('error', () => {});
+  try {
+    await once(socket, 'secureConnect');
+    return socket;
+  } catch (cause) {
+    throw failed(label, reasonOf(cause), cause);
+  }
 }
 
 async function resolved(resolve: Resolver, { host, label }: Destination): Promise<readonly string[]> {
@@ -263,7 +313,7 @@ function readAnswer(
 
 /** Sockets that reach the checked addresses only: where Node would look a name up, it is handed those. */
 function socketConnector(ca: readonly string[] | undefined): Connector {
-  return ({ addresses, port, secure, host }) => {
+  return ({ addresses, port, secure, host, tls, bare }) => {
     const answers = addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
     const checked: LookupFunction = (_name, options, callback) => {
       const [first] = answers;
@@ -277,10 +327,12 @@ function socketConnector(ca: readonly string[] | undefined): Connector {
     return connectTls({
       ...target,
       servername: literal ? '' : host,
-      ca: ca ? [...ca] : undefined,
+      ca: tls?.ca ?? (ca ? [...ca] : undefined),
+      cert: tls?.cert,
+      key: tls?.key,
       minVersion: 'TLSv1.2',
       rejectUnauthorized: true,
-      ALPNProtocols: ['http/1.1'],
+      ...(bare ? {} : { ALPNProtocols: ['http/1.1'] }),
     });
   };
 }

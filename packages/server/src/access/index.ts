@@ -14,8 +14,10 @@ export {
   createEgress,
   type Egress,
   type EgressAnswer,
+  type EgressConnection,
   type EgressDeps,
   type EgressRequest,
+  type EgressTls,
   type Endpoint,
   type Resolver,
 } from './egress.ts';

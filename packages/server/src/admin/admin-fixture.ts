@@ -35,6 +35,7 @@ export async function serve(mode: 'development' | 'production', lanCode: string 
     },
     journal: { record() {} },
     clientAddress: () => '192.0.2.1',
+    network: () => 'public',
     mode,
     lanCode,
     projectId: () => platform.projectId,

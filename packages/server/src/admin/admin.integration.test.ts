@@ -174,6 +174,47 @@ describe('the playground in production', () => {
   });
 });
 
+/** Acts of log-ins, as the audit hears of them. */
+function logIns({ platform }: Served) {
+  const found = platform.acts.filter(({ action }) => action === 'page.loggedIn');
+  return found.map(({ actor, subject, outcome, code }) => ({ actor, subject, outcome, code }));
+}
+
+describe('a log-in to the pages', () => {
+  it('is an act with its result and the class of its network, by account or by code', async () => {
+    for (const lanCode of [null, '12345678']) {
+      const served = await serve(lanCode === null ? 'production' : 'development', lanCode);
+      const { accountId } = served.platform;
+      const right = lanCode ? { code: lanCode } : { accountKey: accountId, accountSecret: served.accountSecret };
+      const wrong = lanCode ? { code: 'no' } : { accountKey: accountId, accountSecret: 'no' };
+      assert.equal((await served.call('POST', '/cloister/v1/login', { body: wrong })).status, 403);
+      assert.equal((await served.call('POST', '/cloister/v1/login', { body: right })).status, 204);
+      const stranger = { kind: 'stranger', network: 'public' };
+      const subject = lanCode ? { kind: 'platform', id: 'pages' } : { kind: 'account', id: accountId };
+      assert.deepEqual(logIns(served), [
+        { actor: stranger, subject, outcome: 'failed', code: 'AuthenticationFailed' },
+        {
+          actor: lanCode ? stranger : { kind: 'account', accountId, network: 'public' },
+          subject,
+          outcome: 'done',
+          code: null,
+        },
+      ]);
+      await served.close();
+    }
+  });
+
+  it('shows a signature secret as an act of the account', async () => {
+    const served = await serve('production');
+    const { projectId, accountId, acts } = served.platform;
+    await served.call('GET', `/cloister/v1/projects/${projectId}/signature-secret`);
+    const { actor, action, subject } = acts.at(-1)!;
+    assert.deepEqual([action, subject], ['secret.shown', { kind: 'project', id: projectId }]);
+    assert.deepEqual(actor, { kind: 'account', accountId, network: 'public' });
+    await served.close();
+  });
+});
+
 describe('our own routes of a project', () => {
   let served: Served;
   before(async () => {

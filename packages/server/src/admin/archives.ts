@@ -3,6 +3,7 @@ import { PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { type Archive, type Core, fingerprintOf, type Sealing } from '../core/index.ts';
+import { accountActor, type Origins } from './actor.ts';
 import { parseBody } from './body.ts';
 import { jose, owned, type RestAuth } from './projects.ts';
 
@@ -21,7 +22,8 @@ export const sealingWish = z.strictObject({
 });
 
 /** Routes under `/projects/{apiKey}`, and `/manifest-keys`, which asks for no credential. */
-export function archiveRoutes(app: FastifyInstance, { core, auth }: { core: Core; auth: RestAuth }): void {
+export function archiveRoutes(app: FastifyInstance, deps: Origins & { core: Core; auth: RestAuth }): void {
+  const { core, auth } = deps;
   const route = '/projects/:apiKey/archive-sealing';
   app.get<{ Params: Params }>(route, async (request) => {
     const { id } = await owned(core, auth, request, request.params.apiKey);
@@ -30,11 +32,11 @@ export function archiveRoutes(app: FastifyInstance, { core, auth }: { core: Core
   app.put<{ Params: Params }>(route, async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
     const wish = parseBody(sealingWish, request.body);
-    return sealingView(await core.sealings.put({ kind: 'account', accountId }, id, wish));
+    return sealingView(await core.sealings.put(accountActor(deps, request, accountId), id, wish));
   });
   app.delete<{ Params: Params }>(route, async (request, reply) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
-    await core.sealings.remove({ kind: 'account', accountId }, id);
+    await core.sealings.remove(accountActor(deps, request, accountId), id);
     return reply.code(204).send();
   });
   app.get<{ Params: Params }>('/projects/:apiKey/archives/:archiveId/manifest', async (request, reply) => {

@@ -3,10 +3,10 @@
  * (C2SP tlog-tiles), which never change and may be kept by any cache. What it says is for the account concerned.
  */
 import { Readable } from 'node:stream';
-import { PlatformError } from '@cloister/protocol';
+import { limits, PlatformError } from '@cloister/protocol';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import type { AuditSearch } from '../core/index.ts';
+import type { Actor, AuditSearch } from '../core/index.ts';
 import { parseBody } from './body.ts';
 import type { RestAuth } from './projects.ts';
 
@@ -27,9 +27,10 @@ export interface AuditDoor {
   export(search: AuditSearch, form: AuditForm, since?: string): AsyncGenerator<string>;
   /** Takes a checkpoint that a witness signed. @throws PlatformError */
   cosign(note: string): Promise<{ witness: string; size: number }>;
+  /** Goes on from what the database has, though it is not what was signed last. @throws PlatformError */
+  repair(actor: Actor, reason: string): Promise<void>;
 }
 
-const mostEntries = 1000;
 const moment = z.union([z.iso.datetime({ offset: true }).transform(Date.parse), z.coerce.number().int().nonnegative()]);
 const index = z.coerce.number().int().nonnegative();
 
@@ -41,12 +42,16 @@ const wanted = {
   first: index.optional(),
   end: index.optional(),
 };
-const searchWish = z.strictObject({ ...wanted, limit: z.coerce.number().int().min(1).max(mostEntries).default(100) });
+const searchWish = z.strictObject({
+  ...wanted,
+  limit: z.coerce.number().int().min(1).max(limits.auditSearchEntries).default(100),
+});
 const exportWish = z.strictObject({
   ...wanted,
   format: z.enum(['jsonl', 'csv']).default('jsonl'),
   checkpoint: z.string().optional(),
 });
+const repairWish = z.strictObject({ reason: z.string().trim().min(1).max(limits.auditReasonChars) });
 const operatorWish = exportWish.extend({ account: z.string().optional() });
 
 function searchOf({ project, action, since, until, first, end }: z.output<typeof searchWish | typeof exportWish>) {
@@ -106,8 +111,12 @@ export function auditRoutes(app: FastifyInstance, { audit, auth }: { audit: Audi
 }
 
 /** The same for the operator, who sees the whole log. */
-export function operatorAudit(app: FastifyInstance, audit: AuditDoor): void {
+export function operatorAudit(app: FastifyInstance, { actor, audit }: { actor: Actor; audit: AuditDoor }): void {
   app.get('/audit', async () => audit.status());
+  app.post('/audit/repair', async (request) => {
+    await audit.repair(actor, parseBody(repairWish, request.body).reason);
+    return audit.status();
+  });
   app.post('/audit/export', async (request, reply) => {
     const { account, ...wish } = parseBody(operatorWish, request.body);
     const search = { ...searchOf(wish), accountId: account };

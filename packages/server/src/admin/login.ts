@@ -3,10 +3,11 @@
  * a cookie that is signed with the key of the purpose `login`. The cookie is `__Host-`, HttpOnly, Secure and SameSite=Strict, so no other site can send it.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { limits, PlatformError } from '@cloister/protocol';
+import { asPlatformError, limits, PlatformError } from '@cloister/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Core, RateLimiter } from '../core/index.ts';
+import { accountActor, type Origins, strangerActor } from './actor.ts';
 import { parseBody } from './body.ts';
 
 const cookieName = '__Host-cloister';
@@ -19,7 +20,7 @@ const credentials = z.union([
 /** Who is logged in: an account, or somebody in the room who has read the code off the terminal. */
 export type LoggedIn = { readonly accountId: string } | { readonly lan: true };
 
-export interface LoginDeps {
+export interface LoginDeps extends Origins {
   readonly core: Core;
   readonly limiter: RateLimiter;
   /** The code of a start with `--lan`, otherwise null. */
@@ -34,7 +35,7 @@ export function loginRoutes(app: FastifyInstance, deps: LoginDeps): void {
     const taken = deps.limiter.take('failure', deps.clientAddress(request));
     if (!taken.ok)
       throw new PlatformError('RateLimited', { scope: 'address', retryAfterSeconds: taken.retryAfterSeconds });
-    const who = 'code' in wish ? checkCode(deps.lanCode, wish.code) : await checkAccount(deps.core, wish);
+    const who = await checked(deps, request, wish);
     const exp = Math.floor(deps.core.clock.now() / 1000) + limits.loginSeconds;
     const value = deps.core.keys.sign('login', { ...who, exp });
     const cookie = `${cookieName}=${value}; Path=/; HttpOnly; Secure; SameSite=Strict; Max-Age=${limits.loginSeconds}`;
@@ -53,6 +54,33 @@ export function loggedIn(core: Core, request: FastifyRequest): LoggedIn | null {
   if (!claims || typeof claims.exp !== 'number' || claims.exp * 1000 <= core.clock.now()) return null;
   if (claims.lan === true) return { lan: true };
   return typeof claims.accountId === 'string' ? { accountId: claims.accountId } : null;
+}
+
+/** Who shows these credentials; it is recorded, whether or not they are right, before anybody is let in. */
+async function checked(
+  deps: LoginDeps,
+  request: FastifyRequest,
+  wish: z.output<typeof credentials>,
+): Promise<LoggedIn> {
+  const { core, lanCode } = deps;
+  const { accesses } = core;
+  try {
+    if ('code' in wish) {
+      const who = checkCode(lanCode, wish.code);
+      await accesses.loggedIn(strangerActor(deps, request), 'code', null);
+      return who;
+    }
+    const who = await checkAccount(core, wish);
+    await accesses.loggedIn(accountActor(deps, request, wish.accountKey), 'account', wish.accountKey);
+    return who;
+  } catch (error) {
+    const { code } = asPlatformError(error);
+    if (code === 'AuthenticationFailed') {
+      const claimed = 'accountKey' in wish ? wish.accountKey : null;
+      await accesses.refusedLogIn(strangerActor(deps, request), claimed, code);
+    }
+    throw error;
+  }
 }
 
 async function checkAccount(

@@ -21,7 +21,7 @@ import { parseBody } from './body.ts';
 import { answerErrors } from './errors.ts';
 import { inspect } from './projects.ts';
 
-const actor: Actor = { kind: 'operator', via: 'cli' };
+const actor: Actor = { kind: 'operator', via: 'cli', network: 'loopback' };
 
 const projectWish = z.strictObject({
   name: z.string().default(''),
@@ -99,7 +99,7 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   sealings(app, deps);
   secrets(app, deps);
   keys(app, deps);
-  operatorAudit(app, deps.audit);
+  operatorAudit(app, { actor, audit: deps.audit });
   await app.listen({ path: socket });
   chmodSync(socket, 0o600);
   return () => app.close();
@@ -160,8 +160,8 @@ function projects(app: FastifyInstance, { core }: OperatorDeps): void {
     const { name, plan = 'enterprise' } = wish;
     const owner = await ownerOf(core, wish);
     const made = owner ? null : await core.accounts.create(actor, { name: 'First account', plan });
-    const { project, secret } = await core.projects.create(actor, (owner ?? made!.account).id, { name });
-    const signatureSecret = await core.projects.signatureSecretOf(project.id);
+    const { project, ...secrets } = await core.projects.create(actor, (owner ?? made!.account).id, { name });
+    const { secret, signatureSecret } = secrets;
     const answer = { apiKey: project.id, apiSecret: secret, signatureSecret, accountKey: project.accountId };
     return made ? { ...answer, accountSecret: made.secret } : answer;
   });
@@ -210,7 +210,7 @@ function secrets(app: FastifyInstance, { core, makeToken }: OperatorDeps): void 
   });
   app.get<{ Params: { apiKey: string } }>('/projects/:apiKey/signature-secret', async (request) => {
     const { apiKey } = request.params;
-    return { apiKey, signatureSecret: await core.projects.signatureSecretOf(apiKey) };
+    return { apiKey, signatureSecret: await core.accesses.showSignatureSecret(actor, apiKey) };
   });
   app.post<{ Params: { apiKey: string } }>('/projects/:apiKey/signature-secret', async (request) => {
     const { apiKey } = request.params;

@@ -3,6 +3,7 @@ import { mediaPolicy } from '@cloister/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Core, Project } from '../core/index.ts';
+import { accountActor, type Origins } from './actor.ts';
 import { parseBody } from './body.ts';
 
 interface Params {
@@ -29,7 +30,8 @@ export interface RestAuth {
 }
 
 /** Routes under `/projects/{apiKey}`. */
-export function projectRoutes(app: FastifyInstance, { core, auth }: { core: Core; auth: RestAuth }): void {
+export function projectRoutes(app: FastifyInstance, deps: Origins & { core: Core; auth: RestAuth }): void {
+  const { core, auth } = deps;
   app.get<{ Params: Params }>('/projects/:apiKey/sessions/:sessionId/security', async (request) => {
     const { apiKey, sessionId } = request.params;
     await auth.project(request, apiKey);
@@ -52,22 +54,22 @@ export function projectRoutes(app: FastifyInstance, { core, auth }: { core: Core
   app.patch<{ Params: Params }>('/projects/:apiKey', async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
     const { policy } = parseBody(projectChange, request.body);
-    return view(await core.projects.setPolicy({ kind: 'account', accountId }, id, policy));
+    return view(await core.projects.setPolicy(accountActor(deps, request, accountId), id, policy));
   });
   app.post<{ Params: Params }>('/projects/:apiKey/secret', async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
-    return {
-      secret: await core.projects.rotateSecret({ kind: 'account', accountId }, id, parseBody(rotation, request.body)),
-    };
+    const actor = accountActor(deps, request, accountId);
+    return { secret: await core.projects.rotateSecret(actor, id, parseBody(rotation, request.body)) };
   });
   app.get<{ Params: Params }>('/projects/:apiKey/signature-secret', async (request, reply) => {
-    const { id } = await owned(core, auth, request, request.params.apiKey);
+    const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
     reply.header('cache-control', 'no-store');
-    return { signatureSecret: await core.projects.signatureSecretOf(id) };
+    return { signatureSecret: await core.accesses.showSignatureSecret(accountActor(deps, request, accountId), id) };
   });
   app.post<{ Params: Params }>('/projects/:apiKey/signature-secret', async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
-    return { signatureSecret: await core.projects.rotateSignatureSecret({ kind: 'account', accountId }, id) };
+    const actor = accountActor(deps, request, accountId);
+    return { signatureSecret: await core.projects.rotateSignatureSecret(actor, id) };
   });
 }
 

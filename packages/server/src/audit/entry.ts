@@ -81,10 +81,20 @@ export function contentOf({ event, sequence }: Recorded, accountId: string | nul
   return { ...who, outcome, code, detail: detailOf(event), eventId: event.id, sequence };
 }
 
+export type OwnAction =
+  | 'audit.begun'
+  | 'audit.gap'
+  | 'audit.unreadable'
+  | 'audit.destroyed'
+  /** Its checkpoint was signed with a key that had leaked, and was signed anew at the next start. */
+  | 'audit.resigned'
+  /** It was not what was signed, and an operator took it as it was. */
+  | 'audit.repaired';
+
 /** What the log says of itself. */
 export function ownContent(
   about: { readonly at: number; readonly origin: string; readonly eventId: string },
-  action: 'audit.begun' | 'audit.gap' | 'audit.unreadable' | 'audit.destroyed',
+  action: OwnAction,
   detail: AuditContent['detail'],
 ): AuditContent {
   const { at, origin, eventId } = about;

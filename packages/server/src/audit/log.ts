@@ -8,8 +8,10 @@
  * - The last checkpoint is kept outside the database too. A database that does not hold what that checkpoint says was rolled
  *   back or changed: then nothing is signed any more, the journal says so, and calls go on.
  */
+import { setImmediate } from 'node:timers/promises';
 import { asPlatformError, limits, PlatformError } from '@cloister/protocol';
 import {
+  type Actor,
   type AuditEntry,
   type AuditHead,
   auditReader,
@@ -21,12 +23,12 @@ import {
   type Unreadable,
 } from '../core/index.ts';
 import type { Cancel, Clock, Ids } from '../lib/index.ts';
-import { type Checkpoint, openCheckpoint, printCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
+import { openCheckpoint, printCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
 import { type AuditContent, contentOf, macOf, ownContent, salted, unreadableContent } from './entry.ts';
-import { emptyRoot, leafHash, rootOf } from './merkle.ts';
+import { examine, growingTree, noteKeysOf } from './examine.ts';
+import { emptyRoot, leafHash } from './merkle.ts';
 import { type NoteKey, noteKey, printNote } from './note.ts';
-import { readTilesFor, storedTiles } from './stored-tiles.ts';
-import { edgeOf, GrowingTree, nodesIn, tileBytes } from './tile.ts';
+import { GrowingTree, tileBytes } from './tile.ts';
 
 /** Where the last checkpoint is kept, outside the database. */
 export interface Outside {
@@ -36,7 +38,7 @@ export interface Outside {
 
 export interface AuditLogDeps {
   readonly store: Pick<Store, 'audit' | 'outbox' | 'projects'>;
-  readonly keys: Pick<Keys, 'seal' | 'open' | 'signBytes' | 'publicKeys'>;
+  readonly keys: Pick<Keys, 'seal' | 'open' | 'signBytes' | 'publicKeys' | 'leakedKeys'>;
   readonly outside: Outside;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -51,6 +53,8 @@ const gatherMs = 1000;
 const retryMs = 1000;
 /** An act is in the tree within this, or the log is behind. */
 const behindMs = 10_000;
+/** Then others have their turn: a millisecond or two, so that no call waits for a long batch. */
+const sealedAtOnce = 50;
 /** Accounts of projects that are remembered. */
 const rememberedProjects = 10_000;
 
@@ -70,6 +74,7 @@ export class AuditLog {
   #cancelTimer: Cancel = () => {};
   #timer = false;
   #lastRun = Number.NEGATIVE_INFINITY;
+  readonly #watchers = new Set<() => void>();
   readonly #accounts = new Map<string, string | null>();
 
   private constructor(deps: AuditLogDeps, head: AuditHead) {
@@ -84,9 +89,22 @@ export class AuditLog {
     const origin = stored?.origin ?? `cloister/audit/${deps.ids.token(16)}`;
     const log = new AuditLog(deps, stored ?? { origin, size: 0, checkpoint: '', sequence: 0 });
     if (!stored && outside === null) await log.#begin();
-    else log.#broken = await log.#check(stored, outside);
-    if (log.#broken !== null) log.#alarm();
+    // The process died between the word that the key had leaked and the next signature.
+    else if (await log.#takeUp(stored, outside)) {
+      await log.#own([ownContent(log.#now(), 'audit.resigned', { size: log.size })]);
+    }
     return log;
+  }
+
+  /** Goes on from what the database has, if that is what was signed. @returns whether a key signed it that has leaked */
+  async #takeUp(stored: AuditHead | null, outside: string | null): Promise<boolean> {
+    const { store, keys } = this.#deps;
+    const { why, tree, leaked } = await examine(stored, outside, { store: store.audit, keys });
+    this.#head = stored ?? this.#head;
+    this.#tree = tree;
+    this.#broken = why;
+    if (why !== null) this.#alarm();
+    return leaked;
   }
 
   get origin(): string {
@@ -116,17 +134,7 @@ export class AuditLog {
 
   /** The keys that checkpoints of this log may be signed with, the retired ones too. */
   get keys(): NoteKey[] {
-    return this.keysOf(this.origin);
-  }
-
-  /** The same keys under the name of another log of this platform; none under a name that no log has. */
-  keysOf(origin: string): NoteKey[] {
-    try {
-      return this.#deps.keys.publicKeys('audit').map(({ x }) => noteKey(origin, 'note', Buffer.from(x, 'base64url')));
-    } catch (error) {
-      if (error instanceof RangeError) return [];
-      throw error;
-    }
+    return noteKeysOf(this.origin, this.#deps.keys.publicKeys('audit'));
   }
 
   /** The last checkpoint with its signature checked. @throws PlatformError `AuditLogBroken` */
@@ -159,6 +167,16 @@ export class AuditLog {
     this.#cancelTimer();
   }
 
+  /** Calls `wake` when the log has grown, or is broken; returns how to stop. */
+  watch(wake: () => void): () => void {
+    this.#watchers.add(wake);
+    return () => void this.#watchers.delete(wake);
+  }
+
+  #tell(): void {
+    for (const wake of this.#watchers) wake();
+  }
+
   /** Resolves when all that was in the outbox before the call is in the log, or could not be put there. */
   async follow(): Promise<void> {
     if (this.#broken !== null) return;
@@ -173,6 +191,32 @@ export class AuditLog {
   /** Signs the checkpoint anew: its key was rotated, or has leaked. */
   async resign(): Promise<void> {
     await this.#own([]);
+  }
+
+  /**
+   * Goes on from what the database has, though that is not what was signed last; the log says so, and what it was.
+   * @param reason in the operator's own words
+   * @throws PlatformError `WrongState` where it is not broken, `AuditLogBroken` where the database itself is not whole
+   */
+  async repair(actor: Actor, reason: string): Promise<void> {
+    const { store, keys, outside } = this.#deps;
+    if (this.#broken === null) throw new PlatformError('WrongState', { why: 'the audit log is not broken' });
+    const stored = await store.audit.head();
+    const { why, tree, kept } = await examine(stored, await outside.read(), { store: store.audit, keys });
+    if (!stored || !tree) throw new PlatformError('AuditLogBroken', { why: why ?? this.#broken });
+    const was = this.#broken;
+    this.#head = stored;
+    this.#tree = tree;
+    this.#broken = null;
+    const before = kept && { origin: kept.origin, size: kept.size, root: kept.root.toString('base64') };
+    const detail = { why: why ?? was, reason, signed: before };
+    try {
+      await this.#own([{ ...ownContent(this.#now(), 'audit.repaired', detail), actor }]);
+    } catch (error) {
+      this.#broken = was;
+      throw error;
+    }
+    this.start();
   }
 
   /** A step that no event asks for; signs in any case. */
@@ -218,21 +262,28 @@ export class AuditLog {
     try {
       while (this.#again) {
         this.#again = false;
-        while ((await this.#exclusive(() => this.#readOnce())) === limits.outboxReadRows);
+        while ((await this.#exclusive(() => this.#readOnce())) === limits.auditStepEvents);
       }
       this.#waitingSince = null;
     } catch (error) {
       const { code } = asPlatformError(error);
       if (code === 'Stopping') return;
+      if (code === 'WrongState') await this.#goOn().catch(() => {});
+      if (this.#broken !== null) return;
       this.#deps.journal.record('error', 'acts wait for the audit log', { code });
       this.#later(retryMs);
     }
   }
 
+  /** Another process has written the log: goes on from there, if that goes on from here. */
+  async #goOn(): Promise<void> {
+    await this.#exclusive(async () => void (await this.#takeUp(await this.#deps.store.audit.head(), this.checkpoint)));
+  }
+
   /** One step: what the next events say, and a checkpoint over it. @returns how many events it was */
   async #readOnce(): Promise<number> {
     const { store } = this.#deps;
-    const some = await store.outbox.read(auditReader, limits.outboxReadRows);
+    const some = await store.outbox.read(auditReader, limits.auditStepEvents);
     const last = some.at(-1);
     if (!last) return 0;
     const contents: AuditContent[] = [];
@@ -251,7 +302,8 @@ export class AuditLog {
   async #contentOf(each: Recorded | Unreadable): Promise<AuditContent | null> {
     if (each.event === null) return unreadableContent(each, this.#now());
     const { event } = each;
-    const named = 'accountId' in event ? event.accountId : null;
+    const failed = event.type === 'act.failed' && event.subject.kind === 'account' ? event.subject.id : null;
+    const named = 'accountId' in event ? event.accountId : failed;
     return contentOf(each, named ?? (await this.#accountOf(event.projectId)));
   }
 
@@ -287,16 +339,18 @@ export class AuditLog {
     { sequence, position }: { readonly sequence: number; readonly position: number | null },
   ): Promise<void> {
     const { store, keys } = this.#deps;
-    const from = this.#head.size;
-    const entries = contents.map((content, at): AuditEntry => {
+    const from = this.#head;
+    const entries: AuditEntry[] = [];
+    for (const content of contents) {
+      if (entries.length % sealedAtOnce === sealedAtOnce - 1) await setImmediate();
       const opened = salted(content);
-      const index = from + at;
+      const index = from.size + entries.length;
       const { eventId, action, accountId, projectId } = content;
       const sealed = keys.seal(null, sealedContext.auditEntry(index), JSON.stringify(opened));
-      return { index, eventId, at: content.at, action, accountId, projectId, mac: macOf(opened), sealed };
-    });
+      entries.push({ index, eventId, at: content.at, action, accountId, projectId, mac: macOf(opened), sealed });
+    }
     // A copy grows: where the transaction fails, the tree is as it was.
-    const tree = await this.#grown(from);
+    const tree = await this.#grown(from.size);
     const tiles = tree.append(entries.map(({ mac }) => leafHash(mac)));
     const { origin } = this.#head;
     const signs = entries.length > 0 || position === null;
@@ -309,11 +363,12 @@ export class AuditLog {
     this.#head = head;
     this.#tree = tree;
     if (signs) await this.#keepOutside();
+    this.#tell();
   }
 
   async #grown(size: number): Promise<GrowingTree> {
     if (this.#tree?.size === size) return this.#tree.copy();
-    return new GrowingTree(size, await storedTiles(this.#deps.store.audit, edgeOf(size), size));
+    return growingTree(this.#deps.store.audit, size);
   }
 
   async #keepOutside(): Promise<void> {
@@ -335,48 +390,6 @@ export class AuditLog {
     await this.#append([ownContent(this.#now(), 'audit.begun', {})], { sequence: 0, position: null });
   }
 
-  /** @returns why the database does not hold what was signed, or null */
-  async #check(head: AuditHead | null, outside: string | null): Promise<string | null> {
-    const kept = outside === null ? null : openCheckpoint(outside, this.keysOf(outside.split('\n', 1)[0]!));
-    if (outside !== null && !kept) return 'the checkpoint outside the database is not signed by this platform';
-    if (!head) return `the database has no log, and ${kept?.origin} had ${kept?.size} entries`;
-    const own = openCheckpoint(head.checkpoint, this.keys);
-    if (!own || own.size !== head.size) return 'the checkpoint in the database is not signed by this platform';
-    const wrong = await this.#treeFault(own);
-    if (wrong) return wrong;
-    if (!kept) return null;
-    if (kept.origin !== own.origin) return `the database has the log ${own.origin}, and ${kept.origin} was signed last`;
-    if (kept.size > own.size)
-      return `the database has ${own.size} entries, and ${kept.size} were signed: it was rolled back`;
-    const root = await this.#rootAt(kept.size);
-    return root?.equals(kept.root) ? null : `its first ${kept.size} entries are not those that were signed`;
-  }
-
-  async #treeFault(own: Checkpoint): Promise<string | null> {
-    const count = await this.#deps.store.audit.count();
-    if (count !== own.size) return `there are ${count} entries, and ${own.size} were signed`;
-    try {
-      this.#tree = await this.#grown(own.size);
-    } catch (error) {
-      return error instanceof RangeError ? error.message : Promise.reject(error);
-    }
-    return this.#tree.root.equals(own.root) ? null : 'the tree has another root than was signed';
-  }
-
-  /** The root over the first entries, out of the tiles; null where they do not hold it. */
-  async #rootAt(size: number): Promise<Buffer | null> {
-    const tiles = await readTilesFor(
-      this.#deps.store.audit,
-      size === 0 ? [] : [{ start: 0, end: size }],
-      this.#head.size,
-    );
-    try {
-      return rootOf(nodesIn(tiles), size);
-    } catch (error) {
-      return error instanceof RangeError ? null : Promise.reject(error);
-    }
-  }
-
   #alarm(): void {
     this.#deps.journal.record(
       'error',
@@ -385,5 +398,6 @@ export class AuditLog {
         why: this.#broken,
       },
     );
+    this.#tell();
   }
 }

@@ -37,8 +37,10 @@ export class Accounts {
       addOns: wish.addOns ?? [],
       createdAt: clock.now(),
     };
-    await recorder.change(actor, { type: 'account.created', projectId: null, accountId: id }, (event) =>
-      store.accounts.create(account, event),
+    await recorder.change(
+      actor,
+      { type: 'account.created', projectId: null, accountId: id, shown: ['account'] },
+      (event) => store.accounts.create(account, event),
     );
     this.#known.set(id, account);
     return { account, secret };

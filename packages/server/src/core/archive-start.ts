@@ -115,6 +115,9 @@ export class ArchiveStart {
       throw error;
     }
     keeping.take(run, storage);
+    const opened = storage !== null && sealedTo.certificate === null && sealedTo.recipients.length === 0;
+    const facts = { projectId, sessionId, archiveId: planned.id };
+    if (opened) recorder.record(system, { type: 'archive.opened', ...facts, why: 'upload' });
     followed.runs.add(run);
     run.begin(recording, followed.home && followed.home.connections.size > 0 ? followed.home : null);
     return run;

@@ -64,12 +64,12 @@ export interface AuditStore {
   count(): Promise<number>;
   /**
    * Writes entries, the tiles that they change and the new head, and moves the log's reader, all in one transaction.
-   * @param from the size that the step was made from; null for a log that begins
+   * @param from the head that the step was made from; null for a log that begins
    * @param position of the last event passed; null where none was
-   * @throws PlatformError `WrongState` when the log has another size by now
+   * @throws PlatformError `WrongState` when the log has another head by now
    */
   append(step: {
-    readonly from: number | null;
+    readonly from: AuditHead | null;
     readonly head: AuditHead;
     readonly entries: readonly AuditEntry[];
     readonly tiles: readonly AuditTile[];
@@ -91,4 +91,7 @@ export interface AuditStore {
   witnessed(): Promise<Witnessed[]>;
   /** Replaces what this witness signed before. */
   putWitnessed(witnessed: Witnessed): Promise<void>;
+  /** Index of the first entry that a receiver outside does not have; 0 for one that was never sent anything. */
+  outlet(name: string): Promise<number>;
+  putOutlet(name: string, next: number): Promise<void>;
 }

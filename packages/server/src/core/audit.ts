@@ -13,6 +13,7 @@ const callback = ({ callbackId }: { callbackId: string }): Subject => ({ kind: '
 const archive = ({ archive: { id } }: { archive: { id: string } }): Subject => ({ kind: 'archive', id });
 const archiveOf = ({ archiveId }: { archiveId: string }): Subject => ({ kind: 'archive', id: archiveId });
 const stream = ({ streamId }: { streamId: string }): Subject => ({ kind: 'stream', id: streamId });
+const platform = (id: string) => (): Subject => ({ kind: 'platform', id });
 const refusedLeg = ({ legId, leg }: EventOf<'leg.connected' | 'leg.reported'>): Subject | null =>
   leg.state === 'refused' ? { kind: 'leg', id: legId } : null;
 
@@ -22,6 +23,10 @@ const subjects: { readonly [Type in EventType]: SubjectOf<Type> | null } = {
   'act.failed': ({ subject }) => subject,
   'key.rotated': key,
   'key.compromised': key,
+  'keys.unwrapped': platform('keys'),
+  'settings.changed': platform('settings'),
+  'page.loggedIn': ({ accountId }) => (accountId === null ? platform('pages')() : account({ accountId })),
+  'secret.shown': project,
   'project.created': project,
   'project.statusChanged': project,
   'project.secretRotated': project,
@@ -67,6 +72,7 @@ const subjects: { readonly [Type in EventType]: SubjectOf<Type> | null } = {
   'archive.streamRecovered': archiveOf,
   'archive.packetsDropped': archiveOf,
   'archive.downloaded': archiveOf,
+  'archive.opened': archiveOf,
 };
 
 /**

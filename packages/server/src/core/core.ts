@@ -1,5 +1,6 @@
 /** The use cases, put together over their ports. */
 import type { Clock, Ids } from '../lib/index.ts';
+import { Accesses } from './accesses.ts';
 import { Accounts } from './account.ts';
 import { ArchiveLinks } from './archive-links.ts';
 import { type ArchiveTimes, openTokTimes } from './archive-times.ts';
@@ -35,6 +36,7 @@ export interface CorePorts {
 }
 
 export interface Core extends Foundation {
+  readonly accesses: Accesses;
   readonly accounts: Accounts;
   readonly projects: Projects;
   readonly sessions: Sessions;
@@ -59,6 +61,7 @@ export function createCore(ports: CorePorts): Core {
   };
   const accounts = new Accounts(foundation);
   const projects = new Projects(foundation, accounts, () => ports.media.reportsSuites);
+  const accesses = new Accesses(foundation, { accounts, projects });
   const sessions = new Sessions(foundation, projects);
   const calls = new Calls(foundation, { projects, sessions, media: ports.media, site: ports.site });
   const callbacks = new Callbacks(foundation, ports.egress);
@@ -68,5 +71,17 @@ export function createCore(ports: CorePorts): Core {
   const parts = { projects, sessions, calls, storages, sealings, recordings, uploads, times };
   const archives = new Archives(foundation, parts);
   const archiveLinks = new ArchiveLinks(foundation, { archives, projects, recordings, linkMs: times.linkMs });
-  return { ...foundation, accounts, projects, sessions, calls, callbacks, archives, archiveLinks, storages, sealings };
+  return {
+    ...foundation,
+    accesses,
+    accounts,
+    projects,
+    sessions,
+    calls,
+    callbacks,
+    archives,
+    archiveLinks,
+    storages,
+    sealings,
+  };
 }

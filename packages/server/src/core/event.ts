@@ -10,12 +10,25 @@ import type { Archive } from './entities.ts';
 import type { Words } from './leg-word.ts';
 import type { Act } from './ports.ts';
 
+/** From which class of network somebody came. The address itself is nowhere. */
+export type NetworkClass = 'loopback' | 'private' | 'public';
+
+/** What more is known of who did it. */
+interface ActorFacts {
+  readonly network?: NetworkClass;
+  /** For whom, where that is somebody else: support for an account, a person for the account of their team. */
+  readonly onBehalfOf?: { readonly kind: 'account' | 'project'; readonly id: string };
+}
+
 /** Who did it. */
-export type Actor =
+export type Actor = ActorFacts & ActorName;
+type ActorName =
   | { readonly kind: 'account'; readonly accountId: string }
   | { readonly kind: 'project'; readonly projectId: string }
   | { readonly kind: 'connection'; readonly connectionId: string }
   | { readonly kind: 'operator'; readonly via: 'cli' | 'console' | 'start' }
+  /** Somebody who has not shown who they are. */
+  | { readonly kind: 'stranger' }
   | { readonly kind: 'system' };
 
 interface ConnectionFacts {
@@ -49,7 +62,7 @@ interface Base {
 
 /** Events of accounts: no project is concerned. */
 type AccountEvent = Base & { readonly projectId: null } & (
-    | { readonly type: 'account.created'; readonly accountId: string }
+    | { readonly type: 'account.created'; readonly accountId: string; readonly shown?: readonly ['account'] }
     | {
         readonly type: 'account.planChanged';
         readonly accountId: string;
@@ -58,7 +71,22 @@ type AccountEvent = Base & { readonly projectId: null } & (
       }
     | { readonly type: 'key.rotated'; readonly purpose: string; readonly keyId: string }
     | { readonly type: 'key.compromised'; readonly purpose: string; readonly keyId: string }
+    /** At a start: the root has opened so many keys. */
+    | { readonly type: 'keys.unwrapped'; readonly keys: number }
+    /** What is not as it was at the last start; values that are secret are not told. */
+    | { readonly type: 'settings.changed'; readonly changed: readonly SettingChange[] }
+    | { readonly type: 'page.loggedIn'; readonly way: 'account' | 'code'; readonly accountId: string | null }
   );
+
+interface SettingChange {
+  readonly setting: string;
+  /** Null where no start had it. */
+  readonly from: string | null;
+  readonly to: string;
+}
+
+/** Secrets of a project: the one that signs tokens, and the one that signs webhooks. */
+type ProjectSecretKind = 'api' | 'signature';
 
 interface StorageFacts {
   readonly storage: 's3' | 'azure';
@@ -69,14 +97,17 @@ interface StorageFacts {
 
 /** Events of a project. */
 type ProjectEvent = Base & { readonly projectId: string } & (
-    | { readonly type: 'project.created' }
+    | { readonly type: 'project.created'; readonly shown?: readonly ProjectSecretKind[] }
     | { readonly type: 'project.statusChanged'; readonly status: 'ACTIVE' | 'SUSPENDED' }
     | {
         readonly type: 'project.secretRotated';
         readonly secretId: string;
         readonly how: 'at once' | 'grace' | 'compromised';
+        readonly shown?: readonly ProjectSecretKind[];
       }
-    | { readonly type: 'project.signatureSecretRotated' }
+    | { readonly type: 'project.signatureSecretRotated'; readonly shown?: readonly ProjectSecretKind[] }
+    /** One that is there already was shown to who may see it. */
+    | { readonly type: 'secret.shown'; readonly secret: ProjectSecretKind }
     | { readonly type: 'project.policyChanged'; readonly policy: MediaPolicy }
     | { readonly type: 'project.deleted' }
     | { readonly type: 'callback.registered'; readonly callbackId: string }
@@ -159,6 +190,8 @@ type ArchiveEvent = Base & { readonly projectId: string; readonly sessionId: str
     /** The recorder did not keep up: told with the first packet, and at the end with how many it were. */
     | { readonly type: 'archive.packetsDropped'; readonly archiveId: string; readonly packets: number }
     | { readonly type: 'archive.downloaded'; readonly archiveId: string }
+    /** It is opened with the project's data key by us, in memory, to go up into a bucket whose owner set no certificate. */
+    | { readonly type: 'archive.opened'; readonly archiveId: string; readonly why: 'upload' }
   );
 
 /** One member for each name, so that `EventOf` finds it. */

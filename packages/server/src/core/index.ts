@@ -1,4 +1,5 @@
 /** The door of the rules: use cases, the event union, and the ports that the rest of the server fills. */
+export type { Accesses, LogInWay, SettingFact } from './accesses.ts';
 export type { Accounts } from './account.ts';
 export type { Admission, TokenClaims } from './admission.ts';
 export { archiveStatuses, fileNameOf, isArchiveId, mayBecome } from './archive.ts';
@@ -15,7 +16,7 @@ export type { Actions, Client, Welcome } from './client.ts';
 export type { ClientLink, CloseReason, Connection } from './connection.ts';
 export { type Core, type CorePorts, createCore } from './core.ts';
 export type * from './entities.ts';
-export type { Actor, Event, EventOf, EventType } from './event.ts';
+export type { Actor, Event, EventOf, EventType, NetworkClass } from './event.ts';
 export { closeFormerArchives, closeFormerRun, removeUnknownRecordings, unfinishedArchives } from './former-run.ts';
 export type { Home } from './home.ts';
 export {

@@ -163,6 +163,11 @@ export interface Store {
     watch(wake: () => void): () => void;
   };
   readonly audit: AuditStore;
+  /** The settings of the last start, sealed by who asks. */
+  readonly settings: {
+    last(): Promise<Sealed | null>;
+    put(settings: Sealed, event: Event): Promise<void>;
+  };
   readonly keyring: {
     load(): Promise<KeyRow[]>;
     /** @param event of the change, written in its transaction */
@@ -218,6 +223,8 @@ export interface Keys {
   verify(purpose: KeyPurpose, jws: string): Record<string, unknown> | null;
   /** Public keys that what was signed for a purpose may be checked with now. */
   publicKeys(purpose: KeyPurpose): PublicKey[];
+  /** Those of a purpose that have leaked: what they signed is nobody's word, and may still be compared with what is known otherwise. */
+  leakedKeys(purpose: KeyPurpose): PublicKey[];
 }
 
 /**
@@ -302,7 +309,17 @@ export interface Act {
   /** As its event is named. */
   readonly action: EventType;
   readonly subject: {
-    readonly kind: 'account' | 'project' | 'key' | 'callback' | 'session' | 'connection' | 'stream' | 'leg' | 'archive';
+    readonly kind:
+      | 'account'
+      | 'project'
+      | 'key'
+      | 'callback'
+      | 'session'
+      | 'connection'
+      | 'stream'
+      | 'leg'
+      | 'archive'
+      | 'platform';
     readonly id: string;
   };
   readonly projectId: string | null;

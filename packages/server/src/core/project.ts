@@ -55,12 +55,12 @@ export class Projects {
     this.#reportsSuites = reportsSuites;
   }
 
-  /** Creates a project. Its secret is in the answer and nowhere else in the clear. @throws PlatformError `LimitReached` */
+  /** Creates a project. Its secrets are in the answer and nowhere else in the clear. @throws PlatformError `LimitReached` */
   async create(
     actor: Actor,
     accountId: string,
     wish: { name?: string; zone?: string },
-  ): Promise<{ project: Project; secret: string }> {
+  ): Promise<{ project: Project; secret: string; signatureSecret: string }> {
     const { ids, keys, store, recorder, clock } = this.#deps;
     await this.#accounts.get(accountId);
     const name = wish.name ?? '';
@@ -75,22 +75,23 @@ export class Projects {
       async (key) => (await store.projects.get(key)) !== null || (await store.accounts.get(key)) !== null,
     );
     await keys.createDataKey(id);
-    const secret = newSecret(ids);
+    const [secret, signatureSecret] = [newSecret(ids), newSecret(ids)];
     const project: Project = {
       id,
       accountId,
       name,
       status: 'ACTIVE',
       secrets: [this.#seal(id, secret)],
-      signatureSecret: keys.seal(id, sealedContext.signatureSecret(), newSecret(ids)),
+      signatureSecret: keys.seal(id, sealedContext.signatureSecret(), signatureSecret),
       policy: 'prefer-aes256',
       zone: wish.zone ?? 'any',
       createdAt: clock.now(),
     };
-    await recorder.change(actor, { type: 'project.created', projectId: id }, (event) =>
+    const shown = ['api', 'signature'] as const;
+    await recorder.change(actor, { type: 'project.created', projectId: id, shown }, (event) =>
       store.projects.create(project, event),
     );
-    return { project, secret };
+    return { project, secret, signatureSecret };
   }
 
   /** @throws PlatformError `IssuerNotFound` */
@@ -164,7 +165,7 @@ export class Projects {
     const sealed = this.#seal(id, secret);
     await recorder.change(
       actor,
-      { type: 'project.secretRotated', projectId: id, secretId: sealed.id, how: rotation.how },
+      { type: 'project.secretRotated', projectId: id, secretId: sealed.id, how: rotation.how, shown: ['api'] },
       (event) => store.projects.update(id, { secrets: [sealed, ...kept] }, event),
     );
     this.forget(id);
@@ -183,7 +184,8 @@ export class Projects {
     await this.#load(id);
     const secret = newSecret(ids);
     const signatureSecret = keys.seal(id, sealedContext.signatureSecret(), secret);
-    await recorder.change(actor, { type: 'project.signatureSecretRotated', projectId: id }, (event) =>
+    const shown = ['signature'] as const;
+    await recorder.change(actor, { type: 'project.signatureSecretRotated', projectId: id, shown }, (event) =>
       store.projects.update(id, { signatureSecret }, event),
     );
     this.forget(id);

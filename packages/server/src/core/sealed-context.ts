@@ -20,6 +20,8 @@ export const sealedContext = {
   deliveryBody: (deliveryId: string) => `delivery.body:${deliveryId}`,
   /** Salt and content of an entry of the audit log. */
   auditEntry: (index: number | string) => `audit.entry:${index}`,
+  /** The settings of the last start. */
+  settings: () => 'settings',
   /** The personal fields of an event. */
   event: (eventId: string) => `event:${eventId}`,
 } as const;

@@ -4,20 +4,23 @@ import { test } from 'node:test';
 import { limits } from '@cloister/protocol/limits';
 import fc from 'fast-check';
 import { calculateJwkThumbprint, importJWK, jwtVerify } from 'jose';
-import type { KeyRow, Sealed } from '../core/index.ts';
+import type { Event, KeyRow, Sealed } from '../core/index.ts';
 import { ManualClock, systemIds } from '../lib/index.ts';
 import { makeSigningKey, rowOfKey } from './held-key.ts';
-import { type KeyChange, type KeyRing, openKeys, platformData, signingPurposes } from './index.ts';
+import { type KeyRing, openKeys, platformData, signingPurposes } from './index.ts';
 
 class Rows {
   readonly rows = new Map<string, KeyRow>();
   saves = 0;
   fail: Error | null = null;
   load = async () => [...this.rows.values()];
-  save = async (row: KeyRow) => {
+  /** Events that were written with rows. */
+  readonly events: Event[] = [];
+  save = async (row: KeyRow, event?: Event) => {
     if (this.fail) throw this.fail;
     this.saves += 1;
     this.rows.set(row.id, row);
+    if (event) this.events.push(event);
   };
   remove = async (id: string) => {
     this.rows.delete(id);
@@ -28,10 +31,8 @@ function rig() {
   const root = randomBytes(32);
   const keyring = new Rows();
   const clock = new ManualClock();
-  const rotations: KeyChange[] = [];
-  const open = (with_ = root): Promise<KeyRing> =>
-    openKeys({ root: with_, keyring, clock, ids: systemIds, onRotated: (change) => rotations.push(change) });
-  return { root, keyring, clock, rotations, open };
+  const open = (with_ = root): Promise<KeyRing> => openKeys({ root: with_, keyring, clock, ids: systemIds });
+  return { root, keyring, clock, open };
 }
 
 const refused = (code: string) => ({ name: 'PlatformError', code });
@@ -269,6 +270,19 @@ test('a crash in the middle of a rotation leaves one current key after the resta
     active.map(({ id }) => id),
     [second.id],
   );
+  const recorded = keyring.events.map((event) => 'keyId' in event && [event.type, event.purpose, event.keyId]);
+  assert.deepEqual(recorded, [['key.rotated', 'login', second.id]], 'what the crash swallowed is recorded');
+});
+
+test('a key that leaked signs and verifies nothing, and is still known as one of ours', async () => {
+  const keys = await rig().open();
+  const { key } = keys.signBytes('audit', Buffer.from('text'));
+  assert.deepEqual(keys.leakedKeys('audit'), []);
+  await keys.rotate('audit');
+  assert.deepEqual(keys.leakedKeys('audit'), []);
+  await keys.compromise(key.kid);
+  assert.deepEqual(keys.leakedKeys('audit'), [key]);
+  assert.ok(keys.publicKeys('audit').every(({ kid }) => kid !== key.kid));
 });
 
 test('refresh shows the keys that another process has made', async () => {

@@ -51,8 +51,6 @@ export interface KeyRingDeps {
   readonly clock: Clock;
   readonly ids: Ids;
   readonly journal?: Journal;
-  /** Told of rotations that nobody asked for: a data key that has sealed enough. */
-  readonly onRotated?: (change: KeyChange) => void;
 }
 
 export function dataPurpose(projectId: string | null): string {
@@ -149,6 +147,13 @@ export class KeyRing implements Keys {
     });
   }
 
+  leakedKeys(purpose: KeyPurpose): PublicKey[] {
+    return [...this.#keys.values()].flatMap((key) => {
+      const leaked = key.facts.purpose === purpose && key.facts.compromisedAt !== null;
+      return key.kind === 'signing' && leaked ? [{ kid: key.id, ...jwkOf(key.public) }] : [];
+    });
+  }
+
   async createDataKey(projectId: string): Promise<void> {
     const purpose = dataPurpose(projectId);
     await this.#exclusive(async () => {
@@ -213,6 +218,13 @@ export class KeyRing implements Keys {
     return change;
   }
 
+  /** The event of a rotation that nobody asked for. */
+  #unasked({ purpose, keyId }: Pick<KeyChange, 'purpose' | 'keyId'>): Event {
+    const { ids, clock } = this.#deps;
+    const stamp = { id: ids.uuid(), at: clock.now(), actor: { kind: 'system' } as const };
+    return { ...stamp, type: 'key.rotated', projectId: null, purpose, keyId };
+  }
+
   async #make(purpose: string): Promise<HeldKey> {
     const { ids, clock, keyring, root } = this.#deps;
     const facts = { purpose, createdAt: clock.now(), retiredAt: null, compromisedAt: null };
@@ -238,7 +250,9 @@ export class KeyRing implements Keys {
     const active = [...this.#keys.values()].filter(({ facts }) => facts.retiredAt === null);
     active.sort((a, b) => b.facts.createdAt - a.facts.createdAt || b.id.localeCompare(a.id));
     for (const key of active) {
-      if (this.#current.has(key.facts.purpose)) await this.#retire(key, false);
+      const { purpose } = key.facts;
+      const newer = this.#current.get(purpose);
+      if (newer) await this.#retire(key, false, this.#unasked({ purpose, keyId: newer.id }));
       else this.#current.set(key.facts.purpose, key);
     }
   }
@@ -246,14 +260,14 @@ export class KeyRing implements Keys {
   /** Keeps a data key's count ahead on the disk, and replaces a worn key. Behind the caller's back; a failure is tried again. */
   #tend(key: DataKey): void {
     if (!key.budget.low && !key.budget.worn) return;
-    const { clock, journal, keyring, root, onRotated } = this.#deps;
+    const { clock, journal, keyring, root } = this.#deps;
     if (clock.now() < (this.#tending.get(key.id) ?? 0)) return;
     this.#tending.set(key.id, Number.POSITIVE_INFINITY);
     const work = this.#exclusive(async () => {
       const now = this.#keys.get(key.id);
       if (now?.kind !== 'data' || this.#current.get(now.facts.purpose) !== now) return;
       if (now.budget.worn) {
-        onRotated?.(await this.#replace(now));
+        await this.#replace(now, (change) => this.#unasked(change));
         return;
       }
       const count = now.budget.next();

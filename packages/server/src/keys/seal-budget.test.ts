@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { limits } from '@cloister/protocol/limits';
-import type { KeyRow } from '../core/index.ts';
+import type { Event, KeyRow } from '../core/index.ts';
 import { ManualClock, systemIds } from '../lib/index.ts';
 import { makeDataKey, rowOfKey } from './held-key.ts';
-import { type KeyChange, openKeys, platformData } from './index.ts';
+import { openKeys, platformData } from './index.ts';
 import { SealBudget } from './seal-budget.ts';
 
 /** A ring whose platform data key has made `seals` seals already. */
@@ -17,15 +17,17 @@ async function ringAfter(seals: number) {
   const disk = { fails: false, saves: 0 };
   const keyring = {
     load: async () => [...rows.values()],
-    save: async (row: KeyRow) => {
+    save: async (row: KeyRow, event?: Event) => {
       disk.saves += 1;
       if (disk.fails) throw new Error('disk full');
       rows.set(row.id, row);
+      if (event) rotations.push({ row, event });
     },
     remove: async () => {},
   };
-  const rotations: KeyChange[] = [];
-  const deps = { root, keyring, clock, ids: systemIds, onRotated: (change: KeyChange) => rotations.push(change) };
+  /** What was written in one with the event of a rotation. */
+  const rotations: { row: KeyRow; event: Event }[] = [];
+  const deps = { root, keyring, clock, ids: systemIds };
   const keys = await openKeys(deps);
   const seal = () => keys.seal(null, 'c', 'text');
   return { keys, seal, rotations, disk, clock, again: () => openKeys(deps) };
@@ -38,9 +40,11 @@ test('a data key is replaced when it has made sealsPerDataKey seals, not one ear
   assert.equal(before.rotations.length, 0);
   const last = before.seal();
   await before.keys.settled();
-  assert.equal(before.rotations[0]?.other, 'old');
+  const [{ row, event }] = before.rotations as [(typeof before.rotations)[number]];
+  assert.deepEqual([row.id, row.retiredAt], ['old', before.clock.now()]);
+  assert.deepEqual([event.type, event.actor], ['key.rotated', { kind: 'system' }]);
   assert.equal(last.split('.')[1], 'old');
-  assert.equal(before.seal().split('.')[1], before.rotations[0]?.keyId);
+  assert.equal(before.seal().split('.')[1], 'keyId' in event && event.keyId);
   for (const value of [early, last]) assert.equal(before.keys.open(null, 'c', value), 'text');
 });
 

@@ -1,6 +1,6 @@
 /** A call of a route, after its credential was checked. */
 import { PlatformError } from '@cloister/protocol';
-import { type Actor, type Core, projectOfSessionId } from '../core/index.ts';
+import { type Actor, type Core, type NetworkClass, projectOfSessionId } from '../core/index.ts';
 import type { Answer } from './answer.ts';
 
 export interface Call {
@@ -15,6 +15,8 @@ export interface Call {
   baseUrl(): string;
   /** The body as text; empty when there was none. */
   readonly text: string;
+  /** From which class of network it came, where that is known. */
+  readonly network?: NetworkClass;
   /** What the caller says it is. */
   readonly userAgent: string;
 }
@@ -22,8 +24,8 @@ export interface Call {
 export type Handler = (call: Call) => Promise<Answer>;
 
 /** The application's server, as the actor of a change. */
-export function projectActor({ issuer }: Call): Actor {
-  return { kind: 'project', projectId: issuer };
+export function projectActor({ issuer, network }: Call): Actor {
+  return { kind: 'project', projectId: issuer, ...(network && { network }) };
 }
 
 /** The session that the path names, if its id is of this project. @throws PlatformError `SessionIdInvalid` */

@@ -31,8 +31,8 @@ export const removeCallback: Handler = async (call) => {
 /** Route 39. Both secrets are in this answer; the one that signs webhooks is in no other of OpenTok's. */
 export const createProject: Handler = async (call) => {
   const name = optionalText(jsonFields(call.text), 'name');
-  const { project, secret } = await call.core.projects.create(accountActor(call), call.issuer, { name });
-  const signatureSecret = await call.core.projects.signatureSecretOf(project.id);
+  const made = await call.core.projects.create(accountActor(call), call.issuer, { name });
+  const { project, secret, signatureSecret } = made;
   return { status: 200, json: { ...projectShape(project, secret), signatureSecret } };
 };
 
@@ -67,15 +67,16 @@ export const deleteProject: Handler = async (call) => {
   return { status: 204 };
 };
 
-function accountActor({ issuer }: Call): Actor {
-  return { kind: 'account', accountId: issuer };
+function accountActor({ issuer, network }: Call): Actor {
+  return { kind: 'account', accountId: issuer, ...(network && { network }) };
 }
 
 function owned({ core, issuer, params }: Call): Promise<Project> {
   return core.projects.ofAccount(issuer, params.apiKey!);
 }
 
-async function shown({ core, showSecrets }: Call, project: Project) {
-  const secret = showSecrets ? (await core.projects.secretsOf(project.id))[0]!.secret : null;
+async function shown(call: Call, project: Project) {
+  const { core, showSecrets } = call;
+  const secret = showSecrets ? await core.accesses.showSecret(accountActor(call), project.id) : null;
   return projectShape(project, secret);
 }

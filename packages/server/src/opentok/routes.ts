@@ -1,7 +1,7 @@
 /** Registers the table on the HTTP server: credential, then body, then the use case (SPEC: REST1 and on). */
 import { limits, PlatformError } from '@cloister/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Core, RateLimiter } from '../core/index.ts';
+import type { Core, NetworkClass, RateLimiter } from '../core/index.ts';
 import { recordInternal, refusalOf, sendAnswer, sendRefusal } from './answer.ts';
 import { createRestAuth, type RestAuth } from './auth.ts';
 import { textOf } from './body.ts';
@@ -16,6 +16,8 @@ export interface RoutesDeps extends JoinDeps {
   readonly showSecrets: boolean;
   /** The address under which this caller reaches us, without a slash at the end. */
   baseUrl(request: FastifyRequest): string;
+  /** From which class of network a request came. */
+  network?(request: FastifyRequest): NetworkClass;
   /** The check of REST credentials, if somebody else uses it too; made here when it is not given. */
   readonly auth?: RestAuth;
 }
@@ -81,6 +83,7 @@ function register(scope: FastifyInstance, route: Route, deps: RoutesDeps & { aut
           query: new URLSearchParams(request.url.split('?')[1] ?? ''),
           baseUrl: () => deps.baseUrl(request),
           text: Buffer.isBuffer(request.body) ? textOf(request.body) : '',
+          ...(deps.network && { network: deps.network(request) }),
           userAgent: request.headers['user-agent'] ?? '',
         };
         // Seen in live answers, and harmless: no page holds a REST credential.

@@ -14,6 +14,7 @@ import { openProjects } from './projects.ts';
 import { openReseal } from './reseal.ts';
 import { openSealings } from './sealings.ts';
 import { openLegs, openSessions } from './sessions.ts';
+import { openSettings } from './settings.ts';
 import { openStillOpen } from './still-open.ts';
 import { openStorages } from './storages.ts';
 import { openTables, type Parts, type Seals } from './tables.ts';
@@ -25,6 +26,11 @@ import { Writer } from './writer.ts';
  */
 export interface OpenedStore extends Store {
   useKeys(keys: Seals): void;
+  /**
+   * Holds a name for this process as long as the store is open: of two servers on one database the second is refused.
+   * @throws PlatformError `DatabaseInUse`
+   */
+  lease(name: string): Promise<void>;
   /**
    * Seals every value of a project, or of no project (`null`), anew that is under an older data key. Calls go on
    * meanwhile; a value that changes under its hands stays as it was changed.
@@ -103,8 +109,10 @@ export function assembleStore(database: Database, journal: Journal, release: () 
         if (step.position !== null) trimming.passed(auditReader, step.position);
       },
     },
+    settings: openSettings(parts),
     keyring: openKeyring(parts),
     useKeys: (given) => keys.use(given),
+    lease: (name) => database.lease(name),
     reseal: openReseal(database, parts),
     async close() {
       await trimming.settled();

@@ -69,7 +69,7 @@ function stepRules(given: () => Given): void {
     const position = (await outbox.read(auditReader, 1))[0]!.position;
     const second = { ...head, size: 2, checkpoint: 'note 2', sequence: 7 };
     const tile = { level: 0, index: 0, hashes: Buffer.alloc(64, 1) };
-    const step = { from: 0, head: second, entries: [entry(0), entry(1, { sealed: null })], tiles: [tile], position };
+    const step = { from: head, head: second, entries: [entry(0), entry(1, { sealed: null })], tiles: [tile], position };
     await audit.append(step);
     assert.deepEqual(await audit.head(), second);
     assert.deepEqual(await audit.entries({}, 10), step.entries);
@@ -77,11 +77,21 @@ function stepRules(given: () => Given): void {
     assert.ok((await outbox.read(auditReader, 1))[0]!.position > position);
     // Another process went on from the same size, or an entry is there already: nothing of it is written.
     await assert.rejects(audit.append(step), refused('WrongState'));
-    await assert.rejects(audit.append({ ...step, from: 2, head: { ...second, size: 4 } }));
+    await assert.rejects(audit.append({ ...step, from: second, head: { ...second, size: 4 } }));
+    for (const other of [{ sequence: 6 }, { checkpoint: 'another note' }, { size: 1 }]) {
+      const from = { ...second, ...other };
+      await assert.rejects(audit.append({ ...step, from, entries: [entry(2)] }), refused('WrongState'));
+    }
     assert.deepEqual(await audit.head(), second);
     assert.equal(await audit.count(), 2);
     const wider = { ...tile, hashes: Buffer.alloc(96, 2) };
-    await audit.append({ from: 2, head: { ...second, size: 3 }, entries: [entry(2)], tiles: [wider], position: null });
+    await audit.append({
+      from: second,
+      head: { ...second, size: 3 },
+      entries: [entry(2)],
+      tiles: [wider],
+      position: null,
+    });
     assert.deepEqual(await audit.tiles([tile]), [wider]);
   });
 
@@ -97,7 +107,7 @@ function stepRules(given: () => Given): void {
       entry(size + 3, { ...none, action: 'audit.gap' }),
     ];
     const grown = { ...head!, size: size + 4 };
-    await audit.append({ from: size, head: grown, entries, tiles: [], position: null });
+    await audit.append({ from: head, head: grown, entries, tiles: [], position: null });
     const found = async (search: Parameters<typeof audit.indexes>[0]) =>
       (await audit.indexes(search)).map((index) => index - size).filter((index) => index >= 0);
     assert.deepEqual(await found({}), [0, 1, 2, 3]);
@@ -143,6 +153,15 @@ function lastingRules(given: () => Given): void {
     assert.equal(await audit.firstAfter(0), first!.index);
     assert.equal(await audit.firstAfter(second!.at), second!.index);
     assert.equal(await audit.firstAfter(1e12), await audit.count());
+  });
+
+  test('how far a receiver is, is kept by its name', async () => {
+    const { audit } = given().store;
+    assert.equal(await audit.outlet('syslog'), 0);
+    await audit.putOutlet('syslog', 7);
+    await audit.putOutlet('otlp', 3);
+    await audit.putOutlet('syslog', 5);
+    assert.deepEqual([await audit.outlet('syslog'), await audit.outlet('otlp')], [5, 3]);
   });
 
   test('of each witness the last checkpoint is kept', async () => {

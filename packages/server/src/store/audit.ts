@@ -1,9 +1,16 @@
 /** The rows of the audit log. */
 import { PlatformError } from '@cloister/protocol/errors';
 import { and, asc, count, desc, eq, gte, isNotNull, isNull, like, lt, or, type SQL, sql } from 'drizzle-orm';
-import { type AuditEntry, type AuditSearch, type AuditStore, type AuditTile, auditReader } from '../core/index.ts';
+import {
+  type AuditEntry,
+  type AuditHead,
+  type AuditSearch,
+  type AuditStore,
+  type AuditTile,
+  auditReader,
+} from '../core/index.ts';
 import { advanceReader } from './outbox.ts';
-import { auditEntries, auditLog, auditTiles, auditWitnesses } from './schema.ts';
+import { auditEntries, auditLog, auditOutlets, auditTiles, auditWitnesses } from './schema.ts';
 import { accept, commit, type Parts, read, statement } from './tables.ts';
 
 const insertEntries = `
@@ -55,7 +62,12 @@ function where({ accountId, projectId, action, since, until, first, end }: Audit
   );
 }
 
-type Changes = Pick<AuditStore, 'append' | 'destroy' | 'putWitnessed'>;
+/** Whatever was written since by another process has another size, checkpoint or sequence. */
+function isHead({ size, checkpoint, sequence }: AuditHead): SQL | undefined {
+  return and(eq(auditLog.size, size), eq(auditLog.checkpoint, checkpoint), eq(auditLog.sequence, sequence));
+}
+
+type Changes = Pick<AuditStore, 'append' | 'destroy' | 'putWitnessed' | 'putOutlet'>;
 
 function openReads({ tables }: Parts): Omit<AuditStore, keyof Changes> {
   return {
@@ -106,6 +118,11 @@ function openReads({ tables }: Parts): Omit<AuditStore, keyof Changes> {
       return row?.accountId ?? null;
     },
 
+    async outlet(name) {
+      const [row] = await read(tables.select().from(auditOutlets).where(eq(auditOutlets.name, name)));
+      return row?.next ?? 0;
+    },
+
     witnessed: () => read(tables.select().from(auditWitnesses).orderBy(asc(auditWitnesses.name))),
   };
 }
@@ -116,16 +133,14 @@ export function openAudit(parts: Parts): AuditStore {
     ...openReads(parts),
 
     async append({ from, head, entries, tiles, position }) {
-      const outcome = await writer.write({
-        statements: [
-          from === null
-            ? statement(tables.insert(auditLog).values(head))
-            : statement(tables.update(auditLog).set(head).where(eq(auditLog.size, from)), 1),
-          ...many(insertEntries, entries, columns),
-          ...many(upsertTiles, tiles, tileColumns),
-          ...(position === null ? [] : [{ sql: advanceReader, params: [auditReader, position] }]),
-        ],
-      });
+      const outcome = await writer.writeBeside([
+        from === null
+          ? statement(tables.insert(auditLog).values(head))
+          : statement(tables.update(auditLog).set(head).where(isHead(from)), 1),
+        ...many(insertEntries, entries, columns),
+        ...many(upsertTiles, tiles, tileColumns),
+        ...(position === null ? [] : [{ sql: advanceReader, params: [auditReader, position] }]),
+      ]);
       const why = 'the audit log has grown under another process';
       accept(outcome, new PlatformError('WrongState', { why }));
     },
@@ -140,6 +155,12 @@ export function openAudit(parts: Parts): AuditStore {
     async putWitnessed({ name, checkpoint, at }) {
       const insert = tables.insert(auditWitnesses).values({ name, checkpoint, at });
       const upsert = insert.onConflictDoUpdate({ target: auditWitnesses.name, set: { checkpoint, at } });
+      await commit(writer, { statements: [statement(upsert)] });
+    },
+
+    async putOutlet(name, next) {
+      const insert = tables.insert(auditOutlets).values({ name, next });
+      const upsert = insert.onConflictDoUpdate({ target: auditOutlets.name, set: { next } });
       await commit(writer, { statements: [statement(upsert)] });
     },
   };

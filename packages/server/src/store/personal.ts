@@ -20,6 +20,10 @@ const personalPaths: Readonly<Record<EventType, readonly Path[]>> = {
   'act.failed': none,
   'key.rotated': none,
   'key.compromised': none,
+  'keys.unwrapped': none,
+  'settings.changed': none,
+  'page.loggedIn': none,
+  'secret.shown': none,
   'project.created': none,
   'project.statusChanged': none,
   'project.secretRotated': none,
@@ -65,6 +69,7 @@ const personalPaths: Readonly<Record<EventType, readonly Path[]>> = {
   'archive.streamRecovered': none,
   'archive.packetsDropped': none,
   'archive.downloaded': none,
+  'archive.opened': none,
 };
 
 type Tree = Record<string, unknown>;

@@ -101,8 +101,16 @@ export class PgliteDatabase implements Database, Conversation {
     return response.kind === 'outcome' ? response.outcome : { kind: 'unmet' };
   }
 
+  /** Its thread does one thing after the other. */
+  writeBeside(statements: readonly Statement[]): Promise<Outcome> {
+    return this.write(statements);
+  }
+
   /** The folder is locked: there are no others. */
   onOthers(): void {}
+
+  /** Nor is there anybody who could hold it. */
+  async lease(): Promise<void> {}
 
   async close(): Promise<void> {
     this.#closed = true;

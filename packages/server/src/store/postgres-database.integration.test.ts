@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { limits } from '@cloister/protocol/limits';
 import { type Postgres, startPostgres } from '../../../../tests/rig/postgres.ts';
+import { eventually } from '../../../../tests/rig/wait.ts';
 import type { Keys } from '../core/index.ts';
 import { systemClock } from '../lib/index.ts';
 import { type OpenedStore, openPostgresStore } from './index.ts';
@@ -86,6 +87,30 @@ test('a database that crashes is a typed error, keeps what was acknowledged, and
   const after = await newSession(store, project.id);
   for (const id of [...acknowledged, after.id]) assert.equal((await store.sessions.get(id))?.id, id);
   await store.close();
+});
+
+test('of two servers on one database the second is refused after databaseLeaseSeconds, and waits for one that stops', async () => {
+  const url = await server.create('lease');
+  const bound = limits.databaseLeaseSeconds * 1000;
+  const [first, second, third] = [await open(url), await open(url), await open(url)];
+  await first.store.lease('server');
+  await second.store.lease('another name');
+  const waits = second.store.lease('server');
+  const early = await Promise.race([waits.then(() => 'held'), new Promise((resolve) => setTimeout(resolve, 500))]);
+  assert.equal(early, undefined, 'both have it');
+  await first.store.close();
+  await waits;
+  const began = performance.now();
+  await assert.rejects(third.store.lease('server'), { code: 'DatabaseInUse' });
+  const took = performance.now() - began;
+  assert.ok(took >= bound && took < bound * 2, `${took} ms`);
+  // A database that was away gives it to nobody else: whoever had it takes it again.
+  await server.crash();
+  const database = new PostgresDatabase(url, { clock, journal: silent });
+  const held = () => database.read(`select count(*) from pg_locks where locktype = 'advisory'`, []);
+  await eventually('both leases', held, ([row]) => Number(row?.[0]) === 2);
+  await database.close();
+  for (const { store } of [second, third]) await store.close();
 });
 
 test('the address of a database that cannot be reached is in no error', async () => {

@@ -62,6 +62,14 @@ const places: readonly Place[] = [
     anew: one(sealedContext.auditEntry),
   },
   {
+    table: 'last_settings',
+    column: 'settings',
+    project: null,
+    order: 'one',
+    id: 'one',
+    anew: one(sealedContext.settings),
+  },
+  {
     table: 'present',
     column: 'personal',
     project: 'project_id',

@@ -174,6 +174,16 @@ export const keyring = pgTable('keyring', {
   compromisedAt: ms('compromised_at'),
 });
 
+export const lastSettings = pgTable('last_settings', {
+  one: boolean().primaryKey().default(true),
+  settings: text().$type<Sealed>().notNull(),
+});
+
+export const auditOutlets = pgTable('audit_outlets', {
+  name: text().primaryKey(),
+  next: bigint({ mode: 'number' }).notNull(),
+});
+
 export const auditLog = pgTable('audit_log', {
   one: boolean().primaryKey().default(true),
   origin: text().notNull(),
