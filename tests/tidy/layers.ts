@@ -41,6 +41,7 @@ export const ROOT_FILES: Readonly<Record<string, readonly string[] | 'every door
   'config-rules.ts': ['lib'],
   'http.ts': ['access', 'signalling', 'lib'],
   'first-start.ts': ['core'],
+  'open-addresses.ts': ['core', 'lib'],
   'operator-socket.ts': [],
 };
 

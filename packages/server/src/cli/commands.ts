@@ -5,6 +5,7 @@ import { systemClock, systemIds } from '../lib/index.ts';
 import { operatorSocket } from '../operator-socket.ts';
 import { clientIntegrityCommand } from './client-integrity.ts';
 import { type Command, operator, readText, seconds, settings } from './command.ts';
+import { ipRangesCommands } from './ip-ranges-commands.ts';
 import { streamOperator } from './operator-client.ts';
 import { say } from './terminal.ts';
 
@@ -300,6 +301,7 @@ export const commands: Readonly<Record<string, Command>> = {
       return undefined;
     },
   },
+  ...ipRangesCommands,
   config: {
     summary: 'shows every setting, its value and where it came from',
     offline: true,

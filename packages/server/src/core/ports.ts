@@ -1,5 +1,6 @@
 /** The ports that `core` needs from outside. `main.ts` fills them; tests fill them with the same real parts, embedded. */
 import type { ErrorCode, Leg } from '@cloister/protocol';
+import type { AddressBook } from './address-book.ts';
 import type { AuditStore } from './audit-log.ts';
 import type {
   Account,
@@ -162,6 +163,7 @@ export interface Store {
     /** Calls `wake` after each commit that added events; returns how to stop. */
     watch(wake: () => void): () => void;
   };
+  readonly addresses: AddressBook;
   readonly audit: AuditStore;
   readonly keyring: {
     load(): Promise<KeyRow[]>;
@@ -185,7 +187,21 @@ export interface KeyRow {
 }
 
 /** One purpose, one key (design: `keys/`). */
-export type KeyPurpose = 'admission' | 'webhook' | 'platform' | 'login' | 'download' | 'manifest' | 'audit';
+export type KeyPurpose =
+  | 'admission'
+  | 'webhook'
+  | 'platform'
+  | 'login'
+  | 'download'
+  | 'manifest'
+  | 'audit'
+  | 'address-list';
+
+/** A public key and what becomes of it: `next` signs after the rotation that is to come. */
+export interface KeyInLife {
+  readonly key: PublicKey;
+  readonly state: 'current' | 'next' | 'retired';
+}
 
 /** A public key for others to verify with: JWK (RFC 8037), named by its thumbprint (RFC 7638). */
 export interface PublicKey {
@@ -218,6 +234,8 @@ export interface Keys {
   verify(purpose: KeyPurpose, jws: string): Record<string, unknown> | null;
   /** Public keys that what was signed for a purpose may be checked with now. */
   publicKeys(purpose: KeyPurpose): PublicKey[];
+  /** The same in the order current, next, retired (the last one first). */
+  keysInLife(purpose: KeyPurpose): KeyInLife[];
 }
 
 /**
@@ -302,7 +320,17 @@ export interface Act {
   /** As its event is named. */
   readonly action: EventType;
   readonly subject: {
-    readonly kind: 'account' | 'project' | 'key' | 'callback' | 'session' | 'connection' | 'stream' | 'leg' | 'archive';
+    readonly kind:
+      | 'account'
+      | 'project'
+      | 'key'
+      | 'callback'
+      | 'session'
+      | 'connection'
+      | 'stream'
+      | 'leg'
+      | 'archive'
+      | 'addressBlock';
     readonly id: string;
   };
   readonly projectId: string | null;
