@@ -91,7 +91,7 @@ describe('on the enterprise line', () => {
     platform.offered.candidates = [];
   });
 
-  it('a client that holds to the list by itself gets it with its answer', async () => {
+  it('TOK14 a client that holds to the list by itself gets it with its answer', async () => {
     assert.equal((await join(platform)).addressList, undefined);
     const { addressList } = await join(platform, 'routed', { ipWhitelist: true });
     assert.equal(addressList?.version, (await lists().last())!.token);

@@ -72,7 +72,7 @@ describe('a block', () => {
     await assert.rejects(lists().withdraw(actor, id, null), { code: 'AddressBlockUnknown' });
   });
 
-  it('overlaps no other, but for the same prefix with another component on the same line', async () => {
+  it('overlaps no other, but for the same prefix with another component or other doors on the same line', async () => {
     await announce();
     const code = 'AddressPrefixOverlaps';
     await assert.rejects(announce(), { code });
@@ -80,6 +80,9 @@ describe('a block', () => {
     await assert.rejects(announce({ prefix: '185.1.2.9/32', component: 'turn' }), { code });
     await assert.rejects(announce({ component: 'turn', line: 'standard' }), { code });
     await announce({ component: 'turn' });
+    await assert.rejects(announce({ ports: [{ first: 443, last: 40_000 }], protocols: ['tcp'] }), { code });
+    await announce({ ports: [{ first: 443, last: 39_999 }], protocols: ['tcp'] });
+    await announce({ ports: [{ first: 443, last: 39_999 }], protocols: ['udp'] });
     await announce({ prefix: '185.1.3.0/24' });
   });
 

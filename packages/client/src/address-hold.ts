@@ -18,11 +18,17 @@ interface Place {
   readonly protocol: Protocol;
 }
 
+type Block = ClientAddressList['blocks'][number];
+
 export class AddressHold {
   readonly #list: ClientAddressList;
+  readonly #blocks: readonly { readonly block: Block; readonly prefix: readonly [ipaddr.IPv4 | ipaddr.IPv6, number] }[];
 
   constructor(list: ClientAddressList) {
     this.#list = list;
+    // What is no prefix lets nothing through.
+    const prefixes = list.blocks.filter(({ prefix }) => ipaddr.isValidCIDR(prefix));
+    this.#blocks = prefixes.map((block) => ({ block, prefix: ipaddr.parseCIDR(block.prefix) }));
   }
 
   /** An address of the API or of signalling. @throws OtError `OT_ADDRESS_NOT_LISTED` */
@@ -72,10 +78,9 @@ export class AddressHold {
   #lists(address: string, { component, port, protocol }: Place): boolean {
     if (!isAddress(address)) return false;
     const parsed = ipaddr.process(address);
-    return this.#list.blocks.some((block) => {
+    return this.#blocks.some(({ block, prefix: [network, bits] }) => {
       if (block.component !== component || !block.protocols.includes(protocol)) return false;
       if (!block.ports.some(({ first, last }) => first <= port && port <= last)) return false;
-      const [network, bits] = ipaddr.parseCIDR(block.prefix);
       return network.kind() === parsed.kind() && parsed.match(network as never, bits);
     });
   }

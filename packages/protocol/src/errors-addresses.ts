@@ -41,7 +41,7 @@ export const addressErrors = {
     status: 400,
     opentok: 400,
     message: '{prefix} overlaps {other} (block {blockId})',
-    help: 'Blocks do not overlap, but for the very same prefix on the same line with another component. Withdraw the other first, or announce the rest.',
+    help: 'Blocks do not overlap, but for the very same prefix on the same line with another component, or with other ports or protocols. Withdraw the other first, or announce the rest.',
     fault: 'caller',
   },
   AddressNoticeTooShort: {

@@ -209,8 +209,8 @@ export class AddressLists {
     for (const other of kept) {
       // What is gone by then leaves its addresses free.
       if (other.withdrawnAt !== null && other.withdrawnAt <= effectiveAt) continue;
-      const beside = other.prefix === prefix.text && other.line === wish.line && other.component !== wish.component;
-      if (beside || !overlap(prefix, storedPrefix(other.prefix))) continue;
+      const same = other.prefix === prefix.text && other.line === wish.line;
+      if ((same && !sharesDoor(other, wish)) || !overlap(prefix, storedPrefix(other.prefix))) continue;
       const details = { prefix: prefix.text, other: other.prefix, blockId: other.id };
       throw new PlatformError('AddressPrefixOverlaps', details);
     }
@@ -305,6 +305,13 @@ function withdrawn(
     withdrawalEmergency: emergency,
   };
   return [gone, kept.map((each) => (each === block ? gone : each))];
+}
+
+/** Whether two blocks have a port with a protocol in common for the same component. */
+function sharesDoor(one: Omit<BlockWish, 'effectiveAt'>, other: Omit<BlockWish, 'effectiveAt'>): boolean {
+  if (one.component !== other.component) return false;
+  if (!one.protocols.some((each) => other.protocols.includes(each))) return false;
+  return one.ports.some((a) => other.ports.some((b) => a.first <= b.last && b.first <= a.last));
 }
 
 /** @throws PlatformError `BadRequest` */
