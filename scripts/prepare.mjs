@@ -19,6 +19,7 @@ const TEST_PACKAGES = [
   'ffmpeg',
   'firefox-esr',
   'iproute2',
+  'nftables',
   'openssl',
   'postgresql',
   'python3-cryptography',

@@ -28,7 +28,7 @@ export const fates: Readonly<Record<string, Fate>> = {
   ),
   'OT.reportIssue': absent('Reports are not collected. Fails with `OT_REPORT_ISSUE_FAILED`.'),
   'OT.initSession': differs(
-    '`ipWhitelist` throws `OT_NOT_SUPPORTED`. An `encryptionSecret` for a session whose frames are not encrypted makes `connect` fail. `singlePeerConnection` and `sessionMigration` are always so. `apiUrl` is ours: the address of the platform.',
+    '`ipWhitelist` needs a platform with an address list; what is outside it is refused with `OT_ADDRESS_NOT_LISTED`, and relayed sessions go by relays alone. An `encryptionSecret` for a session whose frames are not encrypted makes `connect` fail. `singlePeerConnection` and `sessionMigration` are always so. `apiUrl` is ours: the address of the platform.',
   ),
   'OT.MediaProcessorConnector': noFilters,
   'OT.BackgroundBlurFilter': noFilters,

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { type EventName, limits, type RtpParameters, type Suite } from '@cloister/protocol';
+import { type EventName, limits, type RtpParameters, type Suite, type TransportOffer } from '@cloister/protocol';
 import {
   type Act,
   type ArchiveTimes,
@@ -14,10 +14,12 @@ import {
   createCore,
   type MediaPeer,
   type MediaPlane,
+  type NodeAddresses,
   type PeerObserver,
   type Role,
   type Session,
   type SessionWish,
+  type Site,
   type StreamTap,
   type Uploads,
 } from '../../packages/server/src/core/index.ts';
@@ -80,6 +82,8 @@ export interface TestPlatform {
   reportsSuites: boolean;
   /** What happens in the media plane while a transport is being opened. */
   whileOpening: () => void;
+  /** What the media plane says of the next transports. */
+  readonly offered: { candidates: TransportOffer['iceCandidates'] };
   readonly recordings: RecordingsDouble;
   session(wish?: Partial<SessionWish>): Promise<Session>;
   /** @param says what the client says of itself */
@@ -91,16 +95,22 @@ export interface TestPlatform {
   close(): Promise<void>;
 }
 
+interface PlatformParts {
+  recorder?: boolean;
+  uploads?: Uploads;
+  archiveTimes?: ArchiveTimes;
+  checkAddress?: (url: string) => Promise<void>;
+  startAt?: number;
+  /** Where this node stands in address lists. */
+  addresses?: NodeAddresses;
+  signallingUrl?: string | null;
+  turnUrls?: string[];
+}
+
 /** @param parts `recorder: false` leaves the recorder out; without `uploads` archives stay with the server */
 export async function testPlatform(
   plan: 'standard' | 'growth' | 'enterprise' = 'enterprise',
-  parts: {
-    recorder?: boolean;
-    uploads?: Uploads;
-    archiveTimes?: ArchiveTimes;
-    checkAddress?: (url: string) => Promise<void>;
-    startAt?: number;
-  } = {},
+  parts: PlatformParts = {},
 ): Promise<TestPlatform> {
   const clock = new ManualClock(parts.startAt);
   const journal = { record() {} };
@@ -110,8 +120,7 @@ export async function testPlatform(
   store.useKeys(keys);
   const media = new MediaDouble();
   const egress = { check: parts.checkAddress ?? (async () => {}), request: async () => ({ status: 200 }) };
-  const iceServers = (connectionId: string) => [{ urls: ['turn:test'], username: `${clock.now()}:${connectionId}` }];
-  const site = { node: 'test', zones: [], signallingUrl: null, iceServers, iceRenewMs };
+  const site = siteOf(clock, parts);
   const acts: Act[] = [];
   const audit = { note: (act: Act) => void acts.push(act) };
   const recordings = new RecordingsDouble();
@@ -134,6 +143,7 @@ export async function testPlatform(
     set reportsSuites(value) {
       media.reportsSuites = value;
     },
+    offered: media.offered,
     get whileOpening() {
       return media.whileOpening;
     },
@@ -208,9 +218,19 @@ async function publish(from: TestClient, suite: Suite = 'AEAD_AES_256_GCM'): Pro
   return stream.streamId;
 }
 
+/** Its TURN credentials say when they were made, and for whom. */
+function siteOf(
+  clock: ManualClock,
+  { signallingUrl = null, turnUrls = ['turn:test'], addresses }: PlatformParts,
+): Site {
+  const iceServers = (connectionId: string) => [{ urls: turnUrls, username: `${clock.now()}:${connectionId}` }];
+  return { node: 'test', zones: [], signallingUrl, iceServers, iceRenewMs, ...(addresses && { addresses }) };
+}
+
 class MediaDouble implements MediaPlane {
   reportsSuites = true;
   whileOpening = () => {};
+  readonly offered: { candidates: TransportOffer['iceCandidates'] } = { candidates: [] };
   tap = async (streamId: string): Promise<StreamTap> => ({
     streamId,
     start: async () => {},
@@ -247,7 +267,7 @@ class MediaDouble implements MediaPlane {
           transportId: `t${this.#transports}`,
           direction,
           iceParameters: { usernameFragment: '', password: '' },
-          iceCandidates: [],
+          iceCandidates: this.offered.candidates,
           dtlsParameters: {},
         };
       },

@@ -162,7 +162,7 @@ function place(): HTMLElement {
 }
 
 async function join(
-  as: { apiKey: string; sessionId: string; token: string; encryptionSecret?: string },
+  as: { apiKey: string; sessionId: string; token: string; encryptionSecret?: string; ipWhitelist?: boolean },
   subscribing: Client.SubscriberProperties | null,
   iceConfig: IceConfig | null,
 ): Promise<string> {

@@ -29,6 +29,10 @@ export interface Office extends Pick<RoughLine, 'firewall'> {
   readonly address: string;
   /** Starts a browser in it. */
   launch(name: BrowserName, options?: BrowserOptions): Promise<TestBrowser>;
+  /** Runs a command in it. @throws when it fails */
+  run(program: string, ...words: string[]): void;
+  /** A program that starts `executable` in it. */
+  launcher(executable: string): string;
   close(): void;
 }
 
@@ -58,6 +62,8 @@ export async function openOffice(
   return {
     address,
     firewall: (lets) => line.firewall(lets),
+    run: (program, ...words) => space.run(program, ...words),
+    launcher: (executable) => space.launcher(executable),
     async launch(name, options = {}) {
       const executable = space.launcher(PROGRAM[name]);
       if (name === 'chromium') return launchBrowser(name, { ...options, executable });

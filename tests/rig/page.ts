@@ -73,6 +73,8 @@ export interface JoinAs {
   readonly token: string;
   /** Of an end-to-end encrypted session. */
   readonly encryptionSecret?: string;
+  /** Holds the page to the platform's address list. */
+  readonly ipWhitelist?: boolean;
 }
 
 /** One end of a pair of candidates. */

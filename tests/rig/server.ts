@@ -71,8 +71,8 @@ export interface Server {
   interrupt(): Promise<void>;
   /** Ends it as a crash does (SIGKILL). */
   kill(): Promise<void>;
-  /** Starts it again on the same data, at the same port. */
-  restart(): Promise<Server>;
+  /** Starts it again on the same data, at the same port. @param env settings that are other ones from then on */
+  restart(env?: Readonly<Record<string, string>>): Promise<Server>;
 }
 
 interface Place {
@@ -207,7 +207,8 @@ function running(
     stop: () => end(child, 'SIGTERM', exited, logs).finally(() => place.database.stop()),
     interrupt: () => end(child, 'SIGINT', exited, logs),
     kill: () => end(child, 'SIGKILL', exited, logs),
-    restart: () => launch({ ...place, credentials, env: { ...place.env, CLOISTER_PORT: portOf(place, credentials) } }),
+    restart: (env = {}) =>
+      launch({ ...place, credentials, env: { ...place.env, CLOISTER_PORT: portOf(place, credentials), ...env } }),
   };
 }
 

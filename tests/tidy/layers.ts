@@ -43,6 +43,7 @@ export const ROOT_FILES: Readonly<Record<string, readonly string[] | 'every door
   'first-start.ts': ['core'],
   'open-audit.ts': ['access', 'admin', 'audit', 'core', 'lib'],
   'open-outlets.ts': ['access', 'audit', 'core', 'lib'],
+  'open-addresses.ts': ['core', 'lib'],
   'operator-socket.ts': [],
 };
 

@@ -1,5 +1,6 @@
 /** OpenTok's `iceConfig`: the application's own TURN servers, beside the platform's or instead of them. */
-import type { IceServer } from '@cloister/protocol';
+import type { IceServer, JoinAnswer } from '@cloister/protocol';
+import type { AddressHold } from './address-hold.ts';
 import { OtError } from './errors.ts';
 
 export interface IceConfig {
@@ -40,4 +41,21 @@ function isTurn(url: string): boolean {
 
 export function transportPolicyOf(config: IceConfig | undefined): RTCIceTransportPolicy {
   return config?.transportPolicy === 'relay' ? 'relay' : 'all';
+}
+
+/**
+ * What transports are made with.
+ * @param hold what the client holds to; null without `ipWhitelist`
+ * @throws OtError `OT_ADDRESS_NOT_LISTED`, and as `iceServersOf`
+ */
+export function iceFor(
+  config: IceConfig | undefined,
+  { iceServers: offered, mediaMode }: Pick<JoinAnswer, 'iceServers' | 'mediaMode'>,
+  hold: Pick<AddressHold, 'requireServers'> | null,
+): { iceServers: IceServer[]; transportPolicy: RTCIceTransportPolicy } {
+  const iceServers = iceServersOf(config, offered);
+  hold?.requireServers(iceServers);
+  // Where other clients are, no list says: to them it goes by relays, which are in it.
+  const relays = hold !== null && mediaMode === 'relayed';
+  return { iceServers, transportPolicy: relays ? 'relay' : transportPolicyOf(config) };
 }

@@ -61,8 +61,6 @@ export function initSession(apiKey: string, sessionId: string, options: SessionO
   if (!apiKey || !sessionId) {
     throw new OtError('OT_INVALID_PARAMETER', 'OT.initSession needs an API key and a session id');
   }
-  const { ipWhitelist } = options as Record<string, unknown>;
-  if (ipWhitelist) throw notOffered('ipWhitelist', 'this version publishes no list of addresses');
   return new Session(String(apiKey), sessionId, options);
 }
 

@@ -11,6 +11,7 @@ import type {
   StreamShape,
 } from '@cloister/protocol';
 import type { Suite } from '@cloister/protocol/suites';
+import type { AddressHold } from './address-hold.ts';
 import { browserClock, type Clock } from './clock.ts';
 import { Connection } from './connection.ts';
 import { checkSecret, Encryption } from './encryption.ts';
@@ -67,7 +68,9 @@ export class Link {
   /** null where the session is not end-to-end encrypted. */
   readonly encryption: Encryption | null;
 
-  readonly #joined: JoinAnswer;
+  readonly joined: JoinAnswer;
+  /** What it holds to with `ipWhitelist`; null without. */
+  readonly hold: AddressHold | null;
   readonly #observer: LinkObserver;
   readonly #iceConfig: { servers: JoinAnswer['iceServers']; transportPolicy: RTCIceTransportPolicy };
   readonly #legs = new Map<string, LegState>();
@@ -90,11 +93,13 @@ export class Link {
     iceServers: JoinAnswer['iceServers'];
     transportPolicy: RTCIceTransportPolicy;
     sessionId: string;
+    hold?: AddressHold | null;
     /** Of the application, for a session whose frames are encrypted. */
     encryptionSecret?: string;
     clock?: Clock;
   }) {
-    this.#joined = deps.joined;
+    this.joined = deps.joined;
+    this.hold = deps.hold ?? null;
     this.#offeredIceServers = deps.joined.iceServers;
     this.#observer = deps.observer;
     this.#iceConfig = { servers: deps.iceServers, transportPolicy: deps.transportPolicy };
@@ -135,13 +140,13 @@ export class Link {
   async open(): Promise<Welcome> {
     try {
       await this.#startPairLayer();
-      this.#welcome = await this.wire.open(this.#joined.ticket, this.#pairLayer !== null);
+      this.#welcome = await this.wire.open(this.joined.ticket, this.#pairLayer !== null);
     } catch (error) {
       this.#release();
       throw error;
     }
     const welcome = this.#welcome;
-    if (this.#joined.mediaMode === 'relayed') {
+    if (this.joined.mediaMode === 'relayed') {
       const { servers, transportPolicy } = this.#iceConfig;
       const ownId = welcome.connection.connectionId;
       this.#mesh = new Mesh({
@@ -150,7 +155,7 @@ export class Link {
         ownId,
         iceServers: servers,
         transportPolicy,
-        frames: this.#joined.frames ? this.#sessionFrames(ownId) : null,
+        frames: this.joined.frames ? this.#sessionFrames(ownId) : null,
         // As in `#makeMedia`: where the server answers, others have fallen silent.
         stalled: () => this.wire.nudge(),
       });
@@ -164,7 +169,7 @@ export class Link {
 
   /** Whether frames can be encrypted is known before the server and other clients are told of it. */
   async #startPairLayer(): Promise<void> {
-    if (!this.#joined.frames || !FrameLayer.supportedBetweenPeers) return;
+    if (!this.joined.frames || !FrameLayer.supportedBetweenPeers) return;
     const layer = new FrameLayer({ worn: () => this.#mesh?.agreeAgain() });
     try {
       await layer.ready;
@@ -183,7 +188,7 @@ export class Link {
       ownId,
       layer: this.#pairLayer,
       clock: this.clock,
-      required: this.#joined.mediaPolicy === 'require-aes256' || this.#pairSecret !== undefined,
+      required: this.joined.mediaPolicy === 'require-aes256' || this.#pairSecret !== undefined,
       secret: () => this.#stretched,
     };
   }
@@ -208,7 +213,7 @@ export class Link {
 
   /** Whether the application's secret is mixed into the keys of frames. */
   get usesSecret(): boolean {
-    return this.encryption !== null || (this.#joined.frames && this.#pairSecret !== undefined);
+    return this.encryption !== null || (this.joined.frames && this.#pairSecret !== undefined);
   }
 
   #makeMedia(welcome: Welcome): Media {
@@ -219,6 +224,7 @@ export class Link {
       iceServers: this.#iceConfig.servers,
       transportPolicy: this.#iceConfig.transportPolicy,
       frames: this.encryption,
+      hold: this.hold,
       observer: {
         transportLost: (direction) => this.#rebuild(direction),
         // Where the server answers, others have fallen silent; where it does not, the wire comes back by another way.
@@ -343,7 +349,7 @@ export class Link {
     checkSecret(encryptionSecret);
     return new Encryption({
       sessionId: this.#sessionId,
-      connectionId: this.#joined.connectionId,
+      connectionId: this.joined.connectionId,
       secret: encryptionSecret,
       wire: this.wire,
       clock: this.clock,

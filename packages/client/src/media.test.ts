@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { RequestName } from '@cloister/protocol';
 import type { types } from 'mediasoup-client';
 import { TestClock } from './clock.fixture.ts';
+import { OtError } from './errors.ts';
 import { Media, transportSecurity } from './media.ts';
 
 type Report = { type: string; srtpCipher?: string; tlsVersion?: string } & Record<string, unknown>;
@@ -377,4 +378,25 @@ test('another transport policy builds every transport anew', async () => {
   const again = await rig.open();
   assert.equal(again.policy, 'relay');
   assert.deepEqual(again.iceServers, served('mine'));
+});
+
+test('a transport whose candidates are outside the address list is not made', async () => {
+  const made: string[] = [];
+  const device = { createRecvTransport: () => made.push('transport') } as unknown as types.Device;
+  const media = new Media({
+    wire: { request: async () => ({ transportId: 't', iceCandidates: [{ address: '9.9.9.9' }] }) } as never,
+    clock: new TestClock(),
+    rtpCapabilities: {},
+    iceServers: [],
+    transportPolicy: 'all',
+    hold: {
+      requireOffer: ({ iceCandidates }) => {
+        throw new OtError('OT_ADDRESS_NOT_LISTED', String(iceCandidates[0]?.address));
+      },
+    },
+    observer: { transportLost() {}, stalled() {}, suiteReported() {} },
+    loadDevice: async () => device,
+  });
+  await assert.rejects(media.ready('receive'), { name: 'OT_ADDRESS_NOT_LISTED', message: '9.9.9.9' });
+  assert.deepEqual(made, []);
 });

@@ -7,6 +7,7 @@
 import type { ConsumerOffer, Direction, IceServer, RtpCapabilities, Suite, TransportOffer } from '@cloister/protocol';
 import { suiteOf } from '@cloister/protocol/suites';
 import { Device, type types } from 'mediasoup-client';
+import type { AddressHold } from './address-hold.ts';
 import type { Clock } from './clock.ts';
 import { asOtError, OtError } from './errors.ts';
 import { Flow, hasOtherWay, receivedBytes } from './flow.ts';
@@ -65,6 +66,7 @@ export class Media {
   #iceServers: IceServer[];
   #transportPolicy: RTCIceTransportPolicy;
   readonly #frames: MediaFrames | null;
+  readonly #hold: Pick<AddressHold, 'requireOffer'> | null;
   readonly #loadDevice: (rtpCapabilities: RtpCapabilities) => Promise<types.Device>;
   #routerCapabilities: RtpCapabilities;
   #device: Promise<types.Device> | null = null;
@@ -82,6 +84,8 @@ export class Media {
     transportPolicy: RTCIceTransportPolicy;
     /** null where nothing but SRTP encrypts. */
     frames?: MediaFrames | null;
+    /** What candidates are held to; null where no list is. */
+    hold?: Pick<AddressHold, 'requireOffer'> | null;
     /** Tests put a device of their own here. */
     loadDevice?: (rtpCapabilities: RtpCapabilities) => Promise<types.Device>;
   }) {
@@ -92,6 +96,7 @@ export class Media {
     this.#iceServers = deps.iceServers;
     this.#transportPolicy = deps.transportPolicy;
     this.#frames = deps.frames ?? null;
+    this.#hold = deps.hold ?? null;
     this.#loadDevice = deps.loadDevice ?? loadDevice;
   }
 
@@ -233,6 +238,7 @@ export class Media {
 
   async #build(direction: Direction): Promise<Leg> {
     const [device, offer] = await Promise.all([this.device(), this.#wire.request('openTransport', { direction })]);
+    this.#hold?.requireOffer(offer);
     const options = {
       ...transportOptions(offer),
       iceServers: this.#iceServers,

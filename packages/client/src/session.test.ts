@@ -146,3 +146,39 @@ test('a secret that is set while the session connects is refused where it has no
   await connecting;
   await session.disconnect();
 });
+
+test('a session with ipWhitelist asks for the list, and does not open a socket to an address outside it', async () => {
+  const block = { prefix: '185.1.1.1/32', component: 'api', ports: [{ first: 80, last: 80 }], protocols: ['tcp'] };
+  const addressList = { version: '1-a', blocks: [block], names: { 'node.test': ['185.1.1.1'] } };
+  const { fetch } = globalThis;
+  const asked: unknown[] = [];
+  const sockets: string[] = [];
+  const { WebSocket } = globalThis;
+  Object.assign(globalThis, {
+    fetch: async (_url: string, { body }: RequestInit) => {
+      asked.push(JSON.parse(String(body)).ipWhitelist);
+      return fetch('');
+    },
+    WebSocket: class extends Socket {
+      constructor(url: string) {
+        super();
+        sockets.push(url);
+      }
+    },
+  });
+  const connect = async (said: object) => {
+    answer = said;
+    const session = new Session('1', 's', { apiUrl: 'http://node.test', ipWhitelist: true });
+    await session.connect.promise('token');
+    await session.disconnect();
+  };
+  await connect({ addressList });
+  const outside = { name: 'OT_ADDRESS_NOT_LISTED' };
+  await assert.rejects(connect({}), outside);
+  await assert.rejects(connect({ addressList, signallingUrl: 'ws://other.test/' }), outside);
+  await assert.rejects(connect({ addressList, iceServers: [{ urls: ['stun:9.9.9.9'] }] }), outside);
+  assert.deepEqual(sockets, [joined.signallingUrl]);
+  assert.deepEqual(asked, [true, true, true, true]);
+  answer = {};
+  Object.assign(globalThis, { fetch, WebSocket });
+});

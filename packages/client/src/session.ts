@@ -8,6 +8,7 @@ import type {
   RequestData,
   RequestName,
 } from '@cloister/protocol';
+import { holdOf } from './address-hold.ts';
 import type { Connection } from './connection.ts';
 import { Emitter } from './emitter.ts';
 import { checkSecret } from './encryption.ts';
@@ -17,7 +18,7 @@ import { reportException } from './exceptions.ts';
 import { FrameLayer } from './frames/frame-layer.ts';
 import { SessionSecret } from './frames/secret.ts';
 import { homeUrl, join } from './home.ts';
-import { checkIceConfig, type IceConfig, iceServersOf, transportPolicyOf } from './ice-config.ts';
+import { checkIceConfig, type IceConfig, iceFor } from './ice-config.ts';
 import { Link } from './link.ts';
 import { log } from './log.ts';
 import { Publisher } from './publisher.ts';
@@ -37,6 +38,8 @@ export interface SessionOptions {
   singlePeerConnection?: boolean;
   /** Always so here: a session goes on when its media server is replaced. */
   sessionMigration?: boolean;
+  /** Holds to the platform's address list: nothing is sent to an address outside it, and relayed sessions go by relays alone. */
+  ipWhitelist?: boolean;
   /** Not OpenTok's: the platform's address, when it is not the one that served the script. */
   apiUrl?: string;
 }
@@ -148,18 +151,22 @@ export class Session extends Emitter<SessionEvents> {
     }
     let link: Link;
     try {
-      const joined = await join(homeUrl(this.#options.apiUrl), {
+      const home = homeUrl(this.#options.apiUrl);
+      const { ipWhitelist = false } = this.#options;
+      const joined = await join(home, {
         apiKey: this.#apiKey,
         sessionId: this.sessionId,
         token,
+        ...(ipWhitelist && { ipWhitelist }),
       });
       this.#checkSecretFor(joined);
+      const hold = ipWhitelist ? holdOf(joined, home) : null;
       link = new Link({
         joined,
         sessionId: this.sessionId,
         encryptionSecret: this.#encryptionSecret,
-        iceServers: iceServersOf(this.#iceConfig, joined.iceServers),
-        transportPolicy: transportPolicyOf(this.#iceConfig),
+        hold,
+        ...iceFor(this.#iceConfig, joined, hold),
         observer: {
           event: (name, data) => this.#event(link, name, data),
           legChanged: (leg) => this.dispatch(makeEvent('cloister:leg', this, { leg })),
@@ -187,6 +194,16 @@ export class Session extends Emitter<SessionEvents> {
     const [connections, streams] = [[...link.connections.values()], [...link.streams.values()]];
     setTimeout(() => this.#announce(link, connections, streams));
     setTimeout(prepareViews);
+  }
+
+  /** Those that may not be used are left out: what runs keeps its way, and another connect is refused. */
+  #renewIceServers(link: Link, offered: JoinAnswer['iceServers']): void {
+    if (link.closedBy) return;
+    try {
+      link.setIceServers(iceFor(this.#iceConfig, { ...link.joined, iceServers: offered }, link.hold).iceServers);
+    } catch (error) {
+      reportException(asOtError(error, 'OT_ADDRESS_NOT_LISTED'), 'Session');
+    }
   }
 
   #announce(link: Link, connections: Connection[], streams: Stream[]): void {
@@ -390,9 +407,9 @@ export class Session extends Emitter<SessionEvents> {
   async setIceConfig(iceConfig: IceConfig): Promise<void> {
     checkIceConfig(iceConfig);
     const link = this.#link;
-    const servers = link && iceServersOf(iceConfig, link.offeredIceServers);
+    const ice = link && iceFor(iceConfig, { ...link.joined, iceServers: link.offeredIceServers }, link.hold);
     this.#iceConfig = iceConfig;
-    if (servers) await link.setIceConfig(servers, transportPolicyOf(iceConfig));
+    if (ice) await link.setIceConfig(ice.iceServers, ice.transportPolicy);
   }
 
   /**
@@ -476,7 +493,7 @@ export class Session extends Emitter<SessionEvents> {
         this.#archiveEvent(told.name, told.data.archive);
         break;
       case 'iceServers':
-        if (!link.closedBy) link.setIceServers(iceServersOf(this.#iceConfig, told.data.iceServers));
+        this.#renewIceServers(link, told.data.iceServers);
         break;
       case 'speakers':
         this.dispatch(makeEvent('cloister:speakers', this, { levels: told.data.levels }));

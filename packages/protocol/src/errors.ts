@@ -4,6 +4,7 @@
  * A retired code is never used again.
  */
 
+import { addressErrors } from './errors-addresses.ts';
 import { archiveErrors } from './errors-archives.ts';
 import { auditErrors } from './errors-audit.ts';
 import { statementErrors } from './errors-statements.ts';
@@ -26,6 +27,7 @@ interface ErrorEntry {
 }
 
 const table = {
+  ...addressErrors,
   ...archiveErrors,
   ...statementErrors,
   ...auditErrors,

@@ -338,6 +338,22 @@ const table = {
     why: 'how long a stop waits for deliveries that are under way; the rest go out again',
   },
 
+  // Address lists
+  addressNoticeDays: { value: 90, why: 'customers change their firewalls within it; OpenTok gives as long' },
+  addressPrefixBitsV4: { value: 16, why: 'a shorter IPv4 prefix opens a firewall to more than 65,536 addresses' },
+  addressPrefixBitsV6: { value: 32, why: 'a shorter IPv6 prefix is more than a registry gives one provider' },
+  addressBlocks: { value: 1000, why: 'blocks of one list; firewalls take it whole, and each version keeps all of it' },
+  addressPortRanges: { value: 16, why: 'ports and ranges of one block' },
+  addressReasonChars: { value: 500, why: 'why an emergency cannot wait; every customer reads it' },
+  addressProposalHours: { value: 24, why: 'an emergency that nobody approves within a day is none' },
+  addressHistory: { value: 1000, why: 'versions that a history shows, newest first' },
+  addressReminderDaysFirst: { value: 30, why: 'a project that is behind is reminded this long before a change' },
+  addressReminderDaysSecond: { value: 7, why: 'the same again' },
+  addressReminderDaysLast: { value: 1, why: 'the same, for the last time' },
+  addressKeyLeadDays: { value: 30, why: 'the next key for lists is published this long before it signs' },
+  addressProbes: { value: 16, why: 'addresses of one block that ip-ranges check tries, and ports of one range' },
+  addressProbeSeconds: { value: 3, why: 'what has not answered by then is kept back' },
+
   // Sealed archives
   certificateBytes: {
     value: 16 * 1024,

@@ -160,11 +160,30 @@ export type ConsumerOffer = z.infer<typeof consumerOffer>;
 
 // ------------------------------------------------------------------------------------------------- joining, over HTTP
 
+/** The address list as a client holds to it: what is in effect for its project. */
+export const clientAddressList = z.object({
+  /** Token of the version. */
+  version: z.string(),
+  blocks: z.array(
+    z.object({
+      prefix: z.string(),
+      component: z.enum(['media', 'api', 'turn', 'log']),
+      ports: z.array(z.object({ first: z.number().int(), last: z.number().int() })),
+      protocols: z.array(z.enum(['udp', 'tcp'])),
+    }),
+  ),
+  /** Names in the answer's addresses, each with the addresses that it has. */
+  names: z.record(z.string(), z.array(z.string())),
+});
+export type ClientAddressList = z.infer<typeof clientAddressList>;
+
 /** `POST /cloister/v1/join`: the client shows its token. */
 export const joinRequest = z.object({
   apiKey: z.string().max(16),
   sessionId: z.string().max(512),
   token: z.string().max(limits.tokenBytes),
+  /** Whether the client wants the address list, to hold to it: OpenTok's `ipWhitelist`. */
+  ipWhitelist: z.boolean().optional(),
 });
 export type JoinRequest = z.infer<typeof joinRequest>;
 
@@ -181,6 +200,8 @@ export const joinAnswer = z.object({
   e2ee: z.boolean(),
   /** A relayed session whose clients encrypt frames, where both ends of a pair can. */
   frames: z.boolean(),
+  /** Where it was asked for. */
+  addressList: clientAddressList.optional(),
   /** Epoch of the session's home; every later frame of the server carries the current one. */
   epoch: z.number().int().positive(),
 });

@@ -33,6 +33,13 @@ function* reachRules(config: Config): Generator<string> {
   if (production && config.publicUrl?.startsWith('http:')) yield 'publicUrl must be an https address in production';
 }
 
+function* addressRules({ addressLine, addressListPrivate, publicUrl, mode }: Config): Generator<string> {
+  if (addressLine && !publicUrl) {
+    yield 'addressLine is set without publicUrl: the address that clients reach has to be in the address list';
+  }
+  if (addressListPrivate && mode === 'production') yield 'addressListPrivate is for the development mode';
+}
+
 function* tlsRules(config: Config): Generator<string> {
   yield* pairRules(config, 'tlsCert', 'tlsKey');
   // Where TURN has that of the server, it has been looked at.
@@ -159,6 +166,7 @@ function* mediaRules(config: Config): Generator<string> {
 export function checkRules(config: Config, known: { configFileHoldsSecret: boolean }): string[] {
   const broken = [
     ...reachRules(config),
+    ...addressRules(config),
     ...tlsRules(config),
     ...rootKeyRules(config),
     ...mediaRules(config),

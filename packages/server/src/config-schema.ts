@@ -18,6 +18,8 @@ import {
   printDuration,
 } from './lib/index.ts';
 
+/** As `core/address-block.ts` has them. */
+const addressLines = ['standard', 'enterprise'] as const;
 const longestMs = 365 * 86_400_000;
 
 const text = (expected: string) => z.string({ error: `expected ${expected}` }).min(1, `expected ${expected}`);
@@ -362,6 +364,18 @@ const table = {
     schema: text('a path').optional(),
     description: 'The certificates (PEM) of the authorities that the OpenTelemetry receiver may be certified by.',
     standard: "Node's own list",
+  },
+  addressLine: {
+    schema: z.enum(addressLines, { error: 'expected standard or enterprise' }).optional(),
+    description:
+      'The line of this node. On the enterprise line it starts, and serves projects that are entitled to the address list, at addresses alone that are in effect in the list; on the standard line it refuses those projects. publicUrl must be set.',
+    standard: 'not set: no address list holds here',
+  },
+  addressListPrivate: {
+    schema: flag.default(false),
+    description:
+      'The address list takes addresses that are not public, to try it on this machine. In the development mode only.',
+    standard: 'false',
   },
   showSecrets: {
     schema: flag.default(false),

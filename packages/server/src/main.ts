@@ -29,7 +29,9 @@ import {
   type Egress,
   type Journal,
   type MediaPlane,
+  type NodeAddresses,
   removeUnknownRecordings,
+  type Site,
   unfinishedArchives,
 } from './core/index.ts';
 import { type DevCredentials, devCredentials } from './first-start.ts';
@@ -37,6 +39,7 @@ import { createHttpServer, limitAddresses, requestFacts, type Tls, tlsOf } from 
 import { type KeyRing, keyIdOf, loadRoot, openKeys, ownerOf } from './keys/index.ts';
 import { isWildcard, ownAddressesOf, systemClock, systemIds } from './lib/index.ts';
 import { createMediaPlane, openTurn, type Turn } from './media/index.ts';
+import { openAddressList, openNames } from './open-addresses.ts';
 import { type OpenedAudit, openAudit } from './open-audit.ts';
 import { createRestAuth, createWebhooks, makeClientToken, opentokRoutes } from './opentok/index.ts';
 import { operatorSocket } from './operator-socket.ts';
@@ -202,8 +205,9 @@ async function openGround(
     clock,
   });
   audit.sendBy(egress);
-  const signallingUrl = config.publicUrl ? `${config.publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
-  const site = { node: 'local', zones: [], signallingUrl, iceServers: turn.iceServers, iceRenewMs: turn.renewMs };
+  const names = await openNames(config, turn, { clock });
+  closers.push(() => names?.stop());
+  const site = siteOf(config, turn, names);
   const archiving = openArchiving(config, { egress, keys, journal, sandbox });
   const core = createCore({
     clock,
@@ -215,16 +219,24 @@ async function openGround(
     journal,
     audit: alarmed(journal),
     site,
+    anyAddress: config.addressListPrivate,
     ...archiving,
   });
   closers.push(() => core.recorder.flush());
   await core.accesses.started(settingFacts(config), keys.list().length);
+  closers.push(await openAddressList(config, core, turn));
   await closeFormerRun(core);
   const former = await leftArchives(core, archiving);
   closers.push(async () => void (await former.done));
   core.archives.begin();
   const recorders = { shutIn: (await shutIn) === 'bubblewrap', memoryLimited: memoryIsLimited() };
   return { core, keys, media, recorders, turn, egress, store, uploads: archiving.uploads, audit };
+}
+
+/** Where this node is, as clients are told. */
+function siteOf({ publicUrl }: Config, { iceServers, renewMs }: Turn, addresses: NodeAddresses | null): Site {
+  const signallingUrl = publicUrl ? `${publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
+  return { node: 'local', zones: [], signallingUrl, iceServers, iceRenewMs: renewMs, ...(addresses && { addresses }) };
 }
 
 /** Closes archives of a former run, and removes what no row knows of; both are read before anything of this run begins. */

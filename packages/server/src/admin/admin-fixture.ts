@@ -25,6 +25,7 @@ export async function serve(mode: 'development' | 'production', lanCode: string 
     core: platform.core,
     auth: {
       project: async () => {},
+      anyProject: async (request) => String(request.headers['x-project'] ?? platform.projectId),
       account: async (request) => String(request.headers['x-account']),
     },
     limiter: {

@@ -20,6 +20,7 @@ before(async () => {
   // OpenTok's credential is checked elsewhere: here the header says who asks.
   const auth = {
     project: async () => {},
+    anyProject: async () => platform.projectId,
     account: async ({ headers }: { headers: Record<string, unknown> }) => String(headers['x-account']),
   };
   archiveRoutes(app, { core: platform.core, auth });

@@ -19,7 +19,16 @@ function routes() {
   } as unknown as AuditDoor;
   const app = fastify();
   answerErrors(app, { record() {} });
-  auditRoutes(app, { audit: door, auth: { project: async () => {}, account: async () => 'a' } });
+  auditRoutes(app, {
+    audit: door,
+    auth: {
+      project: async () => {},
+      account: async () => 'a',
+      anyProject: async () => {
+        throw new Error('not asked');
+      },
+    },
+  });
   app.register(async (socket) => operatorAudit(socket, { actor: { kind: 'operator', via: 'cli' }, audit: door }), {
     prefix: '/operator',
   });

@@ -4,6 +4,7 @@ import type { Journal } from '../core/index.ts';
 import { archiveRoutes } from './archives.ts';
 import { type AuditDoor, auditRoutes } from './audit.ts';
 import { answerErrors } from './errors.ts';
+import { ipRangeRoutes } from './ip-ranges.ts';
 import { type LoginDeps, loginRoutes } from './login.ts';
 import { type PageFolders, pageRoutes } from './pages.ts';
 import { type PlaygroundDeps, playgroundRoutes } from './playground.ts';
@@ -38,6 +39,7 @@ export async function adminRoutes(app: FastifyInstance, deps: AdminDeps): Promis
       await api.register(async (playground) => playgroundRoutes(playground, deps));
       projectRoutes(api, deps);
       archiveRoutes(api, deps);
+      ipRangeRoutes(api, deps);
       const { audit, auth } = deps;
       if (audit) auditRoutes(api, { audit, auth });
     },

@@ -19,6 +19,7 @@ import { sealingView, sealingWish } from './archives.ts';
 import { type AuditDoor, operatorAudit } from './audit.ts';
 import { parseBody } from './body.ts';
 import { answerErrors } from './errors.ts';
+import { operatorIpRanges } from './ip-ranges.ts';
 import { inspect } from './projects.ts';
 
 const actor: Actor = { kind: 'operator', via: 'cli', network: 'loopback' };
@@ -100,6 +101,7 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   secrets(app, deps);
   keys(app, deps);
   operatorAudit(app, { actor, audit: deps.audit });
+  operatorIpRanges(app, deps.core);
   await app.listen({ path: socket });
   chmodSync(socket, 0o600);
   return () => app.close();

@@ -25,6 +25,8 @@ export const jose = 'application/jose';
 export interface RestAuth {
   /** The REST credential of a project. @throws PlatformError */
   project(request: FastifyRequest, apiKey: string): Promise<void>;
+  /** The REST credential of any project → its API key. @throws PlatformError */
+  anyProject(request: FastifyRequest): Promise<string>;
   /** The REST credential of an account → its key. @throws PlatformError */
   account(request: FastifyRequest): Promise<string>;
 }

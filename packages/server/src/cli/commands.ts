@@ -4,6 +4,7 @@ import { systemClock, systemIds } from '../lib/index.ts';
 import { auditCommands } from './audit-commands.ts';
 import { clientIntegrityCommand } from './client-integrity.ts';
 import { type Command, operator, readText, seconds, settings } from './command.ts';
+import { ipRangesCommands } from './ip-ranges-commands.ts';
 
 export const commands: Readonly<Record<string, Command>> = {
   'account create': {
@@ -222,6 +223,7 @@ export const commands: Readonly<Record<string, Command>> = {
       clientIntegrityCommand({ url: (call.options.url as string | undefined) ?? settings(call).publicUrl }),
   },
   ...auditCommands,
+  ...ipRangesCommands,
   config: {
     summary: 'shows every setting, its value and where it came from',
     offline: true,

@@ -12,6 +12,7 @@ const key = ({ keyId }: { keyId: string }): Subject => ({ kind: 'key', id: keyId
 const callback = ({ callbackId }: { callbackId: string }): Subject => ({ kind: 'callback', id: callbackId });
 const archive = ({ archive: { id } }: { archive: { id: string } }): Subject => ({ kind: 'archive', id });
 const archiveOf = ({ archiveId }: { archiveId: string }): Subject => ({ kind: 'archive', id: archiveId });
+const addressBlock = ({ blockId }: { blockId: string }): Subject => ({ kind: 'addressBlock', id: blockId });
 const stream = ({ streamId }: { streamId: string }): Subject => ({ kind: 'stream', id: streamId });
 const platform = (id: string) => (): Subject => ({ kind: 'platform', id });
 const refusedLeg = ({ legId, leg }: EventOf<'leg.connected' | 'leg.reported'>): Subject | null =>
@@ -20,6 +21,12 @@ const refusedLeg = ({ legId, leg }: EventOf<'leg.connected' | 'leg.reported'>): 
 const subjects: { readonly [Type in EventType]: SubjectOf<Type> | null } = {
   'account.created': account,
   'account.planChanged': account,
+  'addressList.changed': addressBlock,
+  'addressList.proposed': ({ proposalId }) => ({ kind: 'addressBlock', id: proposalId }),
+  'addressList.fetched': project,
+  'addressList.acknowledged': project,
+  'addressList.reminded': project,
+  'addressList.emergencyUsed': addressBlock,
   'act.failed': ({ subject }) => subject,
   'key.rotated': key,
   'key.compromised': key,

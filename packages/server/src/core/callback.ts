@@ -11,6 +11,7 @@ const events: Readonly<Record<Callback['group'], readonly Callback['event'][]>> 
   archive: ['status'],
   connection: ['created', 'destroyed'],
   stream: ['created', 'destroyed'],
+  ipRanges: ['changed', 'reminder'],
 };
 
 export class Callbacks {

@@ -1,5 +1,7 @@
 /** Live sessions: joining, admitting, and what an application's server sees and moderates. */
 import { type IceServer, type JoinAnswer, limits, PlatformError, type SecurityRecord } from '@cloister/protocol';
+import { type AddressCheck, AddressHold, type NodeAddresses } from './address-hold.ts';
+import type { AddressLists } from './address-list.ts';
 import { AdmissionDesk, type TokenClaims } from './admission.ts';
 import { type Client, clientOf } from './client.ts';
 import type { ClientLink, Connection } from './connection.ts';
@@ -31,6 +33,17 @@ export interface Site {
   iceServers(connectionId: string): IceServer[];
   /** After how many milliseconds a connection needs them anew; null: never. */
   readonly iceRenewMs: number | null;
+  /** Where it stands in address lists; without it none holds here. */
+  readonly addresses?: NodeAddresses;
+}
+
+interface CallsParts {
+  readonly projects: Projects;
+  readonly sessions: Sessions;
+  readonly media: MediaPlane;
+  readonly site: Site;
+  readonly addressLists: AddressLists;
+  readonly addressCheck: AddressCheck;
 }
 
 interface Slot {
@@ -46,6 +59,7 @@ export class Calls {
   readonly #media: MediaPlane;
   readonly #site: Site;
   readonly #desk: AdmissionDesk;
+  readonly #addresses: { lists: AddressLists; check: AddressCheck };
   readonly #slots = new Map<string, Slot>();
   readonly #live = new Map<string, Home>();
   /** Who follows the session of a new home. */
@@ -53,13 +67,14 @@ export class Calls {
   #lastEpoch = 0;
   #stopping = false;
 
-  constructor(deps: Foundation, parts: { projects: Projects; sessions: Sessions; media: MediaPlane; site: Site }) {
+  constructor(deps: Foundation, parts: CallsParts) {
     this.#deps = deps;
     this.#projects = parts.projects;
     this.#sessions = parts.sessions;
     this.#media = parts.media;
     this.#site = parts.site;
     this.#desk = new AdmissionDesk(deps, parts.site.node);
+    this.#addresses = { lists: parts.addressLists, check: parts.addressCheck };
     parts.projects.onCompromised = (projectId, secretIds) =>
       this.#expelWhere(projectId, (connection) => secretIds.includes(connection.secretId));
     parts.projects.onSuspended = (projectId) => this.#expelWhere(projectId, () => true);
@@ -68,20 +83,30 @@ export class Calls {
   /**
    * Answers a client whose token was verified: the node, a ticket for it and the session's policy.
    * @param signallingUrl where the client reaches this node when the site names no address of its own.
-   * @throws PlatformError `ProjectSuspended`, `SessionNotFound`, `ZoneUnavailable`, `SuiteUnprovable`, `Stopping`, `Overloaded`
+   * @param wish `ipWhitelist`: it wants the address list, to hold to it by itself.
+   * @throws PlatformError `AddressNotListed`, `AddressLineRefused`, `AddressListMissing`, `ProjectSuspended`, `SessionNotFound`, `ZoneUnavailable`, `SuiteUnprovable`, `Stopping`, `Overloaded`
    */
-  async join(claims: TokenClaims, signallingUrl: string): Promise<JoinAnswer> {
+  async join(claims: TokenClaims, signallingUrl: string, wish: { ipWhitelist?: boolean } = {}): Promise<JoinAnswer> {
     if (this.#stopping) throw new PlatformError('Stopping');
     this.#deps.recorder.requireRoom();
     await this.#projects.active(claims.projectId);
     const session = await this.#sessions.get(claims.projectId, claims.sessionId);
     this.#assertPlace(session);
     const connectionId = this.#deps.ids.uuid();
+    const ways = {
+      signallingUrl: this.#site.signallingUrl ?? signallingUrl,
+      iceServers: this.#site.iceServers(connectionId),
+    };
+    const hold = await this.#holdOf(claims.projectId, connectionId);
+    await hold?.requireJoin(ways);
+    if (wish.ipWhitelist && !hold) {
+      throw new PlatformError('AddressListMissing', { why: 'the project, or this node, uses none' });
+    }
     return {
       connectionId,
-      signallingUrl: this.#site.signallingUrl ?? signallingUrl,
+      ...ways,
+      ...(wish.ipWhitelist && hold && { addressList: await hold.forClient(ways) }),
       ticket: this.#desk.issue(claims, connectionId),
-      iceServers: this.#site.iceServers(connectionId),
       mediaPolicy: session.policy,
       mediaMode: session.mediaMode,
       e2ee: session.e2ee,
@@ -119,6 +144,7 @@ export class Calls {
       }
       let self: Connection | null = null;
       const { projectId } = admission;
+      const hold = await this.#holdOf(projectId, admission.connectionId);
       const peer = home.room
         ? await home.room.join(
             admission.connectionId,
@@ -141,6 +167,7 @@ export class Calls {
         streams: new Map(),
         subscriptions: new Map(),
         legs: new Map(),
+        hold,
         frames,
         frameKey: null,
         stopIceRenewal: () => {},
@@ -267,6 +294,17 @@ export class Calls {
     const session = await this.#sessions.get(projectId, sessionId);
     await this.#deps.recorder.flush();
     return { session, legs: await this.#deps.store.legs.list(session.id) };
+  }
+
+  /**
+   * What a connection of a project is held to; null where no list holds: the project has none, or this node.
+   * @throws PlatformError `AddressLineRefused`
+   */
+  async #holdOf(projectId: string, connectionId: string): Promise<AddressHold | null> {
+    const { check, lists } = this.#addresses;
+    if (check.line === null || !(await this.#projects.entitled(projectId, 'ip.ranges'))) return null;
+    if (check.line !== 'enterprise') throw new PlatformError('AddressLineRefused', { line: check.line });
+    return new AddressHold({ check, lists, recorder: this.#deps.recorder }, { projectId, connectionId });
   }
 
   /** Everybody may have been sent away while somebody came in. @throws PlatformError `IssuerNotFound` */

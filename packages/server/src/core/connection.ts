@@ -12,6 +12,7 @@ import type {
   Suite,
 } from '@cloister/protocol';
 import type { Cancel } from '../lib/index.ts';
+import type { AddressHold } from './address-hold.ts';
 import type { Home } from './home.ts';
 import type { LegEntry } from './leg.ts';
 import type { Words } from './leg-word.ts';
@@ -74,6 +75,8 @@ export interface Connection {
   readonly subscriptions: Map<string, Subscription>;
   /** Open legs, by `direction:streamId`; between clients, with the number of the pair's connection after it. */
   readonly legs: Map<string, LegEntry>;
+  /** Holds what it is handed against the address list; null where its project uses none. */
+  readonly hold: AddressHold | null;
   /** Whether its browser can encrypt frames towards other clients, as it says. */
   readonly frames: boolean;
   /** What it last told of the key of its frames; null before, and where frames are not encrypted. */

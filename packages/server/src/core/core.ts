@@ -2,6 +2,9 @@
 import type { Clock, Ids } from '../lib/index.ts';
 import { Accesses } from './accesses.ts';
 import { Accounts } from './account.ts';
+import { AddressCheck } from './address-hold.ts';
+import { AddressLists } from './address-list.ts';
+import { AddressReminders } from './address-reminders.ts';
 import { ArchiveLinks } from './archive-links.ts';
 import { type ArchiveTimes, openTokTimes } from './archive-times.ts';
 import { Archives } from './archives.ts';
@@ -27,6 +30,8 @@ export interface CorePorts {
   readonly journal: Journal;
   readonly audit: Audit;
   readonly site: Site;
+  /** Whether an address list may hold addresses that are not public. */
+  readonly anyAddress?: boolean;
   /** Without one nothing is archived. */
   readonly recordings?: Recordings;
   /** Without one archives stay with this server. */
@@ -41,6 +46,9 @@ export interface Core extends Foundation {
   readonly projects: Projects;
   readonly sessions: Sessions;
   readonly calls: Calls;
+  readonly addressLists: AddressLists;
+  readonly addressCheck: AddressCheck;
+  readonly addressReminders: AddressReminders;
   readonly callbacks: Callbacks;
   readonly archives: Archives;
   readonly archiveLinks: ArchiveLinks;
@@ -63,7 +71,11 @@ export function createCore(ports: CorePorts): Core {
   const projects = new Projects(foundation, accounts, () => ports.media.reportsSuites);
   const accesses = new Accesses(foundation, { accounts, projects });
   const sessions = new Sessions(foundation, projects);
-  const calls = new Calls(foundation, { projects, sessions, media: ports.media, site: ports.site });
+  const addressLists = new AddressLists(foundation, { accounts, projects, anyAddress: ports.anyAddress ?? false });
+  const addressCheck = new AddressCheck(addressLists, ports.site.addresses ?? null);
+  const addressReminders = new AddressReminders(foundation, { lists: addressLists, accounts });
+  const addresses = { addressLists, addressCheck, addressReminders };
+  const calls = new Calls(foundation, { projects, sessions, media: ports.media, site: ports.site, ...addresses });
   const callbacks = new Callbacks(foundation, ports.egress);
   const storages = new Storages(foundation, { accounts, projects, egress: ports.egress });
   const sealings = new Sealings(foundation, { accounts, projects });
@@ -71,17 +83,6 @@ export function createCore(ports: CorePorts): Core {
   const parts = { projects, sessions, calls, storages, sealings, recordings, uploads, times };
   const archives = new Archives(foundation, parts);
   const archiveLinks = new ArchiveLinks(foundation, { archives, projects, recordings, linkMs: times.linkMs });
-  return {
-    ...foundation,
-    accesses,
-    accounts,
-    projects,
-    sessions,
-    calls,
-    callbacks,
-    archives,
-    archiveLinks,
-    storages,
-    sealings,
-  };
+  const rest = { callbacks, archives, archiveLinks, storages, sealings };
+  return { ...foundation, accesses, accounts, projects, sessions, calls, ...addresses, ...rest };
 }

@@ -57,8 +57,8 @@ export interface Session {
 export interface Callback {
   readonly id: string;
   readonly projectId: string;
-  readonly group: 'archive' | 'connection' | 'stream';
-  readonly event: 'status' | 'created' | 'destroyed';
+  readonly group: 'archive' | 'connection' | 'stream' | 'ipRanges';
+  readonly event: 'status' | 'created' | 'destroyed' | 'changed' | 'reminder';
   readonly url: Sealed;
   readonly createdAt: number;
 }

@@ -6,6 +6,7 @@
  * project's data key before they touch a disk.
  */
 import type { DisconnectReason, ErrorCode, Leg, MediaPolicy, StreamEndReason, VideoType } from '@cloister/protocol';
+import type { AddressLine, Emergency } from './address-block.ts';
 import type { Archive } from './entities.ts';
 import type { Words } from './leg-word.ts';
 import type { Act } from './ports.ts';
@@ -129,6 +130,47 @@ type ProjectEvent = Base & { readonly projectId: string } & (
     | { readonly type: 'sealing.removed' }
   );
 
+/** Events of the address list. */
+type AddressListEvent =
+  | (Base & { readonly projectId: null } & (
+        | {
+            readonly type: 'addressList.changed';
+            /** Token of the new version. */
+            readonly version: string;
+            readonly change: 'announced' | 'withdrawn';
+            readonly blockId: string;
+            readonly prefix: string;
+            readonly line: AddressLine;
+            /** null: with its notice. */
+            readonly emergency: Emergency | null;
+          }
+        | {
+            readonly type: 'addressList.proposed';
+            readonly proposalId: string;
+            readonly reason: string;
+            readonly proposedBy: string;
+          }
+      ))
+  | (Base & { readonly projectId: string } & (
+        | { readonly type: 'addressList.fetched'; readonly version: string }
+        | { readonly type: 'addressList.acknowledged'; readonly version: string }
+        | {
+            readonly type: 'addressList.reminded';
+            /** The last one, which the project has not acknowledged. */
+            readonly version: string;
+            readonly takesEffectAt: number;
+            readonly days: number;
+          }
+        /** A connection was given an address that was announced without notice. */
+        | {
+            readonly type: 'addressList.emergencyUsed';
+            readonly connectionId: string;
+            readonly blockId: string;
+            readonly prefix: string;
+            readonly reason: string;
+          }
+      ));
+
 /** A change that was tried and not made. */
 type FailedEvent = Base & { readonly projectId: string | null } & {
   readonly type: 'act.failed';
@@ -199,7 +241,7 @@ type Named<E extends { readonly type: string }> = {
   [Type in E['type']]: Omit<E, 'type'> & { readonly type: Type };
 }[E['type']];
 
-export type Event = AccountEvent | FailedEvent | ProjectEvent | SessionEvent | ArchiveEvent;
+export type Event = AccountEvent | AddressListEvent | FailedEvent | ProjectEvent | SessionEvent | ArchiveEvent;
 export type EventType = Event['type'];
 /** One member of the union by its type. */
 export type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;

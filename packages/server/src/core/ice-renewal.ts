@@ -11,7 +11,13 @@ export function renewIceServers(connection: Connection, site: Site, clock: Clock
   const { iceRenewMs } = site;
   if (iceRenewMs === null) return;
   connection.stopIceRenewal = clock.after(iceRenewMs, () => {
-    connection.link.send('iceServers', { iceServers: site.iceServers(connection.id) });
+    const iceServers = site.iceServers(connection.id);
+    const send = () => connection.link.send('iceServers', { iceServers });
+    // Servers that are not in effect in the address list any more are not handed out again; those it has end by themselves.
+    if (connection.hold) connection.hold.requireServers(iceServers).then(() => connection.closed || send(), ignore);
+    else send();
     renewIceServers(connection, site, clock);
   });
 }
+
+function ignore(): void {}

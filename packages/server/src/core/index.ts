@@ -1,6 +1,23 @@
 /** The door of the rules: use cases, the event union, and the ports that the rest of the server fills. */
 export type { Accesses, LogInWay, SettingFact } from './accesses.ts';
 export type { Accounts } from './account.ts';
+export * from './address-block.ts';
+export type * from './address-book.ts';
+export {
+  diffOf,
+  type ListDiff,
+  listBytes,
+  listNft,
+  listText,
+  openedFor,
+  type PublishedBlock,
+  type PublishedList,
+  publishedList,
+} from './address-document.ts';
+export { type AddressEndpoint, iceEndpoint, type NodeAddresses, signallingEndpoint } from './address-hold.ts';
+export type { AddressLists } from './address-list.ts';
+export { type ListedPrefix, readListedPrefix } from './address-prefix.ts';
+export type { AddressReminders, Behind } from './address-reminders.ts';
 export type { Admission, TokenClaims } from './admission.ts';
 export { archiveStatuses, fileNameOf, isArchiveId, mayBecome } from './archive.ts';
 export type { ArchiveLinks, Download } from './archive-links.ts';

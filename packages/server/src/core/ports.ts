@@ -1,5 +1,6 @@
 /** The ports that `core` needs from outside. `main.ts` fills them; tests fill them with the same real parts, embedded. */
 import type { ErrorCode, Leg } from '@cloister/protocol';
+import type { AddressBook } from './address-book.ts';
 import type { AuditStore } from './audit-log.ts';
 import type {
   Account,
@@ -162,6 +163,7 @@ export interface Store {
     /** Calls `wake` after each commit that added events; returns how to stop. */
     watch(wake: () => void): () => void;
   };
+  readonly addresses: AddressBook;
   readonly audit: AuditStore;
   /** The settings of the last start, sealed by who asks. */
   readonly settings: {
@@ -190,7 +192,21 @@ export interface KeyRow {
 }
 
 /** One purpose, one key (design: `keys/`). */
-export type KeyPurpose = 'admission' | 'webhook' | 'platform' | 'login' | 'download' | 'manifest' | 'audit';
+export type KeyPurpose =
+  | 'admission'
+  | 'webhook'
+  | 'platform'
+  | 'login'
+  | 'download'
+  | 'manifest'
+  | 'audit'
+  | 'address-list';
+
+/** A public key and what becomes of it: `next` signs after the rotation that is to come. */
+export interface KeyInLife {
+  readonly key: PublicKey;
+  readonly state: 'current' | 'next' | 'retired';
+}
 
 /** A public key for others to verify with: JWK (RFC 8037), named by its thumbprint (RFC 7638). */
 export interface PublicKey {
@@ -225,6 +241,8 @@ export interface Keys {
   publicKeys(purpose: KeyPurpose): PublicKey[];
   /** Those of a purpose that have leaked: what they signed is nobody's word, and may still be compared with what is known otherwise. */
   leakedKeys(purpose: KeyPurpose): PublicKey[];
+  /** The same in the order current, next, retired (the last one first). */
+  keysInLife(purpose: KeyPurpose): KeyInLife[];
 }
 
 /**
@@ -319,7 +337,8 @@ export interface Act {
       | 'stream'
       | 'leg'
       | 'archive'
-      | 'platform';
+      | 'platform'
+      | 'addressBlock';
     readonly id: string;
   };
   readonly projectId: string | null;

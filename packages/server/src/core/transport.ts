@@ -11,7 +11,7 @@ export function peerOf(connection: Connection): MediaPeer {
   return connection.peer;
 }
 
-/** @throws PlatformError `SessionRelayed`; `PermissionDenied` for a direction that the role may not use. */
+/** @throws PlatformError `AddressNotListed`; `SessionRelayed`; `PermissionDenied` for a direction that the role may not use. */
 export async function openTransport(
   connection: Connection,
   { direction }: { direction: Direction },
@@ -27,6 +27,7 @@ export async function openTransport(
     connection.subscriptions.clear();
   }
   const offer = await peer.openTransport(direction);
+  if (connection.hold) await connection.hold.requireOffer(offer);
   connection.transports.set(direction, {
     id: offer.transportId,
     direction,

@@ -35,6 +35,8 @@ function rig() {
   return { root, keyring, clock, open };
 }
 
+const dayMs = 86_400_000;
+
 const refused = (code: string) => ({ name: 'PlatformError', code });
 
 test('what is sealed opens again, in the same project and context only', async () => {
@@ -86,7 +88,7 @@ test('every key rotated: old values open, old signatures verify, new ones have t
   await keys.createDataKey('1');
   const before = { own: keys.seal('1', 'a', 'of the project'), platform: keys.seal(null, 'b', 'of the platform') };
   const signed = signingPurposes.map((purpose) => ({ purpose, jws: keys.sign(purpose, { purpose }) }));
-  clock.advance(1000);
+  clock.advance(limits.addressKeyLeadDays * dayMs + 1);
   for (const purpose of ['project:1', platformData, ...signingPurposes]) {
     const change = await keys.rotate(purpose);
     assert.equal(change.what, 'rotated');
@@ -106,7 +108,8 @@ test('every key rotated: old values open, old signatures verify, new ones have t
       assert.notEqual(ring.sign(purpose, { purpose }).split('.')[0], jws.split('.')[0]);
     }
   }
-  assert.equal(keyring.rows.size, 2 * (signingPurposes.length + 2));
+  // One purpose has a next key too.
+  assert.equal(keyring.rows.size, 2 * (signingPurposes.length + 2) + 1);
 });
 
 test('what a retired key signed is accepted for the overlap and not a moment longer', async () => {
@@ -283,6 +286,47 @@ test('a key that leaked signs and verifies nothing, and is still known as one of
   await keys.compromise(key.kid);
   assert.deepEqual(keys.leakedKeys('audit'), [key]);
   assert.ok(keys.publicKeys('audit').every(({ kid }) => kid !== key.kid));
+});
+
+test('the next key of address lists is published addressKeyLeadDays before it signs, also over restarts', async () => {
+  const { clock, open } = rig();
+  const keys = await open();
+  const states = (ring: KeyRing) => ring.keysInLife('address-list').map(({ key, state }) => [key.kid, state]);
+  const signer = (ring: KeyRing) => ring.signBytes('address-list', Buffer.from('list')).key.kid;
+  const [[first], [second]] = states(keys) as [[string, string], [string, string]];
+  assert.deepEqual(states(keys), [
+    [first, 'current'],
+    [second, 'next'],
+  ]);
+  assert.deepEqual(states(await open()), states(keys));
+  assert.equal(signer(keys), first);
+  clock.advance(limits.addressKeyLeadDays * dayMs - 1);
+  await assert.rejects(keys.rotate('address-list'), refused('AddressKeyTooNew'));
+  // The next one was made a millisecond after the current one, so that it is known which is which.
+  clock.advance(2);
+  await keys.rotate('address-list');
+  for (const ring of [keys, await open()]) {
+    assert.equal(signer(ring), second);
+    const [current, next, ...rest] = states(ring);
+    assert.deepEqual([current, next?.[1], rest], [[second, 'current'], 'next', [[first, 'retired']]]);
+  }
+});
+
+test('a key of address lists that has leaked is replaced by the next one at once, and a next one by another', async () => {
+  const { open } = rig();
+  const keys = await open();
+  const ids = (ring: KeyRing) => ring.keysInLife('address-list').map(({ key }) => key.kid);
+  const [first, second] = ids(keys) as [string, string];
+  await keys.compromise(first);
+  assert.equal(keys.signBytes('address-list', Buffer.from('list')).key.kid, second);
+  const [current, third] = ids(keys) as [string, string];
+  assert.deepEqual([current, ids(keys).length], [second, 2], 'what has leaked is not published');
+  await keys.compromise(third);
+  for (const ring of [keys, await open()]) {
+    assert.equal(ids(ring)[0], second);
+    assert.equal(ids(ring).length, 2);
+    assert.ok(![first, third].includes(ids(ring)[1]!));
+  }
 });
 
 test('refresh shows the keys that another process has made', async () => {

@@ -6,13 +6,14 @@
  * - A retired data key opens for ever (until its project is removed), and seals nothing.
  * - A retired signing key has lost its private half; what it signed is accepted for `signingKeyOverlapSeconds`,
  *   manifests, security records and checkpoints of the audit log for ever.
+ * - Purposes in `foretold` have a next key beside the current one, published long before it signs.
  * - A compromised key signs, verifies and seals nothing; a data key still opens, so that its values can be sealed again.
  */
 
 import { sign } from 'node:crypto';
 import { PlatformError } from '@cloister/protocol/errors';
 import { limits } from '@cloister/protocol/limits';
-import type { Event, Journal, KeyPurpose, Keys, PublicKey, Sealed, Store } from '../core/index.ts';
+import type { Event, Journal, KeyInLife, KeyPurpose, Keys, PublicKey, Sealed, Store } from '../core/index.ts';
 import type { Clock, Ids } from '../lib/index.ts';
 import { type DataKey, type HeldKey, keyOfRow, makeDataKey, makeSigningKey, retired, rowOfKey } from './held-key.ts';
 import { keyIdOf, openValue, sealValue } from './sealed-value.ts';
@@ -27,9 +28,12 @@ export const signingPurposes = [
   'download',
   'manifest',
   'audit',
+  'address-list',
 ] as const satisfies readonly KeyPurpose[];
 /** What was signed for these is looked at for years: their retired keys go on verifying. */
-const lasting: readonly string[] = ['manifest', 'audit'] satisfies KeyPurpose[];
+const lasting: readonly string[] = ['manifest', 'audit', 'address-list'] satisfies KeyPurpose[];
+/** What is signed for these is checked by programs of others, which are given each key before it signs. */
+const foretold: readonly string[] = ['address-list'] satisfies KeyPurpose[];
 /** Purpose of the data key for what belongs to no project. */
 export const platformData = 'platform:data';
 /** A failed write of the keyring is tried again after this long, not at each seal. */
@@ -91,6 +95,7 @@ export class KeyRing implements Keys {
       await this.#settleCurrent();
       for (const purpose of [platformData, ...signingPurposes]) {
         if (!this.#current.has(purpose)) await this.#make(purpose);
+        if (foretold.includes(purpose) && !this.#next(purpose)) await this.#make(purpose);
       }
     });
   }
@@ -154,6 +159,19 @@ export class KeyRing implements Keys {
     });
   }
 
+  keysInLife(purpose: KeyPurpose): KeyInLife[] {
+    const current = this.#current.get(purpose);
+    const held = [...this.#keys.values()].filter((key) => key.facts.purpose === purpose && this.#verifies(key.facts));
+    const states = held.flatMap((key) => {
+      if (key.kind !== 'signing') return [];
+      const state = key.id === current?.id ? 'current' : key.facts.retiredAt === null ? 'next' : 'retired';
+      return [{ key: { kid: key.id, ...jwkOf(key.public) }, state, retiredAt: key.facts.retiredAt ?? 0 } as const];
+    });
+    const order = ['current', 'next', 'retired'];
+    states.sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || b.retiredAt - a.retiredAt);
+    return states.map(({ key, state }) => ({ key, state }));
+  }
+
   async createDataKey(projectId: string): Promise<void> {
     const purpose = dataPurpose(projectId);
     await this.#exclusive(async () => {
@@ -180,14 +198,18 @@ export class KeyRing implements Keys {
   }
 
   /**
-   * Replaces the current key of a purpose.
+   * Replaces the current key of a purpose: by its next one, where there is one that was published for long enough.
    * @param eventOf the event of the change; the old key does not retire without it
-   * @throws PlatformError `KeyNotFound`
+   * @throws PlatformError `KeyNotFound`, `AddressKeyTooNew`
    */
   async rotate(purpose: string, eventOf?: (change: KeyChange) => Event): Promise<KeyChange> {
     return this.#exclusive(async () => {
       const old = this.#current.get(purpose);
       if (!old) throw new PlatformError('KeyNotFound', { key: purpose });
+      const next = this.#next(purpose);
+      if (next && this.#deps.clock.now() < next.facts.createdAt + limits.addressKeyLeadDays * 86_400_000) {
+        throw new PlatformError('AddressKeyTooNew', { keyId: next.id, days: limits.addressKeyLeadDays });
+      }
       return this.#replace(old, eventOf);
     });
   }
@@ -198,9 +220,10 @@ export class KeyRing implements Keys {
       const key = this.#keys.get(keyId);
       if (!key) throw new PlatformError('KeyNotFound', { key: keyId });
       const { purpose } = key.facts;
-      const successor = this.#current.get(purpose)?.id === keyId ? await this.#make(purpose) : null;
+      const successor = this.#current.get(purpose)?.id === keyId ? await this.#succeed(purpose) : null;
       const change = { what: 'compromised', purpose, keyId, other: successor?.id ?? null } as const;
       await this.#retire(key, true, eventOf?.(change));
+      if (foretold.includes(purpose) && !this.#next(purpose)) await this.#make(purpose);
       return change;
     });
   }
@@ -212,9 +235,11 @@ export class KeyRing implements Keys {
   }
 
   async #replace(old: HeldKey, eventOf?: (change: KeyChange) => Event): Promise<KeyChange> {
-    const key = await this.#make(old.facts.purpose);
+    const { purpose } = old.facts;
+    const key = await this.#succeed(purpose);
     const change = { what: 'rotated', purpose: old.facts.purpose, keyId: key.id, other: old.id } as const;
     await this.#retire(old, false, eventOf?.(change));
+    if (foretold.includes(purpose)) await this.#make(purpose);
     return change;
   }
 
@@ -225,16 +250,40 @@ export class KeyRing implements Keys {
     return { ...stamp, type: 'key.rotated', projectId: null, purpose, keyId };
   }
 
+  /** The key that is published and does not sign yet. */
+  #next(purpose: string): HeldKey | undefined {
+    if (!foretold.includes(purpose)) return undefined;
+    const current = this.#current.get(purpose);
+    return this.#active().find((key) => key.facts.purpose === purpose && key !== current);
+  }
+
+  /** Makes the successor of the current key current: the next one, or a new one. */
+  async #succeed(purpose: string): Promise<HeldKey> {
+    const next = this.#next(purpose);
+    if (!next) return this.#make(purpose);
+    this.#current.set(purpose, next);
+    return next;
+  }
+
+  /** Those that have not retired, the newest first. */
+  #active(): HeldKey[] {
+    const active = [...this.#keys.values()].filter(({ facts }) => facts.retiredAt === null);
+    return active.sort((a, b) => b.facts.createdAt - a.facts.createdAt || b.id.localeCompare(a.id));
+  }
+
   async #make(purpose: string): Promise<HeldKey> {
     const { ids, clock, keyring, root } = this.#deps;
-    const facts = { purpose, createdAt: clock.now(), retiredAt: null, compromisedAt: null };
+    const before = foretold.includes(purpose) ? this.#current.get(purpose) : undefined;
+    // Of a current and a next key made in the same moment it is known which is which.
+    const createdAt = Math.max(clock.now(), (before?.facts.createdAt ?? 0) + 1);
+    const facts = { purpose, createdAt, retiredAt: null, compromisedAt: null };
     const signs = signingPurposes.some((each) => each === purpose);
     const key = signs ? makeSigningKey(facts) : makeDataKey({ ...facts, id: ids.token(12) });
     // The first block of seals comes with the key.
     await keyring.save(rowOfKey(root, key, limits.sealsReserved));
     if (key.kind === 'data') key.budget.reserved(limits.sealsReserved);
     this.#keys.set(key.id, key);
-    this.#current.set(purpose, key);
+    if (!before) this.#current.set(purpose, key);
     return key;
   }
 
@@ -244,16 +293,22 @@ export class KeyRing implements Keys {
     this.#keys.set(old.id, old);
   }
 
-  /** One current key for each purpose: the newest. A crash in the middle of a rotation leaves two; the older one retires here. */
+  /**
+   * One current key for each purpose: the newest, or of those that are foretold the second newest. A crash in the middle of a
+   * rotation leaves one more; the oldest retires here.
+   */
   async #settleCurrent(): Promise<void> {
     this.#current = new Map();
-    const active = [...this.#keys.values()].filter(({ facts }) => facts.retiredAt === null);
-    active.sort((a, b) => b.facts.createdAt - a.facts.createdAt || b.id.localeCompare(a.id));
-    for (const key of active) {
+    const newest = new Set<string>();
+    for (const key of this.#active()) {
       const { purpose } = key.facts;
-      const newer = this.#current.get(purpose);
-      if (newer) await this.#retire(key, false, this.#unasked({ purpose, keyId: newer.id }));
-      else this.#current.set(key.facts.purpose, key);
+      const current = this.#current.get(purpose);
+      if (current && (!foretold.includes(purpose) || newest.has(purpose)))
+        await this.#retire(key, false, this.#unasked({ purpose, keyId: current.id }));
+      else {
+        if (current) newest.add(purpose);
+        this.#current.set(purpose, key);
+      }
     }
   }
 

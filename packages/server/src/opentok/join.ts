@@ -46,7 +46,7 @@ export function joinRoute(scope: FastifyInstance, deps: JoinDeps): void {
       spend(limiter, 'token', shown.token);
       const claims = await readClientToken(core, shown);
       allowAnyOrigin(reply).header('cache-control', 'no-store');
-      return core.calls.join(claims, deps.signallingUrl(request));
+      return core.calls.join(claims, deps.signallingUrl(request), { ipWhitelist: shown.ipWhitelist === true });
     },
   });
 }

@@ -261,6 +261,16 @@ describe('client tokens', () => {
     assert.equal((await join({ ...shown, token: 'x'.repeat(limits.tokenBytes + 1) })).json().code, 'TokenInvalid');
   });
 
+  it('TOK14 ask for the address list, and are refused where there is none', async () => {
+    const join = (wish: object) => {
+      const body = { apiKey: rest.projectId, sessionId, token: t1(basis()), ...wish };
+      return rest.call('POST', '/cloister/v1/join', { as: null, body, from: '192.0.2.14' });
+    };
+    assert.equal((await join({ ipWhitelist: true })).json().code, 'AddressListMissing');
+    assert.equal((await join({ ipWhitelist: false })).statusCode, 200);
+    assert.equal((await join({ ipWhitelist: 'yes' })).json().code, 'BadRequest');
+  });
+
   it('TOK13 joins are limited by token and by address', async () => {
     const join = (token: string, from: string) =>
       rest.call('POST', '/cloister/v1/join', { as: null, from, body: { apiKey: rest.projectId, sessionId, token } });

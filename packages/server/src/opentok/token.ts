@@ -15,6 +15,8 @@ export interface Shown {
   readonly apiKey: string;
   readonly sessionId: string;
   readonly token: string;
+  /** Whether it wants the address list. */
+  readonly ipWhitelist?: boolean | undefined;
 }
 
 /** A token whose signature is right, before its claims are judged. */

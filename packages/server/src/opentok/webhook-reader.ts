@@ -13,7 +13,7 @@ import {
   type Unreadable,
 } from '../core/index.ts';
 import type { Cancel, Clock } from '../lib/index.ts';
-import { type Notice, noticeOf } from './webhook-body.ts';
+import { listNoticeOf, type Notice, noticeOf } from './webhook-body.ts';
 
 const reader = 'webhooks';
 
@@ -113,7 +113,24 @@ export class WebhookReader {
 
   async #owed(event: Event): Promise<Delivery[]> {
     const notice = noticeOf(event, (archive) => this.#linkOf(archive));
+    if (notice) return this.#owedFor(notice);
+    const owed: Delivery[] = [];
+    for (const each of await this.#ofList(event)) owed.push(...(await this.#owedFor(each)));
+    return owed;
+  }
+
+  /** What is told of the address list, to each project that is concerned. */
+  async #ofList(event: Event): Promise<Notice[]> {
+    const notice = listNoticeOf(event);
     if (!notice) return [];
+    const concerned = notice.projectId === null ? await this.#deps.core.addressReminders.readers() : [notice];
+    return concerned.map(({ projectId }) => {
+      const body = { projectId, ...notice.body };
+      return { projectId: projectId!, orderKey: `ipRanges ${projectId}`, group: 'ipRanges', event: notice.event, body };
+    });
+  }
+
+  async #owedFor(notice: Notice): Promise<Delivery[]> {
     const callbacks = await this.#deps.core.callbacks.list(notice.projectId);
     const wanted = callbacks.filter((each) => each.group === notice.group && each.event === notice.event);
     if (wanted.length === 0) return [];
@@ -140,14 +157,14 @@ export class WebhookReader {
     return path === null ? null : `${base}${path}`;
   }
 
-  #delivery({ projectId, sessionId }: Notice, url: string, body: string): Delivery {
+  #delivery({ projectId, orderKey }: Notice, url: string, body: string): Delivery {
     const { core, clock } = this.#deps;
     const id = core.ids.uuid();
     const now = clock.now();
     return {
       id,
       projectId,
-      orderKey: sessionId,
+      orderKey,
       url: core.keys.seal(projectId, sealedContext.deliveryUrl(id), url),
       body: core.keys.seal(projectId, sealedContext.deliveryBody(id), body),
       attempts: 0,

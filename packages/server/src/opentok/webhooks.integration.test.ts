@@ -3,7 +3,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { limits, PlatformError } from '@cloister/protocol';
 import { type TestPlatform, testPlatform } from '../../../../tests/core/platform.ts';
-import type { Callback, Egress, JournalFields, Session } from '../core/index.ts';
+import type { BlockWish, Callback, Egress, JournalFields, Session } from '../core/index.ts';
 import type { Clock } from '../lib/index.ts';
 import { createWebhooks, type Webhooks } from './webhooks.ts';
 
@@ -240,6 +240,29 @@ describe('webhooks', () => {
     const [body] = receiver.bodies();
     assert.equal('videoType' in (body!.stream as object), false);
     client.client.leave('clientDisconnected');
+  });
+
+  it('HOOK13 tell every project with the address list of its changes, and who is behind of those to come', async () => {
+    await listen(['ipRanges/changed', 'ipRanges/reminder']);
+    const { addressLists, addressReminders } = platform.core;
+    const system = { kind: 'system' } as const;
+    const block: BlockWish = {
+      ...{ prefix: '185.1.2.0/24', component: 'media', zone: 'eu', line: 'enterprise', effectiveAt: null },
+      ...{ ports: [{ first: 443, last: 443 }], protocols: ['udp'] },
+    };
+    await addressLists.announce(system, { ...block, prefix: '185.1.3.0/24', line: 'standard' });
+    const { token: version, blockId, blocks } = await addressLists.announce(system, block);
+    await receiver.until(1);
+    const at = platform.clock.now();
+    const { projectId } = platform;
+    const change = { version, change: 'announced', blockId, prefix: block.prefix, emergency: null };
+    assert.deepEqual(receiver.bodies(), [{ projectId, event: 'ipRangesChanged', timestamp: at, ...change }]);
+    platform.clock.advance(83 * 86_400_000);
+    await addressReminders.remind();
+    await receiver.until(2);
+    const takesEffectAt = blocks.find(({ id }) => id === blockId)!.effectiveAt;
+    const reminder = { version, takesEffectAt, days: 7, timestamp: platform.clock.now() };
+    assert.deepEqual(receiver.bodies()[1], { projectId, event: 'ipRangesReminder', ...reminder });
   });
 
   it('HOOK5 are signed by a secret that signs nothing else', async () => {

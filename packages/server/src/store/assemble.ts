@@ -3,6 +3,7 @@ import { PlatformError } from '@cloister/protocol/errors';
 import { limits } from '@cloister/protocol/limits';
 import { auditReader, type Journal, type Sealed, type Store } from '../core/index.ts';
 import { openAccounts } from './accounts.ts';
+import { openAddresses } from './addresses.ts';
 import { openArchives } from './archives.ts';
 import { openAudit } from './audit.ts';
 import { openCallbacks } from './callbacks.ts';
@@ -83,6 +84,7 @@ export function assembleStore(database: Database, journal: Journal, release: () 
     legs: openLegs(parts),
     stillOpen: openStillOpen(parts),
     callbacks: openCallbacks(parts),
+    addresses: openAddresses(parts),
     archives: openArchives(parts),
     storages: openStorages(parts),
     sealings: openSealings(parts),

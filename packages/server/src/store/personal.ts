@@ -17,6 +17,12 @@ const none: readonly Path[] = [];
 const personalPaths: Readonly<Record<EventType, readonly Path[]>> = {
   'account.created': none,
   'account.planChanged': none,
+  'addressList.changed': none,
+  'addressList.proposed': none,
+  'addressList.fetched': none,
+  'addressList.acknowledged': none,
+  'addressList.reminded': none,
+  'addressList.emergencyUsed': none,
   'act.failed': none,
   'key.rotated': none,
   'key.compromised': none,

@@ -4,6 +4,8 @@ import { and, asc, eq, isNotNull } from 'drizzle-orm';
 import { type Project, type ProjectSecret, type Store, sealedContext } from '../core/index.ts';
 import { erased, storeEvent } from './personal.ts';
 import {
+  addressReceipts,
+  addressReminders,
   archives,
   callbacks,
   deliveries,
@@ -17,6 +19,20 @@ import {
   storages,
 } from './schema.ts';
 import { commit, type Parts, read, statement } from './tables.ts';
+
+/** What goes with a project; what hangs on another first. */
+const ofProject = [
+  legs,
+  present,
+  deliveries,
+  callbacks,
+  archives,
+  storages,
+  sealings,
+  addressReceipts,
+  addressReminders,
+  sessions,
+] as const;
 
 function notFound(projectId: string): PlatformError {
   return new PlatformError('ProjectNotFound', { projectId });
@@ -68,9 +84,7 @@ export function openProjects({ tables, writer, seals }: Parts): Store['projects'
     // count and audit; what was personal in them is gone with the key that opened it.
     async remove(id, event) {
       const statements = [
-        ...[legs, present, deliveries, callbacks, archives, storages, sealings, sessions].map((table) =>
-          statement(tables.delete(table).where(eq(table.projectId, id))),
-        ),
+        ...ofProject.map((table) => statement(tables.delete(table).where(eq(table.projectId, id)))),
         statement(
           tables
             .update(outbox)

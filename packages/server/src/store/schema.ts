@@ -3,6 +3,7 @@ import type { MediaPolicy } from '@cloister/protocol';
 import { bigint, boolean, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import type {
   Account,
+  AddressVersion,
   Archive,
   Callback,
   Feature,
@@ -218,3 +219,40 @@ export const auditWitnesses = pgTable('audit_witnesses', {
   checkpoint: text().notNull(),
   at: ms('at').notNull(),
 });
+
+export const addressVersions = pgTable('address_versions', {
+  number: bigint({ mode: 'number' }).primaryKey(),
+  token: text().notNull(),
+  createdAt: ms('created_at').notNull(),
+  change: text().$type<AddressVersion['change']>().notNull(),
+  blockId: text('block_id').notNull(),
+  /** JSON of `AddressBlock[]`. */
+  blocks: text().notNull(),
+});
+
+export const addressProposals = pgTable('address_proposals', {
+  id: text().primaryKey(),
+  at: ms('at').notNull(),
+  reason: text().notNull(),
+  proposedBy: text('proposed_by').notNull(),
+  /** JSON of `AddressChange`. */
+  change: text().notNull(),
+});
+
+export const addressReceipts = pgTable('address_receipts', {
+  projectId: text('project_id').primaryKey(),
+  fetched: bigint({ mode: 'number' }).notNull(),
+  fetchedAt: ms('fetched_at'),
+  acknowledged: bigint({ mode: 'number' }).notNull(),
+  acknowledgedAt: ms('acknowledged_at'),
+});
+
+export const addressReminders = pgTable(
+  'address_reminders',
+  {
+    projectId: text('project_id').notNull(),
+    takesEffectAt: ms('takes_effect_at').notNull(),
+    days: integer().notNull(),
+  },
+  ({ projectId, takesEffectAt, days }) => [primaryKey({ columns: [projectId, takesEffectAt, days] })],
+);
