@@ -320,6 +320,12 @@ const table = {
       'Public keys of the witnesses whose signatures of checkpoints are taken, as cloister witness prints them.',
     standard: 'none',
   },
+  logInProviders: {
+    schema: text('a path').optional(),
+    description:
+      'JSON file of log-in services (OpenID Connect) and of the groups that make people there owner, engineer, auditor, support, operator or operatorSupport here. docs/guides/people.md has an example.',
+    standard: 'none',
+  },
   showSecrets: {
     schema: flag.default(false),
     description: "The compatible routes show a project's secret, as OpenTok does, instead of a mask.",

@@ -8,7 +8,13 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { asPlatformError, PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
-import { type Egress as AccessEgress, createEgress, createRateLimiter, type OwnAddress } from './access/index.ts';
+import {
+  type Egress as AccessEgress,
+  createEgress,
+  createRateLimiter,
+  networkOf,
+  type OwnAddress,
+} from './access/index.ts';
 import { type AuditDoor, adminRoutes, type KeyAdmin, openOperatorSocket, type Resealed } from './admin/index.ts';
 import {
   archiveFolder,
@@ -50,6 +56,7 @@ import { isWildcard, ownAddressesOf, systemClock, systemIds } from './lib/index.
 import { createMediaPlane, openTurn, type Turn } from './media/index.ts';
 import { createRestAuth, createWebhooks, makeClientToken, opentokRoutes } from './opentok/index.ts';
 import { operatorSocket } from './operator-socket.ts';
+import { openCredentials } from './people/index.ts';
 import { Gateway, signallingPath } from './signalling/index.ts';
 import { openUploads, type ResealedUploads } from './storage/index.ts';
 import { type OpenedStore, openPgliteStore, openPostgresStore } from './store/index.ts';
@@ -226,9 +233,12 @@ async function openGround(
     journal,
     audit: alarmed(journal),
     site,
+    credentials: openCredentials({ file: config.logInProviders, wire: egress }),
     ...archiving,
   });
   late.core = core;
+  core.personSessions.start();
+  closers.push(() => core.personSessions.stop());
   closers.push(() => core.recorder.flush());
   await closeFormerRun(core);
   const former = await leftArchives(core, archiving);
@@ -303,6 +313,8 @@ async function openDoors(
     mode: config.mode,
     lanCode: options.lan?.code ?? null,
     projectId: () => state.projectId,
+    baseUrl,
+    networkOf,
     turn: () => ground.turn.state,
     makeToken: makeClientToken,
     folders: { client: path.join(packages, 'client/dist'), console: path.join(packages, 'console/dist') },
@@ -324,6 +336,7 @@ async function openDoors(
       journal,
       keys: keyAdmin(ground, config.dataDir),
       audit: ground.audit.door,
+      url: ownUrl,
       makeToken: makeClientToken,
     }),
   );

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { type Archive, type Core, fingerprintOf, type Sealing } from '../core/index.ts';
 import { parseBody } from './body.ts';
+import { actorOf } from './principal.ts';
 import { jose, owned, type RestAuth } from './projects.ts';
 
 interface Params {
@@ -30,11 +31,11 @@ export function archiveRoutes(app: FastifyInstance, { core, auth }: { core: Core
   app.put<{ Params: Params }>(route, async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
     const wish = parseBody(sealingWish, request.body);
-    return sealingView(await core.sealings.put({ kind: 'account', accountId }, id, wish));
+    return sealingView(await core.sealings.put(actorOf(request, accountId), id, wish));
   });
   app.delete<{ Params: Params }>(route, async (request, reply) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
-    await core.sealings.remove({ kind: 'account', accountId }, id);
+    await core.sealings.remove(actorOf(request, accountId), id);
     return reply.code(204).send();
   });
   app.get<{ Params: Params }>('/projects/:apiKey/archives/:archiveId/manifest', async (request, reply) => {

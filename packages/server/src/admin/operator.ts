@@ -19,6 +19,7 @@ import { sealingView, sealingWish } from './archives.ts';
 import { type AuditDoor, operatorAudit } from './audit.ts';
 import { parseBody } from './body.ts';
 import { answerErrors } from './errors.ts';
+import { operatorPeople } from './operator-people.ts';
 import { inspect } from './projects.ts';
 
 const actor: Actor = { kind: 'operator', via: 'cli' };
@@ -79,6 +80,8 @@ export interface OperatorDeps {
   readonly journal: Journal;
   readonly keys: KeyAdmin;
   readonly audit: AuditDoor;
+  /** Where clients reach the server; null before it listens. */
+  url(): string | null;
   makeToken(token: {
     apiKey: string;
     secret: string;
@@ -100,6 +103,7 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   secrets(app, deps);
   keys(app, deps);
   operatorAudit(app, deps.audit);
+  operatorPeople(app, deps);
   await app.listen({ path: socket });
   chmodSync(socket, 0o600);
   return () => app.close();

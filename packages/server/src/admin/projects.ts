@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Core, Project } from '../core/index.ts';
 import { parseBody } from './body.ts';
+import { actorOf } from './principal.ts';
 
 interface Params {
   apiKey: string;
@@ -52,12 +53,12 @@ export function projectRoutes(app: FastifyInstance, { core, auth }: { core: Core
   app.patch<{ Params: Params }>('/projects/:apiKey', async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
     const { policy } = parseBody(projectChange, request.body);
-    return view(await core.projects.setPolicy({ kind: 'account', accountId }, id, policy));
+    return view(await core.projects.setPolicy(actorOf(request, accountId), id, policy));
   });
   app.post<{ Params: Params }>('/projects/:apiKey/secret', async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
     return {
-      secret: await core.projects.rotateSecret({ kind: 'account', accountId }, id, parseBody(rotation, request.body)),
+      secret: await core.projects.rotateSecret(actorOf(request, accountId), id, parseBody(rotation, request.body)),
     };
   });
   app.get<{ Params: Params }>('/projects/:apiKey/signature-secret', async (request, reply) => {
@@ -67,7 +68,7 @@ export function projectRoutes(app: FastifyInstance, { core, auth }: { core: Core
   });
   app.post<{ Params: Params }>('/projects/:apiKey/signature-secret', async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
-    return { signatureSecret: await core.projects.rotateSignatureSecret({ kind: 'account', accountId }, id) };
+    return { signatureSecret: await core.projects.rotateSignatureSecret(actorOf(request, accountId), id) };
   });
 }
 

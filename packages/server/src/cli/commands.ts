@@ -6,6 +6,7 @@ import { operatorSocket } from '../operator-socket.ts';
 import { clientIntegrityCommand } from './client-integrity.ts';
 import { type Command, operator, readText, seconds, settings } from './command.ts';
 import { streamOperator } from './operator-client.ts';
+import { personCommands } from './person-commands.ts';
 import { say } from './terminal.ts';
 
 export const commands: Readonly<Record<string, Command>> = {
@@ -40,6 +41,7 @@ export const commands: Readonly<Record<string, Command>> = {
       });
     },
   },
+  ...personCommands,
   'project create': {
     summary: 'makes a project and shows its key and secrets, the API secret this once; --plan is for the first account',
     arguments: [],

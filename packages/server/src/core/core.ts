@@ -1,13 +1,19 @@
 /** The use cases, put together over their ports. */
 import type { Clock, Ids } from '../lib/index.ts';
 import { Accounts } from './account.ts';
+import { ApiKeys } from './api-key.ts';
 import { ArchiveLinks } from './archive-links.ts';
 import { type ArchiveTimes, openTokTimes } from './archive-times.ts';
 import { Archives } from './archives.ts';
 import { Callbacks } from './callback.ts';
 import { Calls, type Site } from './calls.ts';
+import type { Credentials } from './credentials.ts';
+import { Enrolments } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
+import { LogIns } from './log-in.ts';
 import type { MediaPlane } from './media-plane.ts';
+import { People } from './person.ts';
+import { PersonSessions } from './person-session.ts';
 import type { Audit, Egress, Journal, Keys, Store } from './ports.ts';
 import { Projects } from './project.ts';
 import { Recorder } from './recorder.ts';
@@ -15,6 +21,7 @@ import type { Recordings, Uploads } from './recordings.ts';
 import { Sealings } from './sealing.ts';
 import { Sessions } from './session.ts';
 import { Storages } from './storage.ts';
+import { SupportGrants } from './support-grant.ts';
 
 export interface CorePorts {
   readonly clock: Clock;
@@ -26,6 +33,8 @@ export interface CorePorts {
   readonly journal: Journal;
   readonly audit: Audit;
   readonly site: Site;
+  /** What people log in with. */
+  readonly credentials: Credentials;
   /** Without one nothing is archived. */
   readonly recordings?: Recordings;
   /** Without one archives stay with this server. */
@@ -34,7 +43,17 @@ export interface CorePorts {
   readonly archiveTimes?: ArchiveTimes;
 }
 
-export interface Core extends Foundation {
+/** The use cases about people. */
+export interface PeopleCore {
+  readonly people: People;
+  readonly personSessions: PersonSessions;
+  readonly enrolments: Enrolments;
+  readonly logIns: LogIns;
+  readonly apiKeys: ApiKeys;
+  readonly supportGrants: SupportGrants;
+}
+
+export interface Core extends Foundation, PeopleCore {
   readonly accounts: Accounts;
   readonly projects: Projects;
   readonly sessions: Sessions;
@@ -68,5 +87,31 @@ export function createCore(ports: CorePorts): Core {
   const parts = { projects, sessions, calls, storages, sealings, recordings, uploads, times };
   const archives = new Archives(foundation, parts);
   const archiveLinks = new ArchiveLinks(foundation, { archives, projects, recordings, linkMs: times.linkMs });
-  return { ...foundation, accounts, projects, sessions, calls, callbacks, archives, archiveLinks, storages, sealings };
+  return {
+    ...foundation,
+    ...createPeople(foundation, accounts, ports.credentials),
+    accounts,
+    projects,
+    sessions,
+    calls,
+    callbacks,
+    archives,
+    archiveLinks,
+    storages,
+    sealings,
+  };
+}
+
+function createPeople(foundation: Foundation, accounts: Accounts, credentials: Credentials): PeopleCore {
+  const people = new People(foundation, accounts);
+  const personSessions = new PersonSessions(foundation, people);
+  const logIns = new LogIns(foundation, { people, sessions: personSessions, credentials });
+  return {
+    people,
+    personSessions,
+    enrolments: new Enrolments(foundation, { people, logIns, credentials }),
+    logIns,
+    apiKeys: new ApiKeys(foundation, people),
+    supportGrants: new SupportGrants(foundation, people),
+  };
 }

@@ -7,6 +7,7 @@
  */
 import type { DisconnectReason, ErrorCode, Leg, MediaPolicy, StreamEndReason, VideoType } from '@cloister/protocol';
 import type { Archive } from './entities.ts';
+import type { PeopleFacts } from './event-people.ts';
 import type { Words } from './leg-word.ts';
 import type { Act } from './ports.ts';
 
@@ -16,6 +17,8 @@ export type Actor =
   | { readonly kind: 'project'; readonly projectId: string }
   | { readonly kind: 'connection'; readonly connectionId: string }
   | { readonly kind: 'operator'; readonly via: 'cli' | 'console' | 'start' }
+  | { readonly kind: 'person'; readonly personId: string; readonly accountId: string | null }
+  | { readonly kind: 'apiKey'; readonly apiKeyId: string; readonly accountId: string }
   | { readonly kind: 'system' };
 
 interface ConnectionFacts {
@@ -59,6 +62,9 @@ type AccountEvent = Base & { readonly projectId: null } & (
     | { readonly type: 'key.rotated'; readonly purpose: string; readonly keyId: string }
     | { readonly type: 'key.compromised'; readonly purpose: string; readonly keyId: string }
   );
+
+/** Events of people, of API keys and of grants. */
+type PeopleEvent = Base & { readonly projectId: null } & PeopleFacts;
 
 interface StorageFacts {
   readonly storage: 's3' | 'azure';
@@ -166,7 +172,7 @@ type Named<E extends { readonly type: string }> = {
   [Type in E['type']]: Omit<E, 'type'> & { readonly type: Type };
 }[E['type']];
 
-export type Event = AccountEvent | FailedEvent | ProjectEvent | SessionEvent | ArchiveEvent;
+export type Event = AccountEvent | PeopleEvent | FailedEvent | ProjectEvent | SessionEvent | ArchiveEvent;
 export type EventType = Event['type'];
 /** One member of the union by its type. */
 export type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;

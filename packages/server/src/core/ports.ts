@@ -15,6 +15,7 @@ import type {
 } from './entities.ts';
 import type { Actor, Event, EventType } from './event.ts';
 import type { Words } from './leg-word.ts';
+import type { PeopleStore } from './people-store.ts';
 
 /** An event with its place in the outbox. */
 export interface Recorded {
@@ -163,6 +164,7 @@ export interface Store {
     watch(wake: () => void): () => void;
   };
   readonly audit: AuditStore;
+  readonly people: PeopleStore;
   readonly keyring: {
     load(): Promise<KeyRow[]>;
     /** @param event of the change, written in its transaction */
@@ -302,7 +304,19 @@ export interface Act {
   /** As its event is named. */
   readonly action: EventType;
   readonly subject: {
-    readonly kind: 'account' | 'project' | 'key' | 'callback' | 'session' | 'connection' | 'stream' | 'leg' | 'archive';
+    readonly kind:
+      | 'account'
+      | 'project'
+      | 'key'
+      | 'callback'
+      | 'session'
+      | 'connection'
+      | 'stream'
+      | 'leg'
+      | 'archive'
+      | 'person'
+      | 'apiKey'
+      | 'supportGrant';
     readonly id: string;
   };
   readonly projectId: string | null;

@@ -10,6 +10,7 @@ import type { Database } from './database.ts';
 import { openDeliveries } from './deliveries.ts';
 import { openKeyring } from './keyring.ts';
 import { openOutbox, Watchers } from './outbox.ts';
+import { openPeople } from './people.ts';
 import { openProjects } from './projects.ts';
 import { openReseal } from './reseal.ts';
 import { openSealings } from './sealings.ts';
@@ -103,6 +104,7 @@ export function assembleStore(database: Database, journal: Journal, release: () 
         if (step.position !== null) trimming.passed(auditReader, step.position);
       },
     },
+    people: openPeople(parts),
     keyring: openKeyring(parts),
     useKeys: (given) => keys.use(given),
     reseal: openReseal(database, parts),

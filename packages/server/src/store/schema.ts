@@ -208,3 +208,5 @@ export const auditWitnesses = pgTable('audit_witnesses', {
   checkpoint: text().notNull(),
   at: ms('at').notNull(),
 });
+
+export * from './schema-people.ts';
