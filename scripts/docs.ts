@@ -1,6 +1,7 @@
 /** Writes the pages of docs/reference that are made from code: `npm run docs`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { accessPage } from './docs/access.ts';
 import { clientIntegrityPage } from './docs/client-integrity.ts';
 import { clientMembers } from './docs/client-members.ts';
 import { clientsPage } from './docs/clients.ts';
@@ -17,6 +18,7 @@ const root = path.resolve(import.meta.dirname, '..');
 
 /** Every page that is made from code. A new one is a file in scripts/docs/ and a line here. */
 export const generators: readonly Generator[] = [
+  accessPage,
   clientIntegrityPage,
   clientMembers,
   clientsPage,

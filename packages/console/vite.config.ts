@@ -1,7 +1,7 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
-/** The server serves the bundle at /console/, and the same index at /playground. */
+/** The server serves the bundle at /console/, the index at /playground and account.html at /account. */
 export default defineConfig({
   base: '/console/',
   plugins: [react()],
@@ -10,5 +10,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 600,
+    rolldownOptions: { input: ['index.html', 'account.html'] },
   },
 });

@@ -11,6 +11,7 @@ import {
   type Client,
   type ClientLink,
   type Core,
+  type Credentials,
   createCore,
   type MediaPeer,
   type MediaPlane,
@@ -25,6 +26,7 @@ import {
 } from '../../packages/server/src/core/index.ts';
 import { openKeys } from '../../packages/server/src/keys/index.ts';
 import { ManualClock, systemIds } from '../../packages/server/src/lib/index.ts';
+import { openCredentials } from '../../packages/server/src/people/index.ts';
 import { openPgliteStore } from '../../packages/server/src/store/index.ts';
 import { newDataFolder } from '../rig/embedded.ts';
 import { RecordingsDouble } from './recordings.ts';
@@ -95,6 +97,7 @@ export interface TestPlatform {
   close(): Promise<void>;
 }
 
+/** What may be otherwise. */
 interface PlatformParts {
   recorder?: boolean;
   uploads?: Uploads;
@@ -105,6 +108,7 @@ interface PlatformParts {
   addresses?: NodeAddresses;
   signallingUrl?: string | null;
   turnUrls?: string[];
+  credentials?: Credentials;
 }
 
 /** @param parts `recorder: false` leaves the recorder out; without `uploads` archives stay with the server */
@@ -126,7 +130,8 @@ export async function testPlatform(
   const recordings = new RecordingsDouble();
   const { recorder = true, uploads, archiveTimes } = parts;
   const archiving = { recordings: recorder ? recordings : undefined, uploads, archiveTimes };
-  const core = createCore({ clock, ids: systemIds, store, keys, media, egress, journal, audit, site, ...archiving });
+  const doors = { media, egress, journal, audit, site, credentials: parts.credentials ?? ownCredentials() };
+  const core = createCore({ clock, ids: systemIds, store, keys, ...doors, ...archiving });
   const actor = { kind: 'operator', via: 'start' } as const;
   const { account } = await core.accounts.create(actor, { name: 'Test', plan });
   const { project } = await core.projects.create(actor, account.id, { name: 'Test' });
@@ -171,6 +176,12 @@ export async function testPlatform(
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Passwords, authenticators and passkeys as they are; no log-in service. */
+function ownCredentials(): Credentials {
+  const wire = { request: () => Promise.reject(new Error('no log-in service is asked here')) };
+  return openCredentials({ file: undefined, wire });
 }
 
 async function enter(

@@ -50,8 +50,8 @@ export class Visitor {
   readonly page: Page;
 
   /**
-   * Opens the playground.
-   * @param url of the server, or the link of a session
+   * Opens the playground, or another page.
+   * @param url of the server, the link of a session, or that of the other page
    * @param before runs in the page ahead of everything else
    */
   static async open(browser: TestBrowser, url: string, before?: (page: Page) => Promise<unknown>): Promise<Visitor> {
@@ -60,7 +60,7 @@ export class Visitor {
     const visitor = new Visitor(page);
     await visitor.show({});
     await before?.(page);
-    await page.goto(url.includes('/playground') ? url : `${url}/playground`);
+    await page.goto(new URL(url).pathname === '/' ? new URL('/playground', url).href : url);
     return visitor;
   }
 

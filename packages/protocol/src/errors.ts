@@ -7,6 +7,7 @@
 import { addressErrors } from './errors-addresses.ts';
 import { archiveErrors } from './errors-archives.ts';
 import { auditErrors } from './errors-audit.ts';
+import { peopleErrors } from './errors-people.ts';
 import { statementErrors } from './errors-statements.ts';
 
 /** Whose mistake a refusal is: the caller's, the customer's destination's (a webhook, a bucket), or the platform's own. */
@@ -31,6 +32,7 @@ const table = {
   ...archiveErrors,
   ...statementErrors,
   ...auditErrors,
+  ...peopleErrors,
   // Who is asking
   AuthenticationMissing: {
     status: 403,

@@ -465,6 +465,45 @@ const table = {
   // Log-ins
   loginSeconds: { value: 8 * 3600, why: 'a working day' },
 
+  // People
+  peoplePerAccount: {
+    value: 1000,
+    why: 'lists stay small; who has more gives them roles by groups of a log-in service',
+  },
+  emailChars: { value: 254, why: 'the longest address that mail can be sent to (RFC 5321)' },
+  invitationSeconds: { value: 3 * 24 * 3600, why: 'a link to take up a role; it is a way in as long as it lives' },
+  personIdleSeconds: { value: 15 * 60, why: 'a log-in without use ends: somebody left their desk' },
+  personSessionSeconds: { value: 8 * 3600, why: 'a log-in ends after a working day, used or not' },
+  sessionsPerPerson: { value: 10, why: 'log-ins of one person at a time; the oldest ends for a new one' },
+  logInFailures: { value: 5, why: 'log-ins that may fail for one name before the next has to wait' },
+  logInAddressFailures: { value: 20, why: 'the same for one address, behind which there may be an office' },
+  logInLockSeconds: { value: 60, why: 'the first wait; each further failure doubles it' },
+  logInLockSecondsMost: { value: 3600, why: 'no wait is longer, so that nobody is shut out for a day by another' },
+  logInFailuresKeptSeconds: { value: 24 * 3600, why: 'failures count this long after the last of them' },
+  logInAddressesKept: { value: 10_000, why: 'addresses whose failures are counted, in memory; the oldest goes first' },
+  logInAddressSeconds: {
+    value: 90 * 24 * 3600,
+    why: 'the address of a log-in stays, sealed, for whoever looks into an incident',
+  },
+  logInChallengeSeconds: { value: 300, why: 'a log-in by passkey or log-in service is finished by then' },
+  logInChallenges: { value: 1000, why: 'such log-ins under way, in memory; the oldest goes first' },
+  logInsListed: { value: 200, why: 'log-ins that one answer lists, the newest' },
+  passwordCharsLeast: { value: 12, why: 'with a second factor beside it; NIST SP 800-63B asks for 8 then' },
+  passwordChars: { value: 128, why: 'a sentence; more would be work for nothing' },
+  passwordHashesWaiting: {
+    value: 16,
+    why: 'hashes of passwords that wait for their turn, each 20 MB and 50 ms; past it the caller comes back',
+  },
+  recoveryCodes: { value: 10, why: 'each stands once for a code of an authenticator that is lost' },
+  passkeysPerPerson: { value: 10, why: 'devices and spare keys of one person' },
+  apiKeysPerAccount: { value: 100, why: 'one for each program, and some in rotation' },
+  apiKeySeconds: { value: 366 * 24 * 3600, why: 'no key lives for longer than a year without being replaced' },
+  supportGrantSeconds: {
+    value: 7 * 24 * 3600,
+    why: 'support staff sees an account for as long as a fault is looked for',
+  },
+  supportGrantsPerAccount: { value: 20, why: 'grants of one account that have not ended' },
+
   // Log
   logTextChars: { value: 4000, why: 'one text field of a log line; a stack of a deep error is some 3,000' },
 

@@ -377,6 +377,12 @@ const table = {
       'The address list takes addresses that are not public, to try it on this machine. In the development mode only.',
     standard: 'false',
   },
+  logInProviders: {
+    schema: text('a path').optional(),
+    description:
+      'JSON file of log-in services (OpenID Connect) and of the groups that make people there owner, engineer, auditor, support, operator or operatorSupport here. docs/guides/people.md has an example.',
+    standard: 'none',
+  },
   showSecrets: {
     schema: flag.default(false),
     description: "The compatible routes show a project's secret, as OpenTok does, instead of a mask.",

@@ -46,6 +46,8 @@ async function everyRoute(platform: TestPlatform, limiter: RateLimiter) {
     turn: () => 'off',
     lanCode: null,
     projectId: () => platform.projectId,
+    network: () => 'public',
+    baseUrl: () => 'http://media.example',
     makeToken: makeClientToken,
     folders: { client: import.meta.dirname, console: import.meta.dirname },
     healthy: () => true,

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { limits } from '@cloister/protocol';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
-import { addressSet, classesOf, clientAddress, type RateLimiter } from './access/index.ts';
+import { addressSet, clientAddress, networkOf, type RateLimiter } from './access/index.ts';
 import type { Config } from './config.ts';
 import type { NetworkClass } from './core/index.ts';
 import { signallingPath } from './signalling/index.ts';
@@ -118,11 +118,7 @@ export function requestFacts(config: Config, tls: boolean) {
   return {
     clientAddress: addressOf,
     /** From which class of network a client comes; what is neither of this machine nor private counts as public. */
-    network(request: IncomingMessage): NetworkClass {
-      const kind = classesOf(addressOf(request))?.[0];
-      if (kind === 'loopback') return 'loopback';
-      return kind === 'private' || kind === 'link-local' ? 'private' : 'public';
-    },
+    network: (request: IncomingMessage): NetworkClass => networkOf(addressOf(request)),
     /** The WebSocket address under which this client reaches us. */
     signallingUrl: (request: IncomingMessage): string =>
       `${secure(request) ? 'wss' : 'ws'}://${host(request)}${signallingPath}`,

@@ -43,6 +43,7 @@ import { openAddressList, openNames } from './open-addresses.ts';
 import { type OpenedAudit, openAudit } from './open-audit.ts';
 import { createRestAuth, createWebhooks, makeClientToken, opentokRoutes } from './opentok/index.ts';
 import { operatorSocket } from './operator-socket.ts';
+import { openCredentials } from './people/index.ts';
 import { Gateway, signallingPath } from './signalling/index.ts';
 import { openUploads, type ResealedUploads } from './storage/index.ts';
 import { type OpenedStore, openPgliteStore, openPostgresStore } from './store/index.ts';
@@ -220,8 +221,11 @@ async function openGround(
     audit: alarmed(journal),
     site,
     anyAddress: config.addressListPrivate,
+    credentials: openCredentials({ file: config.logInProviders, wire: egress }),
     ...archiving,
   });
+  core.personSessions.start();
+  closers.push(() => core.personSessions.stop());
   closers.push(() => core.recorder.flush());
   await core.accesses.started(settingFacts(config), keys.list().length);
   closers.push(await openAddressList(config, core, turn));
@@ -306,6 +310,7 @@ async function openDoors(
     mode: config.mode,
     lanCode: options.lan?.code ?? null,
     projectId: () => state.projectId,
+    baseUrl,
     turn: () => ground.turn.state,
     makeToken: makeClientToken,
     folders: { client: path.join(packages, 'client/dist'), console: path.join(packages, 'console/dist') },
@@ -327,6 +332,7 @@ async function openDoors(
       journal,
       keys: keyAdmin(ground, config.dataDir),
       audit: ground.audit.door,
+      url: ownUrl,
       makeToken: makeClientToken,
     }),
   );

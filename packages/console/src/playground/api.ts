@@ -72,7 +72,7 @@ export interface Api {
   logInWithCode(code: string): Promise<void>;
 }
 
-type Fetch = (path: string, init: RequestInit) => Promise<Response>;
+export type Fetch = (path: string, init: RequestInit) => Promise<Response>;
 
 export function createApi(fetch: Fetch): Api {
   const call = async <Answer>(method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<Answer> => {
@@ -111,7 +111,7 @@ function ungrouped(code: string): string {
 }
 
 /** The error of an answer: our own body `{code, message, help}`, or the bare status of something in between. */
-async function errorOf(response: Response): Promise<ApiError> {
+export async function errorOf(response: Response): Promise<ApiError> {
   const body = (await response.json().catch(() => ({}))) as { code?: unknown; message?: unknown; help?: unknown };
   if (typeof body.code !== 'string') {
     return new ApiError('Unreachable', `The server answered with status ${response.status}`, response.status);

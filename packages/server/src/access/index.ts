@@ -21,4 +21,5 @@ export {
   type Endpoint,
   type Resolver,
 } from './egress.ts';
+export { networkOf } from './network-class.ts';
 export { createRateLimiter, type RateLimiter, type RateScope, rates, type Verdict } from './rate-limit.ts';

@@ -4,8 +4,8 @@ import type { Actor, NetworkClass } from '../core/index.ts';
 
 /** Where requests come from, as far as it may be kept. */
 export interface Origins {
-  /** From which class of network; unknown where it is not given. */
-  network?(request: FastifyRequest): NetworkClass;
+  /** From which class of network. */
+  network(request: FastifyRequest): NetworkClass;
 }
 
 type Account = Extract<Actor, { kind: 'account' }>;
@@ -20,7 +20,7 @@ export function strangerActor(origins: Origins, request: FastifyRequest): Actor 
   return { kind: 'stranger', ...networkOf(origins, request) };
 }
 
-function networkOf(origins: Origins, request: FastifyRequest): Pick<Actor, 'network'> {
-  const network = origins.network?.(request);
-  return network === undefined ? {} : { network };
+/** What of it goes into an actor. */
+export function networkOf(origins: Origins, request: FastifyRequest): Pick<Actor, 'network'> {
+  return { network: origins.network(request) };
 }

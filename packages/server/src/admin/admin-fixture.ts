@@ -1,8 +1,14 @@
 /** Our own routes over the real rules, for the tests of this folder. */
+import { PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type TestPlatform, testPlatform } from '../../../../tests/core/platform.ts';
 import { createHttpServer } from '../http.ts';
-import { adminRoutes } from './index.ts';
+import { type AuditDoor, adminRoutes } from './index.ts';
+
+function credentialOf({ headers }: { headers: Record<string, unknown> }): string {
+  if (headers['x-account'] === undefined) throw new PlatformError('AuthenticationMissing');
+  return String(headers['x-account']);
+}
 
 export interface Served {
   readonly platform: TestPlatform;
@@ -17,16 +23,20 @@ export interface Served {
 }
 
 /** OpenTok's credential is checked elsewhere: here the header says who asks. */
-export async function serve(mode: 'development' | 'production', lanCode: string | null = null): Promise<Served> {
+export async function serve(
+  mode: 'development' | 'production',
+  lanCode: string | null = null,
+  audit?: AuditDoor,
+): Promise<Served> {
   const platform = await testPlatform();
   const app = createHttpServer(null);
   const attempts = new Map<string, number>();
   await adminRoutes(app, {
     core: platform.core,
     auth: {
-      project: async () => {},
+      project: async (request) => void credentialOf(request),
       anyProject: async (request) => String(request.headers['x-project'] ?? platform.projectId),
-      account: async (request) => String(request.headers['x-account']),
+      account: async (request) => credentialOf(request),
     },
     limiter: {
       take: (_scope, subject) => {
@@ -37,6 +47,7 @@ export async function serve(mode: 'development' | 'production', lanCode: string 
     journal: { record() {} },
     clientAddress: () => '192.0.2.1',
     network: () => 'public',
+    baseUrl: (request) => `http://${request.headers.host}`,
     mode,
     lanCode,
     projectId: () => platform.projectId,
@@ -44,6 +55,7 @@ export async function serve(mode: 'development' | 'production', lanCode: string 
     makeToken: ({ sessionId, role }) => `token for ${sessionId} as ${role}`,
     folders: { client: import.meta.dirname, console: import.meta.dirname },
     healthy: () => true,
+    ...(audit && { audit }),
   });
   return {
     platform,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { limits } from '@cloister/protocol';
-import { verifySecurityRecord } from '../keys/index.ts';
+import { type KeyRing, verifySecurityRecord } from '../keys/index.ts';
 import { type Served, serve } from './admin-fixture.ts';
 
 describe('the playground in development', () => {
@@ -172,6 +172,17 @@ describe('the playground in production', () => {
     served.platform.clock.advance(1);
     assert.equal(await status(), 401);
   });
+
+  it('logs everybody off when the log-in key is rotated', async () => {
+    const { core, accountId } = served.platform;
+    const body = { accountKey: accountId, accountSecret: served.accountSecret };
+    const cookie = (await served.call('POST', '/cloister/v1/login', { body })).cookie.split(';')[0]!;
+    const status = async () =>
+      (await served.call('POST', '/cloister/v1/playground/sessions', { body: {}, cookie })).status;
+    assert.equal(await status(), 200);
+    await (core.keys as KeyRing).rotate('login');
+    assert.equal(await status(), 401);
+  });
 });
 
 /** Acts of log-ins, as the audit hears of them. */
@@ -276,7 +287,8 @@ describe('our own routes of a project', () => {
     const session = await platform.session();
     await platform.publish(await platform.enter(session));
     const route = `/cloister/v1/projects/${platform.projectId}/sessions`;
-    const answer = await app.inject({ method: 'GET', url: `${route}/${session.id}/security/signed` });
+    const headers = { 'x-account': platform.accountId };
+    const answer = await app.inject({ method: 'GET', url: `${route}/${session.id}/security/signed`, headers });
     assert.equal(answer.statusCode, 200);
     assert.equal(answer.headers['content-type'], 'application/jose');
     assert.equal(answer.headers['cache-control'], 'no-store');

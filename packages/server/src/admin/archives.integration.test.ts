@@ -23,7 +23,7 @@ before(async () => {
     anyProject: async () => platform.projectId,
     account: async ({ headers }: { headers: Record<string, unknown> }) => String(headers['x-account']),
   };
-  archiveRoutes(app, { core: platform.core, auth });
+  archiveRoutes(app, { network: () => 'public', core: platform.core, auth });
 });
 after(async () => {
   await app.close();

@@ -3,8 +3,9 @@ import { PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { type Archive, type Core, fingerprintOf, type Sealing } from '../core/index.ts';
-import { accountActor, type Origins } from './actor.ts';
+import type { Origins } from './actor.ts';
 import { parseBody } from './body.ts';
+import { actorOf } from './principal.ts';
 import { jose, owned, type RestAuth } from './projects.ts';
 
 interface Params {
@@ -32,11 +33,11 @@ export function archiveRoutes(app: FastifyInstance, deps: Origins & { core: Core
   app.put<{ Params: Params }>(route, async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
     const wish = parseBody(sealingWish, request.body);
-    return sealingView(await core.sealings.put(accountActor(deps, request, accountId), id, wish));
+    return sealingView(await core.sealings.put(actorOf(deps, request, accountId), id, wish));
   });
   app.delete<{ Params: Params }>(route, async (request, reply) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
-    await core.sealings.remove(accountActor(deps, request, accountId), id);
+    await core.sealings.remove(actorOf(deps, request, accountId), id);
     return reply.code(204).send();
   });
   app.get<{ Params: Params }>('/projects/:apiKey/archives/:archiveId/manifest', async (request, reply) => {

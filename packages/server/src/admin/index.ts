@@ -1,21 +1,27 @@
 /** Our own HTTP API under `/cloister/v1`, the health check and the pages. */
 import type { FastifyInstance } from 'fastify';
 import type { Journal } from '../core/index.ts';
+import { prefix } from './access.ts';
 import { archiveRoutes } from './archives.ts';
 import { type AuditDoor, auditRoutes } from './audit.ts';
 import { answerErrors } from './errors.ts';
 import { ipRangeRoutes } from './ip-ranges.ts';
 import { type LoginDeps, loginRoutes } from './login.ts';
 import { type PageFolders, pageRoutes } from './pages.ts';
+import { peopleRoutes } from './people.ts';
+import { type LogInDeps, personLogInRoutes } from './person-log-in.ts';
+import { personSelfRoutes } from './person-self.ts';
 import { type PlaygroundDeps, playgroundRoutes } from './playground.ts';
+import { guard, withPrincipals } from './principal.ts';
 import { projectRoutes, type RestAuth } from './projects.ts';
 
+export { type Access, accessTable } from './access.ts';
 export type { AuditDoor, AuditForm } from './audit.ts';
 export { answerErrors } from './errors.ts';
 export { type KeyAdmin, type OperatorDeps, openOperatorSocket, type Resealed } from './operator.ts';
 export { inspect, type RestAuth } from './projects.ts';
 
-export interface AdminDeps extends LoginDeps, PlaygroundDeps {
+export interface AdminDeps extends LoginDeps, PlaygroundDeps, LogInDeps {
   readonly auth: RestAuth;
   readonly journal: Journal;
   readonly folders: PageFolders;
@@ -35,15 +41,21 @@ export async function adminRoutes(app: FastifyInstance, deps: AdminDeps): Promis
   );
   await app.register(
     async (api) => {
+      guard(api, deps);
+      const auth = withPrincipals(deps.auth, deps.core);
+      const parts = { ...deps, auth };
       loginRoutes(api, deps);
       await api.register(async (playground) => playgroundRoutes(playground, deps));
-      projectRoutes(api, deps);
-      archiveRoutes(api, deps);
-      ipRangeRoutes(api, deps);
-      const { audit, auth } = deps;
+      projectRoutes(api, parts);
+      archiveRoutes(api, parts);
+      ipRangeRoutes(api, parts);
+      personLogInRoutes(api, deps);
+      personSelfRoutes(api, deps);
+      peopleRoutes(api, deps);
+      const { audit } = deps;
       if (audit) auditRoutes(api, { audit, auth });
     },
-    { prefix: '/cloister/v1' },
+    { prefix },
   );
   await app.register(async (pages) => pageRoutes(pages, deps.folders));
 }

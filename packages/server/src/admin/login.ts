@@ -50,7 +50,8 @@ export function loginRoutes(app: FastifyInstance, deps: LoginDeps): void {
 export function loggedIn(core: Core, request: FastifyRequest): LoggedIn | null {
   const pairs = (request.headers.cookie ?? '').split(';').map((pair) => pair.trim());
   const value = pairs.find((pair) => pair.startsWith(`${cookieName}=`))?.slice(cookieName.length + 1);
-  const claims = value ? core.keys.verify('login', value) : null;
+  // A key that was rotated verifies for a while yet, and logs nobody in.
+  const claims = value && keyIdOf(value) === currentKey(core) ? core.keys.verify('login', value) : null;
   if (!claims || typeof claims.exp !== 'number' || claims.exp * 1000 <= core.clock.now()) return null;
   if (claims.lan === true) return { lan: true };
   return typeof claims.accountId === 'string' ? { accountId: claims.accountId } : null;
@@ -80,6 +81,19 @@ async function checked(
       await accesses.refusedLogIn(strangerActor(deps, request), claimed, code);
     }
     throw error;
+  }
+}
+
+function currentKey({ keys }: Core): string {
+  return keys.signBytes('login', new Uint8Array()).key.kid;
+}
+
+/** The `kid` that a JWS names (RFC 7515, 4.1.4); null for what is none. */
+function keyIdOf(jws: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(jws.split('.')[0] as string, 'base64url').toString()).kid;
+  } catch {
+    return null;
   }
 }
 

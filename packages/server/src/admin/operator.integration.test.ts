@@ -22,6 +22,7 @@ describe("accounts over the operator's socket", () => {
       keys: {} as KeyAdmin,
       audit: {} as AuditDoor,
       makeToken: () => '',
+      url: () => 'https://media.example',
     });
   });
   after(async () => {

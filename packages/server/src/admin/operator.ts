@@ -20,6 +20,7 @@ import { type AuditDoor, operatorAudit } from './audit.ts';
 import { parseBody } from './body.ts';
 import { answerErrors } from './errors.ts';
 import { operatorIpRanges } from './ip-ranges.ts';
+import { operatorPeople } from './operator-people.ts';
 import { inspect } from './projects.ts';
 
 const actor: Actor = { kind: 'operator', via: 'cli', network: 'loopback' };
@@ -80,6 +81,8 @@ export interface OperatorDeps {
   readonly journal: Journal;
   readonly keys: KeyAdmin;
   readonly audit: AuditDoor;
+  /** Where clients reach the server; null before it listens. */
+  url(): string | null;
   makeToken(token: {
     apiKey: string;
     secret: string;
@@ -102,6 +105,7 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   keys(app, deps);
   operatorAudit(app, { actor, audit: deps.audit });
   operatorIpRanges(app, deps.core);
+  operatorPeople(app, deps);
   await app.listen({ path: socket });
   chmodSync(socket, 0o600);
   return () => app.close();

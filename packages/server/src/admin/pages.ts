@@ -35,7 +35,7 @@ export interface PageFolders {
   readonly console: string;
 }
 
-/** `/v2/js/opentok.min.js` and its hash, `/playground` and the files of the pages under `/console/`. */
+/** `/v2/js/opentok.min.js` and its hash, `/playground`, `/account` and the files of the pages under `/console/`. */
 export async function pageRoutes(app: FastifyInstance, folders: PageFolders): Promise<void> {
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(headers);
@@ -62,5 +62,6 @@ export async function pageRoutes(app: FastifyInstance, folders: PageFolders): Pr
     });
   });
   app.get('/playground', async (_request, reply) => reply.sendFile('index.html', path.resolve(folders.console)));
+  app.get('/account', async (_request, reply) => reply.sendFile('account.html', path.resolve(folders.console)));
   app.get('/', async (_request, reply) => reply.redirect('/playground', 302));
 }

@@ -3,8 +3,9 @@ import { mediaPolicy } from '@cloister/protocol';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Core, Project } from '../core/index.ts';
-import { accountActor, type Origins } from './actor.ts';
+import type { Origins } from './actor.ts';
 import { parseBody } from './body.ts';
+import { actorOf } from './principal.ts';
 
 interface Params {
   apiKey: string;
@@ -56,22 +57,26 @@ export function projectRoutes(app: FastifyInstance, deps: Origins & { core: Core
   app.patch<{ Params: Params }>('/projects/:apiKey', async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
     const { policy } = parseBody(projectChange, request.body);
-    return view(await core.projects.setPolicy(accountActor(deps, request, accountId), id, policy));
+    return view(await core.projects.setPolicy(actorOf(deps, request, accountId), id, policy));
   });
   app.post<{ Params: Params }>('/projects/:apiKey/secret', async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
-    const actor = accountActor(deps, request, accountId);
-    return { secret: await core.projects.rotateSecret(actor, id, parseBody(rotation, request.body)) };
+    return {
+      secret: await core.projects.rotateSecret(
+        actorOf(deps, request, accountId),
+        id,
+        parseBody(rotation, request.body),
+      ),
+    };
   });
   app.get<{ Params: Params }>('/projects/:apiKey/signature-secret', async (request, reply) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
     reply.header('cache-control', 'no-store');
-    return { signatureSecret: await core.accesses.showSignatureSecret(accountActor(deps, request, accountId), id) };
+    return { signatureSecret: await core.accesses.showSignatureSecret(actorOf(deps, request, accountId), id) };
   });
   app.post<{ Params: Params }>('/projects/:apiKey/signature-secret', async (request) => {
     const { id, accountId } = await owned(core, auth, request, request.params.apiKey);
-    const actor = accountActor(deps, request, accountId);
-    return { signatureSecret: await core.projects.rotateSignatureSecret(actor, id) };
+    return { signatureSecret: await core.projects.rotateSignatureSecret(actorOf(deps, request, accountId), id) };
   });
 }
 

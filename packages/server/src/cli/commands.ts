@@ -5,6 +5,7 @@ import { auditCommands } from './audit-commands.ts';
 import { clientIntegrityCommand } from './client-integrity.ts';
 import { type Command, operator, readText, seconds, settings } from './command.ts';
 import { ipRangesCommands } from './ip-ranges-commands.ts';
+import { personCommands } from './person-commands.ts';
 
 export const commands: Readonly<Record<string, Command>> = {
   'account create': {
@@ -38,6 +39,7 @@ export const commands: Readonly<Record<string, Command>> = {
       });
     },
   },
+  ...personCommands,
   'project create': {
     summary: 'makes a project and shows its key and secrets, the API secret this once; --plan is for the first account',
     arguments: [],

@@ -10,6 +10,9 @@ const account = ({ accountId }: { accountId: string }): Subject => ({ kind: 'acc
 const project = ({ projectId }: { projectId: string }): Subject => ({ kind: 'project', id: projectId });
 const key = ({ keyId }: { keyId: string }): Subject => ({ kind: 'key', id: keyId });
 const callback = ({ callbackId }: { callbackId: string }): Subject => ({ kind: 'callback', id: callbackId });
+const person = ({ personId }: { personId: string }): Subject => ({ kind: 'person', id: personId });
+const apiKey = ({ apiKeyId }: { apiKeyId: string }): Subject => ({ kind: 'apiKey', id: apiKeyId });
+const grant = ({ grantId }: { grantId: string }): Subject => ({ kind: 'supportGrant', id: grantId });
 const archive = ({ archive: { id } }: { archive: { id: string } }): Subject => ({ kind: 'archive', id });
 const archiveOf = ({ archiveId }: { archiveId: string }): Subject => ({ kind: 'archive', id: archiveId });
 const addressBlock = ({ blockId }: { blockId: string }): Subject => ({ kind: 'addressBlock', id: blockId });
@@ -34,6 +37,23 @@ const subjects: { readonly [Type in EventType]: SubjectOf<Type> | null } = {
   'settings.changed': platform('settings'),
   'page.loggedIn': ({ accountId }) => (accountId === null ? platform('pages')() : account({ accountId })),
   'secret.shown': project,
+  'person.invited': person,
+  'person.provisioned': person,
+  'person.roleChanged': person,
+  'person.removed': person,
+  'person.unlocked': person,
+  'person.recovered': person,
+  'person.credentialAdded': person,
+  'person.credentialRemoved': person,
+  'login.done': person,
+  'login.failed': ({ personId }) => ({ kind: 'person', id: personId ?? 'unknown' }),
+  'login.ended': person,
+  'login.addressesShown': ({ accountId }) => ({ kind: 'account', id: accountId ?? 'operator' }),
+  'apiKey.created': apiKey,
+  'apiKey.firstUsed': apiKey,
+  'apiKey.revoked': apiKey,
+  'supportGrant.given': grant,
+  'supportGrant.ended': grant,
   'project.created': project,
   'project.statusChanged': project,
   'project.secretRotated': project,
@@ -93,7 +113,7 @@ export function actOf(event: Event, failure: { readonly thrown: unknown } | null
   if (event.type === 'act.failed') {
     return { at, actor, action: event.action, subject, projectId, outcome: 'failed', code: event.code };
   }
-  const done = subject.kind === 'leg' ? 'refused' : 'done';
+  const done = subject.kind === 'leg' || event.type === 'login.failed' ? 'refused' : 'done';
   return {
     at,
     actor,

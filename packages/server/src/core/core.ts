@@ -5,13 +5,19 @@ import { Accounts } from './account.ts';
 import { AddressCheck } from './address-hold.ts';
 import { AddressLists } from './address-list.ts';
 import { AddressReminders } from './address-reminders.ts';
+import { ApiKeys } from './api-key.ts';
 import { ArchiveLinks } from './archive-links.ts';
 import { type ArchiveTimes, openTokTimes } from './archive-times.ts';
 import { Archives } from './archives.ts';
 import { Callbacks } from './callback.ts';
 import { Calls, type Site } from './calls.ts';
+import type { Credentials } from './credentials.ts';
+import { Enrolments } from './enrolment.ts';
 import type { Foundation } from './foundation.ts';
+import { LogIns } from './log-in.ts';
 import type { MediaPlane } from './media-plane.ts';
+import { People } from './person.ts';
+import { PersonSessions } from './person-session.ts';
 import type { Audit, Egress, Journal, Keys, Store } from './ports.ts';
 import { Projects } from './project.ts';
 import { Recorder } from './recorder.ts';
@@ -19,6 +25,7 @@ import type { Recordings, Uploads } from './recordings.ts';
 import { Sealings } from './sealing.ts';
 import { Sessions } from './session.ts';
 import { Storages } from './storage.ts';
+import { SupportGrants } from './support-grant.ts';
 
 export interface CorePorts {
   readonly clock: Clock;
@@ -32,6 +39,8 @@ export interface CorePorts {
   readonly site: Site;
   /** Whether an address list may hold addresses that are not public. */
   readonly anyAddress?: boolean;
+  /** What people log in with. */
+  readonly credentials: Credentials;
   /** Without one nothing is archived. */
   readonly recordings?: Recordings;
   /** Without one archives stay with this server. */
@@ -40,7 +49,17 @@ export interface CorePorts {
   readonly archiveTimes?: ArchiveTimes;
 }
 
-export interface Core extends Foundation {
+/** The use cases about people. */
+export interface PeopleCore {
+  readonly people: People;
+  readonly personSessions: PersonSessions;
+  readonly enrolments: Enrolments;
+  readonly logIns: LogIns;
+  readonly apiKeys: ApiKeys;
+  readonly supportGrants: SupportGrants;
+}
+
+export interface Core extends Foundation, PeopleCore {
   readonly accesses: Accesses;
   readonly accounts: Accounts;
   readonly projects: Projects;
@@ -83,6 +102,33 @@ export function createCore(ports: CorePorts): Core {
   const parts = { projects, sessions, calls, storages, sealings, recordings, uploads, times };
   const archives = new Archives(foundation, parts);
   const archiveLinks = new ArchiveLinks(foundation, { archives, projects, recordings, linkMs: times.linkMs });
-  const rest = { callbacks, archives, archiveLinks, storages, sealings };
-  return { ...foundation, accesses, accounts, projects, sessions, calls, ...addresses, ...rest };
+  return {
+    ...foundation,
+    ...createPeople(foundation, accounts, ports.credentials),
+    ...addresses,
+    accesses,
+    accounts,
+    projects,
+    sessions,
+    calls,
+    callbacks,
+    archives,
+    archiveLinks,
+    storages,
+    sealings,
+  };
+}
+
+function createPeople(foundation: Foundation, accounts: Accounts, credentials: Credentials): PeopleCore {
+  const people = new People(foundation, accounts);
+  const personSessions = new PersonSessions(foundation, people);
+  const logIns = new LogIns(foundation, { people, sessions: personSessions, credentials });
+  return {
+    people,
+    personSessions,
+    enrolments: new Enrolments(foundation, { people, logIns, credentials }),
+    logIns,
+    apiKeys: new ApiKeys(foundation, people),
+    supportGrants: new SupportGrants(foundation, people),
+  };
 }

@@ -8,11 +8,9 @@
 import type { DisconnectReason, ErrorCode, Leg, MediaPolicy, StreamEndReason, VideoType } from '@cloister/protocol';
 import type { AddressLine, Emergency } from './address-block.ts';
 import type { Archive } from './entities.ts';
+import type { NetworkClass, PeopleFacts } from './event-people.ts';
 import type { Words } from './leg-word.ts';
 import type { Act } from './ports.ts';
-
-/** From which class of network somebody came. The address itself is nowhere. */
-export type NetworkClass = 'loopback' | 'private' | 'public';
 
 /** What more is known of who did it. */
 interface ActorFacts {
@@ -30,6 +28,8 @@ type ActorName =
   | { readonly kind: 'operator'; readonly via: 'cli' | 'console' | 'start' }
   /** Somebody who has not shown who they are. */
   | { readonly kind: 'stranger' }
+  | { readonly kind: 'person'; readonly personId: string; readonly accountId: string | null }
+  | { readonly kind: 'apiKey'; readonly apiKeyId: string; readonly accountId: string }
   | { readonly kind: 'system' };
 
 interface ConnectionFacts {
@@ -88,6 +88,8 @@ interface SettingChange {
 
 /** Secrets of a project: the one that signs tokens, and the one that signs webhooks. */
 type ProjectSecretKind = 'api' | 'signature';
+/** Events of people, of API keys and of grants. */
+type PeopleEvent = Base & { readonly projectId: null } & PeopleFacts;
 
 interface StorageFacts {
   readonly storage: 's3' | 'azure';
@@ -241,7 +243,14 @@ type Named<E extends { readonly type: string }> = {
   [Type in E['type']]: Omit<E, 'type'> & { readonly type: Type };
 }[E['type']];
 
-export type Event = AccountEvent | AddressListEvent | FailedEvent | ProjectEvent | SessionEvent | ArchiveEvent;
+export type Event =
+  | AccountEvent
+  | AddressListEvent
+  | PeopleEvent
+  | FailedEvent
+  | ProjectEvent
+  | SessionEvent
+  | ArchiveEvent;
 export type EventType = Event['type'];
 /** One member of the union by its type. */
 export type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;

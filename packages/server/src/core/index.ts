@@ -19,6 +19,7 @@ export type { AddressLists } from './address-list.ts';
 export { type ListedPrefix, readListedPrefix } from './address-prefix.ts';
 export type { AddressReminders, Behind } from './address-reminders.ts';
 export type { Admission, TokenClaims } from './admission.ts';
+export type { ApiKeys, ApiKeyView } from './api-key.ts';
 export { archiveStatuses, fileNameOf, isArchiveId, mayBecome } from './archive.ts';
 export type { ArchiveLinks, Download } from './archive-links.ts';
 export { type ArchiveTimes, openTokTimes } from './archive-times.ts';
@@ -32,8 +33,11 @@ export { type Certificate, fingerprintOf, readCertificate, type SealFormat } fro
 export type { Actions, Client, Welcome } from './client.ts';
 export type { ClientLink, CloseReason, Connection } from './connection.ts';
 export { type Core, type CorePorts, createCore } from './core.ts';
+export type { Credentials, Identity, PageOrigin, PasskeyQuestion, ProviderJourney } from './credentials.ts';
+export type { AskedPasskey, Enrolments } from './enrolment.ts';
 export type * from './entities.ts';
-export type { Actor, Event, EventOf, EventType, NetworkClass } from './event.ts';
+export type { Actor, Event, EventOf, EventType } from './event.ts';
+export type { LogInMethod, NetworkClass } from './event-people.ts';
 export { closeFormerArchives, closeFormerRun, removeUnknownRecordings, unfinishedArchives } from './former-run.ts';
 export type { Home } from './home.ts';
 export {
@@ -45,8 +49,13 @@ export {
   requireShortStylesheet,
 } from './layout.ts';
 export { judge } from './leg.ts';
+export type { LogIns, LogInView, Whence } from './log-in.ts';
 export type { Manifest } from './manifest.ts';
 export type * from './media-plane.ts';
+export type * from './people-store.ts';
+export type { Invitation, People, PersonView } from './person.ts';
+export * from './person-role.ts';
+export type { LoggedInPerson, PersonSessions } from './person-session.ts';
 export {
   type AddOns,
   entitled,
@@ -70,3 +79,4 @@ export { projectOfSessionId } from './session-id.ts';
 export type { Signal } from './signal.ts';
 export { type OpenStorage, type Storages, type StorageWish, storageTargetOf } from './storage.ts';
 export { type Stream, streamShape } from './stream.ts';
+export type { SupportGrants } from './support-grant.ts';

@@ -16,6 +16,7 @@ import type {
 } from './entities.ts';
 import type { Actor, Event, EventType } from './event.ts';
 import type { Words } from './leg-word.ts';
+import type { PeopleStore } from './people-store.ts';
 
 /** An event with its place in the outbox. */
 export interface Recorded {
@@ -170,6 +171,7 @@ export interface Store {
     last(): Promise<Sealed | null>;
     put(settings: Sealed, event: Event): Promise<void>;
   };
+  readonly people: PeopleStore;
   readonly keyring: {
     load(): Promise<KeyRow[]>;
     /** @param event of the change, written in its transaction */
@@ -338,7 +340,10 @@ export interface Act {
       | 'leg'
       | 'archive'
       | 'platform'
-      | 'addressBlock';
+      | 'addressBlock'
+      | 'person'
+      | 'apiKey'
+      | 'supportGrant';
     readonly id: string;
   };
   readonly projectId: string | null;

@@ -5,6 +5,12 @@
 export const sealedContext = {
   accountName: (accountId: string) => `account.name:${accountId}`,
   accountSecret: (accountId: string) => `account.secret:${accountId}`,
+  /** Name and e-mail address; and what somebody logs in with. */
+  personal: (personId: string) => `person.personal:${personId}`,
+  personSecrets: (personId: string) => `person.secrets:${personId}`,
+  logInAddress: (logInId: string) => `login.address:${logInId}`,
+  apiKeyLabel: (apiKeyId: string) => `apiKey.label:${apiKeyId}`,
+  pepper: () => 'people.pepper',
   projectName: (projectId: string) => `project.name:${projectId}`,
   projectSecret: (secretId: string) => `project.secret:${secretId}`,
   signatureSecret: () => 'project.signatureSecret',

@@ -11,6 +11,7 @@ import type { Database } from './database.ts';
 import { openDeliveries } from './deliveries.ts';
 import { openKeyring } from './keyring.ts';
 import { openOutbox, Watchers } from './outbox.ts';
+import { openPeople } from './people.ts';
 import { openProjects } from './projects.ts';
 import { openReseal } from './reseal.ts';
 import { openSealings } from './sealings.ts';
@@ -112,6 +113,7 @@ export function assembleStore(database: Database, journal: Journal, release: () 
       },
     },
     settings: openSettings(parts),
+    people: openPeople(parts),
     keyring: openKeyring(parts),
     useKeys: (given) => keys.use(given),
     lease: (name) => database.lease(name),

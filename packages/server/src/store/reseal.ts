@@ -61,6 +61,11 @@ const places: readonly Place[] = [
     id: 'index',
     anew: one(sealedContext.auditEntry),
   },
+  { table: 'people_pepper', column: 'sealed', project: null, order: 'one', id: 'one', anew: one(sealedContext.pepper) },
+  { table: 'people', column: 'personal', project: null, ...own, anew: one(sealedContext.personal) },
+  { table: 'people', column: 'secrets', project: null, ...own, anew: one(sealedContext.personSecrets) },
+  { table: 'log_ins', column: 'address', project: null, ...own, anew: one(sealedContext.logInAddress) },
+  { table: 'api_keys', column: 'label', project: null, ...own, anew: one(sealedContext.apiKeyLabel) },
   {
     table: 'last_settings',
     column: 'settings',

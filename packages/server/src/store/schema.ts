@@ -256,3 +256,4 @@ export const addressReminders = pgTable(
   },
   ({ projectId, takesEffectAt, days }) => [primaryKey({ columns: [projectId, takesEffectAt, days] })],
 );
+export * from './schema-people.ts';
