@@ -1,6 +1,7 @@
 /** The audit log over a real database: what gets into it, and what is noticed when the database is not what it was. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { limits } from '@cloister/protocol';
 import { AuditLog, openCheckpoint, parseContent } from '../../packages/server/src/audit/index.ts';
 import type { Event } from '../../packages/server/src/core/index.ts';
 import { systemIds } from '../../packages/server/src/lib/index.ts';
@@ -159,6 +160,22 @@ test('events that were taken away before they were in the tree leave a gap that 
   );
   assert.deepEqual(entries[1]?.detail, { after: entries[0]!.sequence, before: entries[2]!.sequence });
   assert.match(alarms.at(-1)!, /gap/);
+});
+
+test('a step is auditStepEvents events, and what is past them is in the next one', async () => {
+  const { store, log } = rig;
+  const steps: number[] = [];
+  const audit = store.audit as { append: typeof store.audit.append };
+  const { append } = audit;
+  audit.append = (step) => {
+    steps.push(step.entries.length);
+    return append(step);
+  };
+  await rig.acts(limits.auditStepEvents);
+  await rig.acts(limits.auditStepEvents + 1);
+  audit.append = append;
+  assert.deepEqual(steps, [limits.auditStepEvents, limits.auditStepEvents, 1]);
+  assert.equal(log.signed().size, log.size);
 });
 
 test('a log opened anew goes on where it was', async () => {

@@ -6,6 +6,7 @@ export const auditLimits = {
     why: 'a server that stops is waited for this long before the next one is refused',
   },
   auditSearchEntries: { value: 1000, why: 'entries of one answer; more of them are an export' },
+  auditStepEvents: { value: 500, why: 'events that become entries in one transaction, under one signature' },
   auditReasonChars: { value: 500, why: 'what an operator writes into the log about a repair' },
   auditSettingChars: { value: 500, why: 'of the value of a setting, in the entry that says that it was changed' },
   auditOutletEntries: {

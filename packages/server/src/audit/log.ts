@@ -8,6 +8,7 @@
  * - The last checkpoint is kept outside the database too. A database that does not hold what that checkpoint says was rolled
  *   back or changed: then nothing is signed any more, the journal says so, and calls go on.
  */
+import { setImmediate } from 'node:timers/promises';
 import { asPlatformError, limits, PlatformError } from '@cloister/protocol';
 import {
   type Actor,
@@ -52,6 +53,8 @@ const gatherMs = 1000;
 const retryMs = 1000;
 /** An act is in the tree within this, or the log is behind. */
 const behindMs = 10_000;
+/** Then others have their turn: a millisecond or two, so that no call waits for a long batch. */
+const sealedAtOnce = 50;
 /** Accounts of projects that are remembered. */
 const rememberedProjects = 10_000;
 
@@ -259,7 +262,7 @@ export class AuditLog {
     try {
       while (this.#again) {
         this.#again = false;
-        while ((await this.#exclusive(() => this.#readOnce())) === limits.outboxReadRows);
+        while ((await this.#exclusive(() => this.#readOnce())) === limits.auditStepEvents);
       }
       this.#waitingSince = null;
     } catch (error) {
@@ -280,7 +283,7 @@ export class AuditLog {
   /** One step: what the next events say, and a checkpoint over it. @returns how many events it was */
   async #readOnce(): Promise<number> {
     const { store } = this.#deps;
-    const some = await store.outbox.read(auditReader, limits.outboxReadRows);
+    const some = await store.outbox.read(auditReader, limits.auditStepEvents);
     const last = some.at(-1);
     if (!last) return 0;
     const contents: AuditContent[] = [];
@@ -337,13 +340,15 @@ export class AuditLog {
   ): Promise<void> {
     const { store, keys } = this.#deps;
     const from = this.#head;
-    const entries = contents.map((content, at): AuditEntry => {
+    const entries: AuditEntry[] = [];
+    for (const content of contents) {
+      if (entries.length % sealedAtOnce === sealedAtOnce - 1) await setImmediate();
       const opened = salted(content);
-      const index = from.size + at;
+      const index = from.size + entries.length;
       const { eventId, action, accountId, projectId } = content;
       const sealed = keys.seal(null, sealedContext.auditEntry(index), JSON.stringify(opened));
-      return { index, eventId, at: content.at, action, accountId, projectId, mac: macOf(opened), sealed };
-    });
+      entries.push({ index, eventId, at: content.at, action, accountId, projectId, mac: macOf(opened), sealed });
+    }
     // A copy grows: where the transaction fails, the tree is as it was.
     const tree = await this.#grown(from.size);
     const tiles = tree.append(entries.map(({ mac }) => leafHash(mac)));

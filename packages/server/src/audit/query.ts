@@ -51,13 +51,18 @@ export class AuditQuery {
     // Of a whole log every entry is promised, whether or not its row is there.
     const end = Math.min(search.end ?? size, size);
     const whole = Object.values(search).every((value) => value === undefined);
-    const indexes = whole ? Array.from({ length: size }, (_, index) => index) : await store.indexes({ ...search, end });
-    const destroyedBefore = (await this.destroyed())?.before ?? 0;
+    const [indexes, destroyed, witnessed, former] = await Promise.all([
+      whole ? Array.from({ length: size }, (_, index) => index) : store.indexes({ ...search, end }),
+      this.destroyed(),
+      this.#witnessed(signed),
+      since === undefined ? null : this.#former(since, signed),
+    ]);
+    const destroyedBefore = destroyed?.before ?? 0;
     yield {
       head: log.sign(printClaim({ origin, size, root, search, destroyedBefore, indexes })),
       checkpoint: log.checkpoint,
-      witnessed: await this.#witnessed(signed),
-      since: since === undefined ? null : await this.#former(since, signed),
+      witnessed,
+      since: former,
     };
     const path = new KnownPath(size, root);
     for (let first = 0; first < indexes.length; ) {

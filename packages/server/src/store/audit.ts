@@ -133,16 +133,14 @@ export function openAudit(parts: Parts): AuditStore {
     ...openReads(parts),
 
     async append({ from, head, entries, tiles, position }) {
-      const outcome = await writer.write({
-        statements: [
-          from === null
-            ? statement(tables.insert(auditLog).values(head))
-            : statement(tables.update(auditLog).set(head).where(isHead(from)), 1),
-          ...many(insertEntries, entries, columns),
-          ...many(upsertTiles, tiles, tileColumns),
-          ...(position === null ? [] : [{ sql: advanceReader, params: [auditReader, position] }]),
-        ],
-      });
+      const outcome = await writer.writeBeside([
+        from === null
+          ? statement(tables.insert(auditLog).values(head))
+          : statement(tables.update(auditLog).set(head).where(isHead(from)), 1),
+        ...many(insertEntries, entries, columns),
+        ...many(upsertTiles, tiles, tileColumns),
+        ...(position === null ? [] : [{ sql: advanceReader, params: [auditReader, position] }]),
+      ]);
       const why = 'the audit log has grown under another process';
       accept(outcome, new PlatformError('WrongState', { why }));
     },

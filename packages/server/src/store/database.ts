@@ -27,6 +27,8 @@ export interface Database {
    * @throws PlatformError `StoreUnavailable` when the database did not answer; whether the transaction happened is then unknown.
    */
   write(statements: readonly Statement[]): Promise<Outcome>;
+  /** The same beside those: for what adds no event, so that its order is nobody's business and no change waits for it. */
+  writeBeside(statements: readonly Statement[]): Promise<Outcome>;
   /** Calls `wake` when another process has committed; never for our own commits. */
   onOthers(wake: () => void): void;
   /** Holds a name as long as this process has the database open. @throws PlatformError `DatabaseInUse` where another holds it */

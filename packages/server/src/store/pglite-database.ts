@@ -101,6 +101,11 @@ export class PgliteDatabase implements Database, Conversation {
     return response.kind === 'outcome' ? response.outcome : { kind: 'unmet' };
   }
 
+  /** Its thread does one thing after the other. */
+  writeBeside(statements: readonly Statement[]): Promise<Outcome> {
+    return this.write(statements);
+  }
+
   /** The folder is locked: there are no others. */
   onOthers(): void {}
 

@@ -16,7 +16,7 @@ import {
 import { PostgresLease } from './postgres-lease.ts';
 
 /**
- * Every writing transaction holds this lock until it has committed. Positions of the outbox come from a sequence, which
+ * Every transaction that may add events holds this lock until it has committed. Positions of the outbox come from a sequence, which
  * knows nothing of commits: without the lock a reader could see position 8 before position 7 is visible, move on, and
  * never read 7. PostgreSQL makes a commit visible before it lets go of its locks, so the order of positions is the order
  * in which they are seen. The price, one writer at a time, is paid back by changes sharing transactions.
@@ -57,18 +57,27 @@ export class PostgresDatabase implements Database {
     }
   }
 
-  async write(statements: readonly Statement[]): Promise<Outcome> {
+  write(statements: readonly Statement[]): Promise<Outcome> {
+    const begin = `begin; select pg_advisory_xact_lock(${writerLock})`;
+    return this.#transaction(begin, statements, `notify ${channel}, '${this.#self}'; commit`);
+  }
+
+  writeBeside(statements: readonly Statement[]): Promise<Outcome> {
+    return this.#transaction('begin', statements, 'commit');
+  }
+
+  async #transaction(begin: string, statements: readonly Statement[], commit: string): Promise<Outcome> {
     const client = await this.#connect();
     let broken: Error | undefined;
     try {
-      await client.query(`begin; select pg_advisory_xact_lock(${writerLock})`);
+      await client.query(begin);
       for (const { sql, params, expect } of statements) {
         const { rowCount } = await client.query({ text: sql, values: [...params] });
         if (expect === undefined || rowCount === expect) continue;
         await client.query('rollback');
         return { kind: 'unmet' };
       }
-      await client.query(`notify ${channel}, '${this.#self}'; commit`);
+      await client.query(commit);
       return { kind: 'done' };
     } catch (thrown) {
       const error = engineError(thrown);

@@ -21,6 +21,10 @@ class Script implements Database {
     return this.answer(statements);
   }
 
+  writeBeside(statements: readonly Statement[]): Promise<Outcome> {
+    return this.write(statements);
+  }
+
   onOthers(): void {}
   async lease(): Promise<void> {}
   async close(): Promise<void> {}
@@ -118,4 +122,24 @@ test('closing writes what waits and refuses what comes', async () => {
   await writer.close();
   assert.deepEqual(await last, { kind: 'done' });
   await assert.rejects(writer.write(change('b')), { code: 'Stopping' });
+});
+
+test('what is written beside the changes waits for none of them, and is over when the writer has closed', async () => {
+  const database = new Script();
+  const gate = Promise.withResolvers<void>();
+  database.gate = gate.promise;
+  const writer = new Writer(database, () => assert.fail('it added no event'));
+  const changed = writer.write(change('a'));
+  await new Promise((resolve) => setImmediate(resolve));
+  const beside = writer.writeBeside([{ sql: 'b', params: [] }]);
+  assert.deepEqual(database.transactions.map(names), [['a'], ['b']]);
+  const closed = writer.close();
+  assert.equal(
+    await Promise.race([closed.then(() => 'closed'), new Promise((resolve) => setImmediate(resolve))]),
+    undefined,
+  );
+  gate.resolve();
+  assert.deepEqual(await Promise.all([changed, beside]), [{ kind: 'done' }, { kind: 'done' }]);
+  await closed;
+  await assert.rejects(writer.writeBeside([]), { code: 'Stopping' });
 });

@@ -53,6 +53,7 @@ export class Writer {
   #waiting: Waiting[] = [];
   #draining: Promise<void> | null = null;
   #closed = false;
+  readonly #beside = new Set<Promise<void>>();
 
   /** @param onEvents called after each commit that added events */
   constructor(database: Database, onEvents: () => void) {
@@ -75,10 +76,26 @@ export class Writer {
     });
   }
 
+  /**
+   * Writes what adds no event, in a transaction of its own that no change waits for. It is over before `close` resolves.
+   * @throws PlatformError `StoreUnavailable`, `Stopping`
+   */
+  async writeBeside(statements: readonly Statement[]): Promise<Outcome> {
+    if (this.#closed) throw new PlatformError('Stopping');
+    const writing = this.#database.writeBeside(statements);
+    const settled = writing.then(
+      () => {},
+      () => {},
+    );
+    this.#beside.add(settled);
+    void settled.then(() => this.#beside.delete(settled));
+    return writing;
+  }
+
   /** Refuses new changes and resolves when those that wait are written. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#draining;
+    await Promise.all([this.#draining, ...this.#beside]);
   }
 
   async #drain(): Promise<void> {
