@@ -15,7 +15,8 @@ import { randomOf, times } from '../sample.ts';
 
 const run = promisify(execFile);
 const python = path.resolve(import.meta.dirname, '../audit/independent.py');
-const ROUNDS = times(3, 200);
+/** With those of a smaller process, in tests/audit/kill.integration.test.ts, it is killed 200 times. */
+const ROUNDS = times(2, 20);
 /** After so many at most the server is killed, while others are under way. */
 const CHANGES = 200;
 const CHANGERS = 4;
@@ -176,6 +177,10 @@ test('killed at random points, the log verifies and holds every change that was 
     server = await server.restart();
     const now = await status();
     assert.equal(now.state, 'ok', now.why ?? '');
+    await exported();
+    rmSync(file('killed'), { recursive: true, force: true });
+    await commandText(server, 'audit', 'mirror', logUrl(), file('killed'), '--key', file('keys'));
+    await commandText(server, 'audit', 'verify', file('killed'), '--key', file('keys'));
   }
   assert.ok(acknowledged.length > 0);
   const last = acknowledged.at(-1)!;

@@ -41,6 +41,8 @@ export function macOf({ content, salt }: Opened): Buffer {
 }
 
 const blockBytes = 64;
+/** Filled anew by each call, which ends before another begins. */
+const outer = Buffer.alloc(blockBytes + hashBytes);
 
 /**
  * HMAC-SHA-256 (RFC 2104). `createHmac` makes an object of each key, which for a million salts takes more than all the
@@ -49,9 +51,9 @@ const blockBytes = 64;
  */
 export function hmacSha256(key: Uint8Array, message: Uint8Array): Buffer {
   if (key.length > blockBytes) throw new RangeError('a salt has more than 64 bytes');
-  const inner = Buffer.alloc(blockBytes + message.length, 0x36);
-  const outer = Buffer.alloc(blockBytes + hashBytes, 0x5c);
-  for (const [at, byte] of key.entries()) {
+  const inner = Buffer.allocUnsafe(blockBytes + message.length);
+  for (let at = 0; at < blockBytes; at += 1) {
+    const byte = key[at] ?? 0;
     inner[at] = byte ^ 0x36;
     outer[at] = byte ^ 0x5c;
   }

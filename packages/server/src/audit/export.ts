@@ -221,6 +221,12 @@ async function* readCsv(lines: AsyncIterable<string>): AsyncGenerator<ExportHead
   }
 }
 
+/** Lines of which the first was taken already. */
+async function* all(first: string, rest: AsyncIterator<string>): AsyncGenerator<string> {
+  yield first;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+}
+
 /**
  * The lines of an export in either form, which its first line tells.
  * @param lines without their ends
@@ -230,17 +236,13 @@ export async function* readExport(lines: AsyncIterable<string>): AsyncGenerator<
   const iterator = lines[Symbol.asyncIterator]();
   const first = await iterator.next();
   if (first.done) return;
-  async function* all(): AsyncGenerator<string> {
-    yield first.value as string;
-    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
-  }
   if (first.value.startsWith(csvColumns.join(','))) {
-    yield* readCsv(all());
+    yield* readCsv(all(first.value, iterator));
     return;
   }
   let line = 0;
-  for await (const text of all()) {
+  for (let next: IteratorResult<string> = first; !next.done; next = await iterator.next()) {
     line += 1;
-    if (text !== '') yield fromJson(text, line);
+    if (next.value !== '') yield fromJson(next.value, line);
   }
 }

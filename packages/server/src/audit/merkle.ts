@@ -27,7 +27,8 @@ export interface Place {
 }
 
 const leafPrefix = Buffer.of(0);
-const nodePrefix = Buffer.of(1);
+/** 0x01 || left || right; filled anew by each call, which ends before another begins. */
+const nodeBytes = Buffer.alloc(1 + 2 * hashBytes, 1);
 
 /** SHA-256. */
 export function sha256(bytes: Uint8Array): Hash {
@@ -44,7 +45,11 @@ export function leafHash(entry: Uint8Array): Hash {
 
 /** SHA-256(0x01 || left || right). */
 export function nodeHash(left: Hash, right: Hash): Hash {
-  return sha256(Buffer.concat([nodePrefix, left, right]));
+  // Whatever is no pair of hashes is hashed all the same, and is nobody's.
+  if (left.length + right.length !== 2 * hashBytes) return sha256(Buffer.concat([Buffer.of(1), left, right]));
+  nodeBytes.set(left, 1);
+  nodeBytes.set(right, 1 + left.length);
+  return sha256(nodeBytes);
 }
 
 /** The largest power of two below `size`, which is 2 or more. */
