@@ -37,8 +37,6 @@ export class AddressLists {
   readonly #receipts = new Map<string, AddressReceipt>();
   /** The latest time that was seen: what has come into effect stays so where the clock is turned back. */
   #latest = 0;
-  /** Called after each change, and when a project has acknowledged one. */
-  onChanged: () => void = () => {};
 
   constructor(deps: Foundation, parts: AddressListParts) {
     this.#deps = deps;
@@ -168,7 +166,6 @@ export class AddressLists {
       throw new PlatformError('AddressListChanged');
     });
     this.#last = Promise.resolve(version);
-    this.onChanged();
     return version;
   }
 
@@ -261,7 +258,6 @@ export class AddressLists {
     if (version.number > receipt.acknowledged) {
       const acknowledged = { ...receipt, acknowledged: version.number, acknowledgedAt: this.#deps.clock.now() };
       await this.#receive({ kind: 'project', projectId }, acknowledged, 'addressList.acknowledged', version.token);
-      this.onChanged();
     }
     return version;
   }
