@@ -39,7 +39,8 @@ test('a key is shown once, kept as a hash, opens what it may until its end, and 
   const secret = token.slice(token.indexOf('_', 9) + 1);
   assert.ok(!JSON.stringify(await core.store.people.apiKey(key.id)).includes(secret));
   assert.ok(!JSON.stringify(await core.store.people.apiKey(key.id)).includes('nightly'));
-  assert.deepEqual((await core.apiKeys.use(token, 'private')).rights, ['audit.read']);
+  const together = await Promise.all([1, 2, 3].map(() => core.apiKeys.use(token, 'private')));
+  assert.deepEqual(together[2]?.rights, ['audit.read']);
   await core.apiKeys.use(token, 'private');
   const used = (await recorded(platform, 'apiKey.firstUsed')).filter(({ apiKeyId }) => apiKeyId === key.id);
   assert.equal(used.length, 1);

@@ -127,6 +127,7 @@ test('an answer is taken once, under the state it was asked with, and by who ask
     core.logIns.arrive(journeyId, (uri) => `${uri}${search}`, from),
     refusal('LogInFailed'),
   );
+  assert.equal((await recorded(platform, 'login.failed')).at(-1)?.personId, null);
   const refused = await ask();
   const state = new URL(refused.url).searchParams.get('state');
   const no = `?error=access_denied&state=${state}&iss=${encodeURIComponent(service.issuer)}`;

@@ -2,6 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { limits } from '@cloister/protocol';
+import type { Actor } from '../../packages/server/src/core/index.ts';
+import { People } from '../../packages/server/src/core/person.ts';
+import type { KeyRing } from '../../packages/server/src/keys/index.ts';
+import type { OpenedStore } from '../../packages/server/src/store/index.ts';
 import { codeAt, enrol, from, nextCode, operator, password, peoplePlatform, recorded, refusal } from './people.ts';
 import type { TestPlatform } from './platform.ts';
 
@@ -313,4 +317,31 @@ test('addresses of log-ins stay sealed for their time; who looks is recorded; no
   clock.advance(1);
   await core.personSessions.sweep();
   assert.ok(!(await core.logIns.list(operator, accountId)).some((each) => each.id === newest?.id));
+});
+
+test('once the key that seals people has leaked, all of them are sealed anew and open without it', async () => {
+  const { core } = platform;
+  const store = core.store as OpenedStore;
+  const keys = core.keys as KeyRing;
+  const { secret, personId } = await enrol(platform, { email });
+  const maker: Actor = { kind: 'person', personId, accountId: platform.accountId };
+  const wished = {
+    personId,
+    accountId: platform.accountId,
+    label: 'a label',
+    scopes: ['audit.read'] as const,
+    seconds: 60,
+  };
+  await core.apiKeys.create(maker, wished);
+  const leaked = keys.list().find(({ purpose, retiredAt }) => purpose === 'platform:data' && retiredAt === null)!.id;
+  await keys.compromise(leaked);
+  assert.ok((await store.reseal(null)) >= 5);
+  await store.keyring.remove(leaked);
+  await keys.refresh();
+  await logIn({ email, code: nextCode(platform, secret) });
+  assert.ok((await core.people.list(platform.accountId)).some((each) => each.email === email));
+  assert.equal((await core.apiKeys.list(platform.accountId))[0]?.label, 'a label');
+  assert.equal((await core.logIns.list(operator, platform.accountId))[0]?.address, from.address);
+  const anew = new People(core, core.accounts);
+  assert.equal(await anew.hashOf('email', email), await core.people.hashOf('email', email));
 });

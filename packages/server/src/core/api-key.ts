@@ -4,6 +4,7 @@ import { limits, PlatformError } from '@cloister/protocol';
 import type { Actor } from './event.ts';
 import type { NetworkClass } from './event-people.ts';
 import type { Foundation } from './foundation.ts';
+import { Turns } from './lock-out.ts';
 import type { ApiKey } from './people-store.ts';
 import { digestOf, type People } from './person.ts';
 import { machineScopes, type Scope, scopesOfRole } from './person-role.ts';
@@ -29,6 +30,7 @@ const touchMs = 60_000;
 export class ApiKeys {
   readonly #deps: Foundation;
   readonly #people: People;
+  readonly #turns = new Turns();
 
   constructor(deps: Foundation, people: People) {
     this.#deps = deps;
@@ -79,17 +81,21 @@ export class ApiKeys {
     if (!key || !same(digestOf(secret), key.hash) || key.expiresAt <= now) throw new PlatformError('ApiKeyRefused');
     const rights = await this.#rights(key);
     if (key.lastUsedAt === null) {
-      const event = {
-        type: 'apiKey.firstUsed',
-        projectId: null,
-        accountId: key.accountId,
-        apiKeyId: id,
-        network,
-      } as const;
-      const actor: Actor = { kind: 'apiKey', apiKeyId: id, accountId: key.accountId };
-      await this.#people.write(actor, event, { useApiKey: { id, lastUsedAt: now } }, 'the key was revoked');
+      await this.#turns.take(id, () => this.#firstUse(id, network));
     } else if (now - key.lastUsedAt >= touchMs) await store.people.touchApiKey(id, now);
     return { ...key, rights };
+  }
+
+  /** Of programs that begin with several requests at once the first one is the first use. */
+  async #firstUse(id: string, network: NetworkClass): Promise<void> {
+    const { store, clock } = this.#deps;
+    const key = await store.people.apiKey(id);
+    if (!key) throw new PlatformError('ApiKeyRefused');
+    if (key.lastUsedAt !== null) return;
+    const { accountId } = key;
+    const event = { type: 'apiKey.firstUsed', projectId: null, accountId, apiKeyId: id, network } as const;
+    const actor: Actor = { kind: 'apiKey', apiKeyId: id, accountId };
+    await this.#people.write(actor, event, { useApiKey: { id, lastUsedAt: clock.now() } }, 'the key was revoked');
   }
 
   /** A key does no more than whose it is, as they are now. */

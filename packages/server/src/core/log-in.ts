@@ -83,11 +83,14 @@ export class LogIns {
   async byPasskey(site: PageOrigin, challengeId: string, answer: unknown, from: Whence): Promise<string> {
     const { store, clock } = this.#deps;
     this.#addresses.begin(from.address, clock.now());
-    const challenge = this.#asked.take(challengeId);
+    const challenge = attempt(() => this.#asked.take(challengeId));
     const passkey = await store.people.passkey(idOf(answer));
     const person = passkey && (await store.people.get(passkey.personId));
-    const counter = passkey && (await this.#parts.credentials.passkeys.answered(site, challenge, answer, passkey));
-    if (!passkey || !person || person.role === null || counter === null) {
+    const counter =
+      challenge !== null &&
+      passkey &&
+      (await this.#parts.credentials.passkeys.answered(site, challenge, answer, passkey));
+    if (!passkey || !person || person.role === null || counter === null || counter === false) {
       return this.#refuse(person, 'passkey', from, {}, false);
     }
     const usePasskey = { id: passkey.id, counter, lastUsedAt: clock.now() };
@@ -106,10 +109,12 @@ export class LogIns {
    * @throws PlatformError `LogInFailed`, `ProviderFailed`
    */
   async arrive(journeyId: string, url: (redirectUri: string) => string, from: Whence): Promise<string> {
-    const { people, credentials } = this.#parts;
+    const { people } = this.#parts;
     this.#addresses.begin(from.address, this.#deps.clock.now());
-    const journey = this.#journeys.take(journeyId);
-    const identity = await credentials.arrive(journey, url(journey.redirectUri));
+    const identity = await this.#identify(journeyId, url).catch(async (error: unknown) => {
+      await this.#recordRefusal(null, 'oidc', from, {}, false);
+      throw error;
+    });
     const identityHash = await people.hashOf('identity', `${identity.issuer}\0${identity.subject}`);
     return this.#turns.take(identityHash, () => this.#byIdentity(identityHash, identity, from));
   }
@@ -119,6 +124,11 @@ export class LogIns {
     const person = await this.#deps.store.people.get(personId);
     if (!person || person.role === null) throw new PlatformError('LogInFailed');
     return this.#succeed({ person, method, counted: false }, from);
+  }
+
+  async #identify(journeyId: string, url: (redirectUri: string) => string): Promise<Identity> {
+    const journey = this.#journeys.take(journeyId);
+    return this.#parts.credentials.arrive(journey, url(journey.redirectUri));
   }
 
   /** The last log-ins of an account, or with null of the operator's staff. That somebody saw the addresses is recorded. */
@@ -260,12 +270,21 @@ export class LogIns {
     rows: PeopleChange,
     locked: boolean,
   ): Promise<never> {
-    const { network } = from;
+    await this.#recordRefusal(person, method, from, rows, locked);
+    throw new PlatformError('LogInFailed');
+  }
+
+  async #recordRefusal(
+    person: Person | null,
+    method: LogInMethod,
+    { address, network }: Whence,
+    rows: PeopleChange,
+    locked: boolean,
+  ): Promise<void> {
     const who = { accountId: person?.accountId ?? null, personId: person?.id ?? null };
     const event = { type: 'login.failed', projectId: null, ...who, method, network, locked } as const;
-    const logIn = person ? this.#record(person, method, 'failed', from) : undefined;
+    const logIn = person ? this.#record(person, method, 'failed', { address, network }) : undefined;
     await this.#parts.people.write({ kind: 'system' }, event, { ...rows, logIn }, '');
-    throw new PlatformError('LogInFailed');
   }
 
   #record(
@@ -278,6 +297,16 @@ export class LogIns {
     const id = ids.uuid();
     const address = keys.seal(null, sealedContext.logInAddress(id), from.address);
     return { id, accountId, personId, at: clock.now(), method, outcome, network: from.network, address };
+  }
+}
+
+/** What a task gives; null where it is refused. */
+function attempt<Result>(task: () => Result): Result | null {
+  try {
+    return task();
+  } catch (error) {
+    if (error instanceof PlatformError) return null;
+    throw error;
   }
 }
 

@@ -42,7 +42,7 @@ export class Passwords {
   async #work(password: string, salt: Buffer, { memory, passes, parallelism }: Cost): Promise<Buffer> {
     await this.#turn();
     const parameters: Argon2Parameters = {
-      message: password.normalize('NFKC').slice(0, limits.passwordChars),
+      message: password.normalize('NFKC'),
       nonce: salt,
       memory,
       passes,
