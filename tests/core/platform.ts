@@ -12,9 +12,11 @@ import {
   type ClientLink,
   type Core,
   createCore,
+  type FeatureUses,
   type MediaPeer,
   type MediaPlane,
   type PeerObserver,
+  type PlanBook,
   type Role,
   type Session,
   type SessionWish,
@@ -91,17 +93,19 @@ export interface TestPlatform {
   close(): Promise<void>;
 }
 
-/** @param parts `recorder: false` leaves the recorder out; without `uploads` archives stay with the server */
-export async function testPlatform(
-  plan: 'standard' | 'growth' | 'enterprise' = 'enterprise',
-  parts: {
-    recorder?: boolean;
-    uploads?: Uploads;
-    archiveTimes?: ArchiveTimes;
-    checkAddress?: (url: string) => Promise<void>;
-    startAt?: number;
-  } = {},
-): Promise<TestPlatform> {
+export interface TestParts {
+  /** `false` leaves the recorder out. */
+  recorder?: boolean;
+  /** Without them archives stay with the server. */
+  uploads?: Uploads;
+  archiveTimes?: ArchiveTimes;
+  checkAddress?: (url: string) => Promise<void>;
+  startAt?: number;
+  plans?: PlanBook;
+  featureUses?: FeatureUses;
+}
+
+export async function testPlatform(plan = 'enterprise', parts: TestParts = {}): Promise<TestPlatform> {
   const clock = new ManualClock(parts.startAt);
   const journal = { record() {} };
   const dataDir = await newDataFolder();
@@ -115,9 +119,9 @@ export async function testPlatform(
   const acts: Act[] = [];
   const audit = { note: (act: Act) => void acts.push(act) };
   const recordings = new RecordingsDouble();
-  const { recorder = true, uploads, archiveTimes } = parts;
-  const archiving = { recordings: recorder ? recordings : undefined, uploads, archiveTimes };
-  const core = createCore({ clock, ids: systemIds, store, keys, media, egress, journal, audit, site, ...archiving });
+  const { recorder = true, uploads, archiveTimes, plans, featureUses } = parts;
+  const given = { recordings: recorder ? recordings : undefined, uploads, archiveTimes, plans, featureUses };
+  const core = createCore({ clock, ids: systemIds, store, keys, media, egress, journal, audit, site, ...given });
   const actor = { kind: 'operator', via: 'start' } as const;
   const { account } = await core.accounts.create(actor, { name: 'Test', plan });
   const { project } = await core.projects.create(actor, account.id, { name: 'Test' });

@@ -42,6 +42,7 @@ export const ROOT_FILES: Readonly<Record<string, readonly string[] | 'every door
   'http.ts': ['access', 'signalling', 'lib'],
   'first-start.ts': ['core'],
   'operator-socket.ts': [],
+  'plans-file.ts': ['core', 'lib'],
 };
 
 /** Server folders that know nothing of the protocol package. */

@@ -6,6 +6,7 @@
 
 import { archiveErrors } from './errors-archives.ts';
 import { auditErrors } from './errors-audit.ts';
+import { planErrors } from './errors-plans.ts';
 import { statementErrors } from './errors-statements.ts';
 
 /** Whose mistake a refusal is: the caller's, the customer's destination's (a webhook, a bucket), or the platform's own. */
@@ -29,6 +30,7 @@ const table = {
   ...archiveErrors,
   ...statementErrors,
   ...auditErrors,
+  ...planErrors,
   // Who is asking
   AuthenticationMissing: {
     status: 403,

@@ -40,6 +40,7 @@ import {
   type Egress,
   type Journal,
   type MediaPlane,
+  PlanBook,
   removeUnknownRecordings,
   unfinishedArchives,
 } from './core/index.ts';
@@ -50,6 +51,7 @@ import { isWildcard, ownAddressesOf, systemClock, systemIds } from './lib/index.
 import { createMediaPlane, openTurn, type Turn } from './media/index.ts';
 import { createRestAuth, createWebhooks, makeClientToken, opentokRoutes } from './opentok/index.ts';
 import { operatorSocket } from './operator-socket.ts';
+import { readPlans } from './plans-file.ts';
 import { Gateway, signallingPath } from './signalling/index.ts';
 import { openUploads, type ResealedUploads } from './storage/index.ts';
 import { type OpenedStore, openPgliteStore, openPostgresStore } from './store/index.ts';
@@ -178,6 +180,7 @@ async function openGround(
 ): Promise<Ground> {
   const clock = systemClock;
   const ids = systemIds;
+  const plans = config.plansFile === undefined ? new PlanBook() : readPlans(config.plansFile, clock.now());
   progress(config.databaseUrl ? 'connecting to PostgreSQL' : 'opening the embedded database');
   const root = await loadRoot(config.rootKeyFile, { create: config.mode === 'development', outside: config.dataDir });
   // The media workers start while the database opens; both take a second or two.
@@ -226,8 +229,10 @@ async function openGround(
     journal,
     audit: alarmed(journal),
     site,
+    plans,
     ...archiving,
   });
+  await core.accounts.requireKnownPlans();
   late.core = core;
   closers.push(() => core.recorder.flush());
   await closeFormerRun(core);

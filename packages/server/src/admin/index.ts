@@ -8,6 +8,7 @@ import { type LoginDeps, loginRoutes } from './login.ts';
 import { type PageFolders, pageRoutes } from './pages.ts';
 import { type PlaygroundDeps, playgroundRoutes } from './playground.ts';
 import { projectRoutes, type RestAuth } from './projects.ts';
+import { termsRoutes } from './terms.ts';
 
 export type { AuditDoor, AuditForm } from './audit.ts';
 export { answerErrors } from './errors.ts';
@@ -38,6 +39,7 @@ export async function adminRoutes(app: FastifyInstance, deps: AdminDeps): Promis
       await api.register(async (playground) => playgroundRoutes(playground, deps));
       projectRoutes(api, deps);
       archiveRoutes(api, deps);
+      termsRoutes(api, deps);
       const { audit, auth } = deps;
       if (audit) auditRoutes(api, { audit, auth });
     },

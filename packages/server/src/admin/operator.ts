@@ -4,14 +4,13 @@ import { mediaPolicy, PlatformError } from '@cloister/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import {
-  type Account,
   type Actor,
   type Core,
+  type CurrentAccount,
   type Event,
   features,
   type Journal,
   type KeyRow,
-  planNames,
   type Rotation,
   roles,
 } from '../core/index.ts';
@@ -20,17 +19,20 @@ import { type AuditDoor, operatorAudit } from './audit.ts';
 import { parseBody } from './body.ts';
 import { answerErrors } from './errors.ts';
 import { inspect } from './projects.ts';
+import { operatorTerms } from './terms.ts';
 
 const actor: Actor = { kind: 'operator', via: 'cli' };
 
 const projectWish = z.strictObject({
   name: z.string().default(''),
-  plan: z.enum(planNames).optional(),
+  plan: z.string().optional(),
   accountKey: z.string().optional(),
 });
-const terms = { plan: z.enum(planNames), addOns: z.array(z.enum(features)).default([]) };
-const accountWish = z.strictObject({ name: z.string().default(''), ...terms });
-const accountChange = z.strictObject(terms);
+const accountWish = z.strictObject({
+  name: z.string().default(''),
+  plan: z.string(),
+  addOns: z.array(z.enum(features)).default([]),
+});
 const projectChange = z.strictObject({
   status: z.enum(['ACTIVE', 'SUSPENDED']).optional(),
   policy: mediaPolicy.optional(),
@@ -95,6 +97,7 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   const app = fastify({ logger: false, forceCloseConnections: true, routerOptions: { maxParamLength: 512 } });
   answerErrors(app, deps.journal);
   accounts(app, deps);
+  operatorTerms(app, deps);
   projects(app, deps);
   sealings(app, deps);
   secrets(app, deps);
@@ -105,12 +108,12 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   return () => app.close();
 }
 
-function shown({ id, name, plan, addOns }: Account) {
+function shown({ id, name, plan, addOns }: CurrentAccount) {
   return { accountKey: id, name, plan, addOns };
 }
 
 /** @throws PlatformError `AccountNotFound` */
-async function accountOf(core: Core, accountKey: string): Promise<Account> {
+async function accountOf(core: Core, accountKey: string): Promise<CurrentAccount> {
   const account = (await core.accounts.list()).find(({ id }) => id === accountKey);
   if (!account) throw new PlatformError('AccountNotFound', { accountKey });
   return account;
@@ -122,17 +125,10 @@ function accounts(app: FastifyInstance, { core }: OperatorDeps): void {
     const { account, secret } = await core.accounts.create(actor, parseBody(accountWish, request.body));
     return { ...shown(account), accountSecret: secret };
   });
-  app.post<{ Params: { accountKey: string } }>('/accounts/:accountKey/plan', async (request) => {
-    const { accountKey } = request.params;
-    const change = parseBody(accountChange, request.body);
-    await accountOf(core, accountKey);
-    await core.accounts.changePlan(actor, accountKey, change);
-    return shown(await core.accounts.get(accountKey));
-  });
 }
 
 /** The account that a new project goes to: the one that is named, or the first. Null where there is none yet. */
-async function ownerOf(core: Core, { accountKey, plan }: z.output<typeof projectWish>): Promise<Account | null> {
+async function ownerOf(core: Core, { accountKey, plan }: z.output<typeof projectWish>): Promise<CurrentAccount | null> {
   const owner = accountKey === undefined ? (await core.accounts.list())[0] : await accountOf(core, accountKey);
   if (owner && plan !== undefined) {
     throw new PlatformError('BadRequest', {

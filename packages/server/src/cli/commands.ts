@@ -6,6 +6,7 @@ import { operatorSocket } from '../operator-socket.ts';
 import { clientIntegrityCommand } from './client-integrity.ts';
 import { type Command, operator, readText, seconds, settings } from './command.ts';
 import { streamOperator } from './operator-client.ts';
+import { planCommands } from './plan-commands.ts';
 import { say } from './terminal.ts';
 
 export const commands: Readonly<Record<string, Command>> = {
@@ -28,18 +29,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: {},
     run: (call) => operator(call, 'GET', '/accounts'),
   },
-  'account plan': {
-    summary: 'sets the plan of an account, and as its add-ons those that are named here and no others',
-    arguments: ['ACCOUNT', 'PLAN'],
-    options: { 'add-on': { type: 'string', multiple: true } },
-    run: (call) => {
-      const [account, plan] = call.arguments;
-      return operator(call, 'POST', `/accounts/${encodeURIComponent(account!)}/plan`, {
-        plan,
-        addOns: call.options['add-on'],
-      });
-    },
-  },
+  ...planCommands,
   'project create': {
     summary: 'makes a project and shows its key and secrets, the API secret this once; --plan is for the first account',
     arguments: [],

@@ -6,8 +6,10 @@ import { type ArchiveTimes, openTokTimes } from './archive-times.ts';
 import { Archives } from './archives.ts';
 import { Callbacks } from './callback.ts';
 import { Calls, type Site } from './calls.ts';
+import { type FeatureUses, featureUses } from './feature-use.ts';
 import type { Foundation } from './foundation.ts';
 import type { MediaPlane } from './media-plane.ts';
+import type { PlanBook } from './plan-book.ts';
 import type { Audit, Egress, Journal, Keys, Store } from './ports.ts';
 import { Projects } from './project.ts';
 import { Recorder } from './recorder.ts';
@@ -32,6 +34,10 @@ export interface CorePorts {
   readonly uploads?: Uploads;
   /** OpenTok's, where none are given. */
   readonly archiveTimes?: ArchiveTimes;
+  /** The first table of plans, where none is given. */
+  readonly plans?: PlanBook;
+  /** What uses a feature, beside what `core` itself knows. */
+  readonly featureUses?: FeatureUses;
 }
 
 export interface Core extends Foundation {
@@ -57,7 +63,8 @@ export function createCore(ports: CorePorts): Core {
     journal,
     recorder: new Recorder({ clock, ids, store, journal, audit }),
   };
-  const accounts = new Accounts(foundation);
+  const uses = featureUses(store, ports.featureUses);
+  const accounts = new Accounts(foundation, { uses, plans: ports.plans });
   const projects = new Projects(foundation, accounts, () => ports.media.reportsSuites);
   const sessions = new Sessions(foundation, projects);
   const calls = new Calls(foundation, { projects, sessions, media: ports.media, site: ports.site });

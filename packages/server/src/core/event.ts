@@ -49,12 +49,24 @@ interface Base {
 
 /** Events of accounts: no project is concerned. */
 type AccountEvent = Base & { readonly projectId: null } & (
-    | { readonly type: 'account.created'; readonly accountId: string }
+    | {
+        readonly type: 'account.created';
+        readonly accountId: string;
+        readonly plan?: string;
+        readonly addOns?: readonly string[];
+      }
     | {
         readonly type: 'account.planChanged';
         readonly accountId: string;
+        /** From `effectiveAt` on, as all that follows; an event of an earlier version has no more than these two. */
         readonly plan: string;
         readonly addOns: readonly string[];
+        /** Of the account's terms with this change. */
+        readonly version?: number;
+        readonly effectiveAt?: number;
+        readonly lost?: readonly string[];
+        /** Projects used what is lost. */
+        readonly forced?: boolean;
       }
     | { readonly type: 'key.rotated'; readonly purpose: string; readonly keyId: string }
     | { readonly type: 'key.compromised'; readonly purpose: string; readonly keyId: string }
@@ -69,7 +81,7 @@ interface StorageFacts {
 
 /** Events of a project. */
 type ProjectEvent = Base & { readonly projectId: string } & (
-    | { readonly type: 'project.created' }
+    | { readonly type: 'project.created'; readonly accountId?: string }
     | { readonly type: 'project.statusChanged'; readonly status: 'ACTIVE' | 'SUSPENDED' }
     | {
         readonly type: 'project.secretRotated';

@@ -1,5 +1,5 @@
 /** The door of the rules: use cases, the event union, and the ports that the rest of the server fills. */
-export type { Accounts } from './account.ts';
+export type { Accounts, CurrentAccount, TermsOrder, TermsPreview, TermsWish } from './account.ts';
 export type { Admission, TokenClaims } from './admission.ts';
 export { archiveStatuses, fileNameOf, isArchiveId, mayBecome } from './archive.ts';
 export type { ArchiveLinks, Download } from './archive-links.ts';
@@ -16,6 +16,7 @@ export type { ClientLink, CloseReason, Connection } from './connection.ts';
 export { type Core, type CorePorts, createCore } from './core.ts';
 export type * from './entities.ts';
 export type { Actor, Event, EventOf, EventType } from './event.ts';
+export type { FeatureUse, FeatureUses, Use } from './feature-use.ts';
 export { closeFormerArchives, closeFormerRun, removeUnknownRecordings, unfinishedArchives } from './former-run.ts';
 export type { Home } from './home.ts';
 export {
@@ -34,12 +35,16 @@ export {
   entitled,
   type Feature,
   features,
+  firstTable,
   type Offer,
+  offerOf,
+  offers,
   type PlanName,
-  planNames,
-  planTable,
+  type PlanTable,
   requireEntitled,
+  type Terms,
 } from './plan.ts';
+export { PlanBook, refused as plansRefused } from './plan-book.ts';
 export type * from './ports.ts';
 export type { ClearSecret, Projects, Rotation } from './project.ts';
 export { spend } from './rate.ts';
@@ -52,3 +57,4 @@ export { projectOfSessionId } from './session-id.ts';
 export type { Signal } from './signal.ts';
 export { type OpenStorage, type Storages, type StorageWish, storageTargetOf } from './storage.ts';
 export { type Stream, streamShape } from './stream.ts';
+export type { TermsChange, Turn } from './terms.ts';

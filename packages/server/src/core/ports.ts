@@ -15,6 +15,7 @@ import type {
 } from './entities.ts';
 import type { Actor, Event, EventType } from './event.ts';
 import type { Words } from './leg-word.ts';
+import type { TermsChange } from './terms.ts';
 
 /** An event with its place in the outbox. */
 export interface Recorded {
@@ -61,7 +62,9 @@ export interface Store {
     create(account: Account, event: Event): Promise<void>;
     get(id: string): Promise<Account | null>;
     list(): Promise<Account[]>;
-    update(id: string, change: Partial<Pick<Account, 'plan' | 'addOns' | 'secret'>>, event: Event): Promise<void>;
+    update(id: string, change: Partial<Pick<Account, 'secret'>>, event: Event): Promise<void>;
+    /** Adds a change of terms. @throws PlatformError `TermsChanged` where another has its version */
+    changeTerms(id: string, change: TermsChange, event: Event): Promise<void>;
   };
   readonly projects: {
     create(project: Project, event: Event): Promise<void>;

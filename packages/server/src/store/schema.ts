@@ -12,6 +12,7 @@ import type {
   Sealing,
   Session,
   Storage,
+  TermsChange,
 } from '../core/index.ts';
 
 const ms = (name: string) => bigint(name, { mode: 'number' });
@@ -22,10 +23,25 @@ export const accounts = pgTable('accounts', {
   seq: seq(),
   name: text().$type<Sealed>().notNull(),
   secret: text().$type<Sealed>().notNull(),
-  plan: text().$type<PlanName>().notNull(),
-  addOns: text('add_ons').array().$type<Feature[]>().notNull(),
   createdAt: ms('created_at').$type<Account['createdAt']>().notNull(),
 });
+
+export const accountTerms = pgTable(
+  'account_terms',
+  {
+    accountId: text('account_id').notNull(),
+    version: integer().notNull(),
+    effectiveAt: ms('effective_at').notNull(),
+    decidedAt: ms('decided_at').notNull(),
+    by: text('decided_by').$type<TermsChange['by']>().notNull(),
+    plan: text().$type<PlanName>(),
+    addOns: text('add_ons').array().$type<Feature[]>(),
+    buy: text().array().$type<Feature[]>().notNull(),
+    drop: text('dropped').array().$type<Feature[]>().notNull(),
+    forced: boolean().notNull(),
+  },
+  ({ accountId, version }) => [primaryKey({ columns: [accountId, version] })],
+);
 
 export const projects = pgTable('projects', {
   id: text().primaryKey(),
