@@ -56,6 +56,10 @@ const table = {
     why: 'an account changes its add-ons so often in 24 hours; each change is kept for ever, and read with the account',
   },
   termsAheadDays: { value: 3653, why: 'a change ten years from now is a typing error' },
+  usageExportRows: {
+    value: 100_000,
+    why: 'days of projects in one export, which is made in memory: three hundred projects for a year',
+  },
   termsUsesNamed: { value: 10, why: 'uses of a feature that the refusal of its loss names; the preview has all' },
 
   // Sessions

@@ -55,6 +55,7 @@ import { readPlans } from './plans-file.ts';
 import { Gateway, signallingPath } from './signalling/index.ts';
 import { openUploads, type ResealedUploads } from './storage/index.ts';
 import { type OpenedStore, openPgliteStore, openPostgresStore } from './store/index.ts';
+import { openUsage, type Usage } from './usage/index.ts';
 
 export interface Platform {
   /** Where clients reach it. */
@@ -85,6 +86,7 @@ interface Ground extends Pick<Platform, 'core' | 'keys' | 'media' | 'recorders' 
   readonly store: OpenedStore;
   readonly uploads: ResealedUploads;
   readonly audit: OpenedAudit;
+  readonly usage: Usage;
 }
 
 /** What is known only once the server listens. */
@@ -202,6 +204,8 @@ async function openGround(
   store.useKeys(keys);
   const audit = await openAudit(config, { store, keys, journal });
   closers.push(() => audit.stop());
+  const usage = openUsage({ store, clock, journal });
+  closers.push(() => usage.stop());
   progress(`starting ${config.mediaWorkers} media workers`);
   const media = await starting;
   const turn = await startingTurn;
@@ -219,19 +223,8 @@ async function openGround(
   const signallingUrl = config.publicUrl ? `${config.publicUrl.replace(/^http/, 'ws')}${signallingPath}` : null;
   const site = { node: 'local', zones: [], signallingUrl, iceServers: turn.iceServers, iceRenewMs: turn.renewMs };
   const archiving = openArchiving(config, { egress, keys, journal, sandbox });
-  const core = createCore({
-    clock,
-    ids,
-    store,
-    keys,
-    media,
-    egress,
-    journal,
-    audit: alarmed(journal),
-    site,
-    plans,
-    ...archiving,
-  });
+  const ports = { clock, ids, store, keys, media, egress, journal };
+  const core = createCore({ ...ports, audit: alarmed(journal), site, plans, ...archiving });
   await core.accounts.requireKnownPlans();
   late.core = core;
   closers.push(() => core.recorder.flush());
@@ -239,8 +232,9 @@ async function openGround(
   const former = await leftArchives(core, archiving);
   closers.push(async () => void (await former.done));
   core.archives.begin();
+  usage.start();
   const recorders = { shutIn: (await shutIn) === 'bubblewrap', memoryLimited: memoryIsLimited() };
-  return { core, keys, media, recorders, turn, egress, store, uploads: archiving.uploads, audit };
+  return { core, keys, media, recorders, turn, egress, store, uploads: archiving.uploads, audit, usage };
 }
 
 /** Closes archives of a former run, and removes what no row knows of; both are read before anything of this run begins. */
@@ -313,6 +307,7 @@ async function openDoors(
     folders: { client: path.join(packages, 'client/dist'), console: path.join(packages, 'console/dist') },
     healthy: () => state.ready,
     audit: ground.audit.door,
+    usage: ground.usage,
   });
   const gateway = new Gateway({ core, limiter, clientAddress: facts.clientAddress });
   gateway.attach(app.server);
@@ -329,6 +324,7 @@ async function openDoors(
       journal,
       keys: keyAdmin(ground, config.dataDir),
       audit: ground.audit.door,
+      usage: ground.usage,
       makeToken: makeClientToken,
     }),
   );

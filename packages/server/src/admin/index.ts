@@ -9,11 +9,13 @@ import { type PageFolders, pageRoutes } from './pages.ts';
 import { type PlaygroundDeps, playgroundRoutes } from './playground.ts';
 import { projectRoutes, type RestAuth } from './projects.ts';
 import { termsRoutes } from './terms.ts';
+import { type UsageDoor, usageRoutes } from './usage.ts';
 
 export type { AuditDoor, AuditForm } from './audit.ts';
 export { answerErrors } from './errors.ts';
 export { type KeyAdmin, type OperatorDeps, openOperatorSocket, type Resealed } from './operator.ts';
 export { inspect, type RestAuth } from './projects.ts';
+export type { UsageDoor } from './usage.ts';
 
 export interface AdminDeps extends LoginDeps, PlaygroundDeps {
   readonly auth: RestAuth;
@@ -21,6 +23,8 @@ export interface AdminDeps extends LoginDeps, PlaygroundDeps {
   readonly folders: PageFolders;
   /** Without one nothing of an audit log is served. */
   readonly audit?: AuditDoor;
+  /** Without one none is served. */
+  readonly usage?: UsageDoor;
   /** Whether calls can be made. */
   healthy(): boolean;
 }
@@ -40,8 +44,9 @@ export async function adminRoutes(app: FastifyInstance, deps: AdminDeps): Promis
       projectRoutes(api, deps);
       archiveRoutes(api, deps);
       termsRoutes(api, deps);
-      const { audit, auth } = deps;
+      const { audit, usage, auth } = deps;
       if (audit) auditRoutes(api, { audit, auth });
+      if (usage) usageRoutes(api, { usage, auth });
     },
     { prefix: '/cloister/v1' },
   );

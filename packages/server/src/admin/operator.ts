@@ -20,6 +20,7 @@ import { parseBody } from './body.ts';
 import { answerErrors } from './errors.ts';
 import { inspect } from './projects.ts';
 import { operatorTerms } from './terms.ts';
+import { operatorUsage, type UsageDoor } from './usage.ts';
 
 const actor: Actor = { kind: 'operator', via: 'cli' };
 
@@ -81,6 +82,7 @@ export interface OperatorDeps {
   readonly journal: Journal;
   readonly keys: KeyAdmin;
   readonly audit: AuditDoor;
+  readonly usage?: UsageDoor;
   makeToken(token: {
     apiKey: string;
     secret: string;
@@ -103,6 +105,7 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   secrets(app, deps);
   keys(app, deps);
   operatorAudit(app, deps.audit);
+  if (deps.usage) operatorUsage(app, deps.usage);
   await app.listen({ path: socket });
   chmodSync(socket, 0o600);
   return () => app.close();

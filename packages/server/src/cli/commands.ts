@@ -8,6 +8,7 @@ import { type Command, operator, readText, seconds, settings } from './command.t
 import { streamOperator } from './operator-client.ts';
 import { planCommands } from './plan-commands.ts';
 import { say } from './terminal.ts';
+import { usageCommands } from './usage-commands.ts';
 
 export const commands: Readonly<Record<string, Command>> = {
   'account create': {
@@ -30,6 +31,7 @@ export const commands: Readonly<Record<string, Command>> = {
     run: (call) => operator(call, 'GET', '/accounts'),
   },
   ...planCommands,
+  ...usageCommands,
   'project create': {
     summary: 'makes a project and shows its key and secrets, the API secret this once; --plan is for the first account',
     arguments: [],

@@ -124,7 +124,7 @@ type SessionEvent = Base & { readonly projectId: string; readonly sessionId: str
     | { readonly type: 'session.created' }
     | { readonly type: 'session.started' }
     | { readonly type: 'session.ended' }
-    | { readonly type: 'connection.created'; readonly connection: ConnectionFacts }
+    | { readonly type: 'connection.created'; readonly connection: ConnectionFacts; readonly zone?: string }
     | { readonly type: 'connection.destroyed'; readonly connection: ConnectionFacts; readonly reason: DisconnectReason }
     | { readonly type: 'stream.created'; readonly stream: StreamFacts }
     | { readonly type: 'stream.updated'; readonly streamId: string; readonly changed: string }
@@ -151,6 +151,8 @@ type ArchiveStateEvent = {
     | 'archive.expired'
     | 'archive.deleted';
   readonly archive: Archive;
+  /** Of its session, where it begins. */
+  readonly zone?: string;
 };
 
 /** Events of an archive. */

@@ -58,3 +58,4 @@ export type { Signal } from './signal.ts';
 export { type OpenStorage, type Storages, type StorageWish, storageTargetOf } from './storage.ts';
 export { type Stream, streamShape } from './stream.ts';
 export type { TermsChange, Turn } from './terms.ts';
+export * from './usage.ts';

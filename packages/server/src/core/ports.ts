@@ -16,6 +16,7 @@ import type {
 import type { Actor, Event, EventType } from './event.ts';
 import type { Words } from './leg-word.ts';
 import type { TermsChange } from './terms.ts';
+import type { UsageStore } from './usage.ts';
 
 /** An event with its place in the outbox. */
 export interface Recorded {
@@ -166,6 +167,7 @@ export interface Store {
     watch(wake: () => void): () => void;
   };
   readonly audit: AuditStore;
+  readonly usage: UsageStore;
   readonly keyring: {
     load(): Promise<KeyRow[]>;
     /** @param event of the change, written in its transaction */

@@ -1,7 +1,7 @@
 /** The store on any engine. */
 import { PlatformError } from '@cloister/protocol/errors';
 import { limits } from '@cloister/protocol/limits';
-import { auditReader, type Journal, type Sealed, type Store } from '../core/index.ts';
+import { auditReader, type Journal, type Sealed, type Store, usageReader } from '../core/index.ts';
 import { openAccounts } from './accounts.ts';
 import { openArchives } from './archives.ts';
 import { openAudit } from './audit.ts';
@@ -17,6 +17,7 @@ import { openLegs, openSessions } from './sessions.ts';
 import { openStillOpen } from './still-open.ts';
 import { openStorages } from './storages.ts';
 import { openTables, type Parts, type Seals } from './tables.ts';
+import { openUsage } from './usage.ts';
 import { Writer } from './writer.ts';
 
 /**
@@ -69,6 +70,7 @@ export function assembleStore(database: Database, journal: Journal, release: () 
   const trimming = new Trimming(outbox.trim, journal);
   const deliveries = openDeliveries(parts);
   const audit = openAudit(parts);
+  const usage = openUsage(parts);
   database.onOthers(() => watchers.wake());
   return {
     accounts: openAccounts(parts),
@@ -101,6 +103,14 @@ export function assembleStore(database: Database, journal: Journal, release: () 
       async append(step) {
         await audit.append(step);
         if (step.position !== null) trimming.passed(auditReader, step.position);
+      },
+    },
+    usage: {
+      ...usage,
+      async count(step) {
+        const counted = await usage.count(step);
+        if (counted) trimming.passed(usageReader, step.position);
+        return counted;
       },
     },
     keyring: openKeyring(parts),

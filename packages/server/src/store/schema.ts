@@ -1,11 +1,12 @@
 /** The tables as drizzle sees them. `migrations/` makes them; a test compares the two. */
 import type { MediaPolicy } from '@cloister/protocol';
-import { bigint, boolean, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { bigint, boolean, date, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import type {
   Account,
   Archive,
   Callback,
   Feature,
+  OpenUse,
   PlanName,
   Project,
   Sealed,
@@ -189,6 +190,36 @@ export const keyring = pgTable('keyring', {
   retiredAt: ms('retired_at'),
   compromisedAt: ms('compromised_at'),
 });
+
+export const usageProjects = pgTable('usage_projects', {
+  projectId: text('project_id').primaryKey(),
+  accountId: text('account_id').notNull(),
+});
+
+export const usageOpen = pgTable(
+  'usage_open',
+  {
+    kind: text().$type<OpenUse['kind']>().notNull(),
+    id: text().notNull(),
+    projectId: text('project_id').notNull(),
+    zone: text().notNull(),
+    since: ms('since'),
+  },
+  ({ kind, id }) => [primaryKey({ columns: [kind, id] })],
+);
+
+export const usageDays = pgTable(
+  'usage_days',
+  {
+    projectId: text('project_id').notNull(),
+    zone: text().notNull(),
+    day: date({ mode: 'string' }).notNull(),
+    participantMs: ms('participant_ms').notNull(),
+    archiveMs: ms('archive_ms').notNull(),
+    sealedBytes: ms('sealed_bytes').notNull(),
+  },
+  ({ projectId, day, zone }) => [primaryKey({ columns: [projectId, day, zone] })],
+);
 
 export const auditLog = pgTable('audit_log', {
   one: boolean().primaryKey().default(true),

@@ -32,6 +32,7 @@ import {
   readerAtEnd,
   withKeys,
 } from './store-fixture.ts';
+import { usageRules } from './usage.contract.ts';
 
 const refused = (code: string) => ({ name: 'PlatformError', code });
 
@@ -65,6 +66,7 @@ export function storeContract(name: string, start: () => Promise<Engine>): void 
     resealingRules(given);
     archiveRules(given);
     auditRules(given);
+    usageRules(given);
     test('everything is there after a restart', async () => {
       const project = await newProject(store, keys, 'Kept');
       const session = await newSession(store, project.id);
