@@ -32,6 +32,7 @@ const FIGURES = {
   'archive-seal': { title: 'Sealing and opening archives', seconds: 600 },
   'archive-times': { title: 'Beginning and end of a recording', seconds: 900 },
   'trust-audit': { title: 'The audit log', seconds: 1500 },
+  'trust-entitled': { title: 'Plans', seconds: 60 },
   'archive-memory': { title: 'Memory of a recording', seconds: 4200 },
 } as const;
 

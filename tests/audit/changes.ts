@@ -35,7 +35,10 @@ const stamp = () => ({ id: ids.uuid(), at: clock.now(), actor: { kind: 'operator
 async function makeAccount(): Promise<string> {
   const id = String(ids.integer(10_000_000, 2 ** 31));
   const secret = keys.seal(null, sealedContext.accountSecret(id), 'secret');
-  const account: Account = { id, name: 'Clinic', secret, plan: 'growth', addOns: [], createdAt: clock.now() };
+  const at = clock.now();
+  const terms = { version: 1, effectiveAt: at, decidedAt: at, by: 'operator', plan: 'growth', forced: false } as const;
+  const changes = [{ ...terms, addOns: [], buy: [], drop: [] }];
+  const account: Account = { id, name: 'Clinic', secret, changes, createdAt: at };
   const event: Event = { ...stamp(), type: 'account.created', projectId: null, accountId: id };
   await store.accounts.create(account, event);
   return event.id;

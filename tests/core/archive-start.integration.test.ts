@@ -191,7 +191,7 @@ describe('an automatic archive that cannot begin', () => {
   it('ARC16 for what its project has set: an add-on that was lost', async () => {
     const { core, accountId } = platform;
     await putStorage(first);
-    await core.accounts.changePlan(actor, accountId, { plan: 'standard', addOns: [] });
+    await core.accounts.changePlan(actor, accountId, { plan: 'standard', addOns: [], force: true });
     const session = await room({ archiveMode: 'always' });
     const [archive] = await eventually(
       'the archive that could not begin',

@@ -13,10 +13,12 @@ import {
   type Core,
   type Credentials,
   createCore,
+  type FeatureUses,
   type MediaPeer,
   type MediaPlane,
   type NodeAddresses,
   type PeerObserver,
+  type PlanBook,
   type Role,
   type Session,
   type SessionWish,
@@ -97,9 +99,10 @@ export interface TestPlatform {
   close(): Promise<void>;
 }
 
-/** What may be otherwise. */
-interface PlatformParts {
+export interface TestParts {
+  /** `false` leaves the recorder out. */
   recorder?: boolean;
+  /** Without them archives stay with the server. */
   uploads?: Uploads;
   archiveTimes?: ArchiveTimes;
   checkAddress?: (url: string) => Promise<void>;
@@ -109,13 +112,11 @@ interface PlatformParts {
   signallingUrl?: string | null;
   turnUrls?: string[];
   credentials?: Credentials;
+  plans?: PlanBook;
+  featureUses?: FeatureUses;
 }
 
-/** @param parts `recorder: false` leaves the recorder out; without `uploads` archives stay with the server */
-export async function testPlatform(
-  plan: 'standard' | 'growth' | 'enterprise' = 'enterprise',
-  parts: PlatformParts = {},
-): Promise<TestPlatform> {
+export async function testPlatform(plan = 'enterprise', parts: TestParts = {}): Promise<TestPlatform> {
   const clock = new ManualClock(parts.startAt);
   const journal = { record() {} };
   const dataDir = await newDataFolder();
@@ -128,10 +129,10 @@ export async function testPlatform(
   const acts: Act[] = [];
   const audit = { note: (act: Act) => void acts.push(act) };
   const recordings = new RecordingsDouble();
-  const { recorder = true, uploads, archiveTimes } = parts;
-  const archiving = { recordings: recorder ? recordings : undefined, uploads, archiveTimes };
+  const { recorder = true, uploads, archiveTimes, plans, featureUses } = parts;
+  const given = { recordings: recorder ? recordings : undefined, uploads, archiveTimes, plans, featureUses };
   const doors = { media, egress, journal, audit, site, credentials: parts.credentials ?? ownCredentials() };
-  const core = createCore({ clock, ids: systemIds, store, keys, ...doors, ...archiving });
+  const core = createCore({ clock, ids: systemIds, store, keys, ...doors, ...given });
   const actor = { kind: 'operator', via: 'start' } as const;
   const { account } = await core.accounts.create(actor, { name: 'Test', plan });
   const { project } = await core.projects.create(actor, account.id, { name: 'Test' });
@@ -230,10 +231,7 @@ async function publish(from: TestClient, suite: Suite = 'AEAD_AES_256_GCM'): Pro
 }
 
 /** Its TURN credentials say when they were made, and for whom. */
-function siteOf(
-  clock: ManualClock,
-  { signallingUrl = null, turnUrls = ['turn:test'], addresses }: PlatformParts,
-): Site {
+function siteOf(clock: ManualClock, { signallingUrl = null, turnUrls = ['turn:test'], addresses }: TestParts): Site {
   const iceServers = (connectionId: string) => [{ urls: turnUrls, username: `${clock.now()}:${connectionId}` }];
   return { node: 'test', zones: [], signallingUrl, iceServers, iceRenewMs, ...(addresses && { addresses }) };
 }

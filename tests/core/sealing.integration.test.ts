@@ -129,7 +129,7 @@ describe('what is set', () => {
   it('needs the add-on archive.encryption, when it is set and at each start', async () => {
     const { accounts } = platform.core;
     const plan = (name: 'standard' | 'enterprise', addOns: 'archive.encryption'[] = []) =>
-      accounts.changePlan(actor, platform.accountId, { plan: name, addOns });
+      accounts.changePlan(actor, platform.accountId, { plan: name, addOns, force: true });
     await put({ format: 'cloister', certificates: [first] });
     await plan('standard');
     await assert.rejects(start(), code('NotEntitled'));

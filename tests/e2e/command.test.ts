@@ -55,6 +55,61 @@ test('account create makes a second account with its own plan, and account plan 
   await assert.rejects(command(server, 'project', 'policy', own.apiKey, 'require-aes256'), /plan growth/);
 });
 
+test('a change of terms is previewed, waits for its day, and is refused to who saw older terms', async () => {
+  interface Terms {
+    version: number;
+    plan: string;
+    addOns: string[];
+    changes: { version: number; state: string; from: string; by: string }[];
+    ends: { feature: string; apiKey: string; at: string }[];
+  }
+  interface Preview {
+    version: number;
+    won: { feature: string }[];
+    lost: { feature: string }[];
+    uses: { feature: string; apiKey: string }[];
+  }
+  const table = await command<Record<string, string>[]>(server, 'plans', 'show');
+  assert.deepEqual(
+    table.filter(({ feature }) => feature === 'zone.de').map(({ standard, enterprise }) => [standard, enterprise]),
+    [['add-on', 'included']],
+  );
+  const words = ['--plan', 'standard', '--add-on', 'media.aes256'];
+  const { accountKey } = await command<{ accountKey: string }>(server, 'account', 'create', ...words);
+  const { apiKey } = await command<typeof made>(server, 'project', 'create', '--account', accountKey);
+  await command(server, 'project', 'policy', apiKey, 'require-aes256');
+  const seen = await command<Preview>(
+    server,
+    'account',
+    'preview',
+    accountKey,
+    '--plan',
+    'growth',
+    '--drop',
+    'media.aes256',
+  );
+  assert.ok(seen.won.some(({ feature }) => feature === 'zone.eu'));
+  assert.deepEqual([seen.lost[0]?.feature, seen.uses[0]?.apiKey], ['media.aes256', apiKey]);
+  const drop = ['account', 'add-ons', accountKey, '--drop', 'media.aes256', '--if-version', String(seen.version)];
+  await assert.rejects(command(server, ...drop), /media\.aes256: project \d+ has the media policy require-aes256/);
+  await command(server, ...drop, '--force', '--from', '2035-01-01');
+  await assert.rejects(command(server, ...drop, '--force'), /at version 2 by now, not 1/);
+  const terms = await command<Terms>(server, 'account', 'terms', accountKey);
+  assert.deepEqual([terms.plan, terms.addOns, terms.version], ['standard', ['media.aes256'], 2]);
+  assert.deepEqual(
+    terms.changes.map(({ version, state, from }) => [version, state, from.startsWith('2035-01-01T00:00:00')]),
+    [
+      [1, 'holds', false],
+      [2, 'waits', true],
+    ],
+  );
+  assert.deepEqual(
+    terms.ends.map(({ feature, apiKey: key }) => [feature, key]),
+    [['media.aes256', apiKey]],
+  );
+  assert.match(await commandText(server, 'plans', 'show'), /archive\.encryption +add-on +included +included/);
+});
+
 test('token makes a client token that joins', async () => {
   const sessionId = await customer(made.apiSecret).session();
   const { token } = await command<{ token: string }>(

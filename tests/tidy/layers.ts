@@ -45,6 +45,7 @@ export const ROOT_FILES: Readonly<Record<string, readonly string[] | 'every door
   'open-outlets.ts': ['access', 'audit', 'core', 'lib'],
   'open-addresses.ts': ['core', 'lib'],
   'operator-socket.ts': [],
+  'plans-file.ts': ['core', 'lib'],
 };
 
 /** Server folders that know nothing of the protocol package. */

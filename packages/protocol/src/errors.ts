@@ -8,6 +8,7 @@ import { addressErrors } from './errors-addresses.ts';
 import { archiveErrors } from './errors-archives.ts';
 import { auditErrors } from './errors-audit.ts';
 import { peopleErrors } from './errors-people.ts';
+import { planErrors } from './errors-plans.ts';
 import { statementErrors } from './errors-statements.ts';
 
 /** Whose mistake a refusal is: the caller's, the customer's destination's (a webhook, a bucket), or the platform's own. */
@@ -33,6 +34,7 @@ const table = {
   ...statementErrors,
   ...auditErrors,
   ...peopleErrors,
+  ...planErrors,
   // Who is asking
   AuthenticationMissing: {
     status: 403,

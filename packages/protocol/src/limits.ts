@@ -47,6 +47,23 @@ const table = {
   urlChars: { value: 2048, why: 'a callback address' },
   projectsPerAccount: { value: 10_000, why: 'list calls stay small' },
 
+  // Plans, terms and usage
+  plansFileBytes: { value: 256 * 1024, why: 'a hundred versions of a table with ten plans' },
+  planVersions: { value: 100, why: 'versions of the table of plans; all are looked at for each preview' },
+  plansPerTable: { value: 50, why: 'an error names all that include a feature' },
+  planNameChars: { value: 32, why: 'names of plans and of versions of their table stand in errors and tables' },
+  termsWaiting: { value: 20, why: 'changes of one account that have not taken effect; each is looked at in a preview' },
+  termsChangesPerDay: {
+    value: 100,
+    why: 'an account changes its add-ons so often in 24 hours; each change is kept for ever, and read with the account',
+  },
+  termsAheadDays: { value: 3653, why: 'a change ten years from now is a typing error' },
+  usageExportRows: {
+    value: 100_000,
+    why: 'days of projects in one export, which is made in memory: three hundred projects for a year',
+  },
+  termsUsesNamed: { value: 10, why: 'uses of a feature that the refusal of its loss names; the preview has all' },
+
   // Sessions
   connectionsPerSession: { value: 3000, why: 'one session on one node' },
   streamsPerConnection: { value: 16, why: 'cameras, screens and custom sources of one client' },

@@ -314,6 +314,12 @@ const table = {
       'Private addresses that webhooks and uploads may go to. Metadata services and the addresses of the platform itself stay refused.',
     standard: 'none',
   },
+  plansFile: {
+    schema: text('a path').optional(),
+    description:
+      'The file with the plans: which feature each includes, sells as an add-on or does not have, by date. It is read at the start.',
+    standard: 'not set: the first table, as docs/concepts/plans.md has it',
+  },
   auditKept: {
     schema: notation('a duration such as 2190d', parseDuration)
       .refine((value) => value >= 86_400_000, 'expected 1d or more')

@@ -30,6 +30,7 @@ import {
   type Journal,
   type MediaPlane,
   type NodeAddresses,
+  PlanBook,
   removeUnknownRecordings,
   type Site,
   unfinishedArchives,
@@ -44,9 +45,11 @@ import { type OpenedAudit, openAudit } from './open-audit.ts';
 import { createRestAuth, createWebhooks, makeClientToken, opentokRoutes } from './opentok/index.ts';
 import { operatorSocket } from './operator-socket.ts';
 import { openCredentials } from './people/index.ts';
+import { readPlans } from './plans-file.ts';
 import { Gateway, signallingPath } from './signalling/index.ts';
 import { openUploads, type ResealedUploads } from './storage/index.ts';
 import { type OpenedStore, openPgliteStore, openPostgresStore } from './store/index.ts';
+import { openUsage, type Usage } from './usage/index.ts';
 
 export interface Platform {
   /** Where clients reach it. */
@@ -77,6 +80,7 @@ interface Ground extends Pick<Platform, 'core' | 'keys' | 'media' | 'recorders' 
   readonly store: OpenedStore;
   readonly uploads: ResealedUploads;
   readonly audit: OpenedAudit;
+  readonly usage: Usage;
 }
 
 /** What is known only once the server listens. */
@@ -172,6 +176,7 @@ async function openGround(
 ): Promise<Ground> {
   const clock = systemClock;
   const ids = systemIds;
+  const plans = config.plansFile === undefined ? new PlanBook() : readPlans(config.plansFile, clock.now());
   progress(config.databaseUrl ? 'connecting to PostgreSQL' : 'opening the embedded database');
   const root = await loadRoot(config.rootKeyFile, { create: config.mode === 'development', outside: config.dataDir });
   // The media workers start while the database opens; both take a second or two.
@@ -191,6 +196,8 @@ async function openGround(
   store.useKeys(keys);
   const audit = await openAudit(config, { store, keys, journal });
   closers.push(() => audit.stop());
+  const usage = openUsage({ store, clock, journal });
+  closers.push(() => usage.stop());
   progress(`starting ${config.mediaWorkers} media workers`);
   const media = await starting;
   const turn = await startingTurn;
@@ -220,10 +227,12 @@ async function openGround(
     journal,
     audit: alarmed(journal),
     site,
+    plans,
     anyAddress: config.addressListPrivate,
     credentials: openCredentials({ file: config.logInProviders, wire: egress }),
     ...archiving,
   });
+  await core.accounts.requireKnownPlans();
   core.personSessions.start();
   closers.push(() => core.personSessions.stop());
   closers.push(() => core.recorder.flush());
@@ -233,8 +242,9 @@ async function openGround(
   const former = await leftArchives(core, archiving);
   closers.push(async () => void (await former.done));
   core.archives.begin();
+  usage.start();
   const recorders = { shutIn: (await shutIn) === 'bubblewrap', memoryLimited: memoryIsLimited() };
-  return { core, keys, media, recorders, turn, egress, store, uploads: archiving.uploads, audit };
+  return { core, keys, media, recorders, turn, egress, store, uploads: archiving.uploads, audit, usage };
 }
 
 /** Where this node is, as clients are told. */
@@ -316,6 +326,7 @@ async function openDoors(
     folders: { client: path.join(packages, 'client/dist'), console: path.join(packages, 'console/dist') },
     healthy: () => state.ready,
     audit: ground.audit.door,
+    usage: ground.usage,
   });
   const gateway = new Gateway({ core, limiter, clientAddress: facts.clientAddress });
   gateway.attach(app.server);
@@ -333,6 +344,7 @@ async function openDoors(
       keys: keyAdmin(ground, config.dataDir),
       audit: ground.audit.door,
       url: ownUrl,
+      usage: ground.usage,
       makeToken: makeClientToken,
     }),
   );

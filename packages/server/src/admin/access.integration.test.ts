@@ -13,6 +13,7 @@ import { guard } from './principal.ts';
 const rights: Readonly<Record<PersonRole, readonly Scope[]>> = {
   owner: [
     ...(['project.read', 'project.write', 'content.read', 'secret.read', 'secret.write', 'audit.read'] as const),
+    ...(['terms.read', 'terms.write'] as const),
     ...(['people.read', 'people.write', 'logIns.read', 'apiKeys.write', 'approve', 'sign'] as const),
   ],
   engineer: [
@@ -22,9 +23,10 @@ const rights: Readonly<Record<PersonRole, readonly Scope[]>> = {
     'secret.read',
     'secret.write',
     'audit.read',
+    'terms.read',
     'apiKeys.write',
   ],
-  auditor: ['project.read', 'audit.read', 'people.read', 'logIns.read'],
+  auditor: ['project.read', 'audit.read', 'terms.read', 'people.read', 'logIns.read'],
   support: ['project.read'],
   operator: ['people.read', 'people.write', 'logIns.read'],
   operatorSupport: [],

@@ -73,6 +73,12 @@ export const accessTable: Readonly<Record<string, Access>> = {
   'POST /ip-ranges/acknowledge': project('project.write'),
   'GET /keys': 'everybody',
 
+  'GET /account/terms': account('terms.read'),
+  'POST /account/terms/preview': account('terms.read'),
+  'POST /account/terms': account('terms.write'),
+  'GET /usage': account('terms.read'),
+  'POST /usage/export': account('terms.read'),
+
   'GET /people/ways': 'everybody',
   'POST /people/log-in': 'everybody',
   'POST /people/log-in/passkey/question': 'everybody',

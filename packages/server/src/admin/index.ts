@@ -14,12 +14,15 @@ import { personSelfRoutes } from './person-self.ts';
 import { type PlaygroundDeps, playgroundRoutes } from './playground.ts';
 import { guard, withPrincipals } from './principal.ts';
 import { projectRoutes, type RestAuth } from './projects.ts';
+import { termsRoutes } from './terms.ts';
+import { type UsageDoor, usageRoutes } from './usage.ts';
 
 export { type Access, accessTable } from './access.ts';
 export type { AuditDoor, AuditForm } from './audit.ts';
 export { answerErrors } from './errors.ts';
 export { type KeyAdmin, type OperatorDeps, openOperatorSocket, type Resealed } from './operator.ts';
 export { inspect, type RestAuth } from './projects.ts';
+export type { UsageDoor } from './usage.ts';
 
 export interface AdminDeps extends LoginDeps, PlaygroundDeps, LogInDeps {
   readonly auth: RestAuth;
@@ -27,6 +30,8 @@ export interface AdminDeps extends LoginDeps, PlaygroundDeps, LogInDeps {
   readonly folders: PageFolders;
   /** Without one nothing of an audit log is served. */
   readonly audit?: AuditDoor;
+  /** Without one none is served. */
+  readonly usage?: UsageDoor;
   /** Whether calls can be made. */
   healthy(): boolean;
 }
@@ -52,8 +57,10 @@ export async function adminRoutes(app: FastifyInstance, deps: AdminDeps): Promis
       personLogInRoutes(api, deps);
       personSelfRoutes(api, deps);
       peopleRoutes(api, deps);
-      const { audit } = deps;
+      termsRoutes(api, parts);
+      const { audit, usage } = deps;
       if (audit) auditRoutes(api, { audit, auth });
+      if (usage) usageRoutes(api, { usage, auth });
     },
     { prefix },
   );

@@ -70,7 +70,11 @@ describe("accounts over the operator's socket", () => {
     const unsold = ask('POST', `/accounts/${accountId}/plan`, { plan: 'standard', addOns: ['ip.ranges'] });
     await assert.rejects(unsold, { code: 'BadRequest' });
     assert.deepEqual((await core.accounts.get(accountId)).addOns, ['media.aes256']);
-    await ask('POST', `/accounts/${accountId}/plan`, { plan: 'growth' });
+    const growth = ask('POST', `/accounts/${accountId}/plan`, { plan: 'growth' });
+    const message = new RegExp(`media\\.aes256: project ${projectId} has the media policy require-aes256`);
+    await assert.rejects(growth, { code: 'FeatureInUse', message });
+    assert.equal((await core.accounts.get(accountId)).plan, 'standard');
+    await ask('POST', `/accounts/${accountId}/plan`, { plan: 'growth', force: true });
     await assert.rejects(policy(), { code: 'NotEntitled' });
     const listed = (await ask('GET', '/accounts')) as unknown as { accountKey: string; plan: string }[];
     assert.equal(listed.find(({ accountKey }) => accountKey === accountId)?.plan, 'growth');

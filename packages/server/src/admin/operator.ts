@@ -4,14 +4,13 @@ import { mediaPolicy, PlatformError } from '@cloister/protocol';
 import fastify, { type FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import {
-  type Account,
   type Actor,
   type Core,
+  type CurrentAccount,
   type Event,
   features,
   type Journal,
   type KeyRow,
-  planNames,
   type Rotation,
   roles,
 } from '../core/index.ts';
@@ -22,17 +21,21 @@ import { answerErrors } from './errors.ts';
 import { operatorIpRanges } from './ip-ranges.ts';
 import { operatorPeople } from './operator-people.ts';
 import { inspect } from './projects.ts';
+import { operatorTerms } from './terms.ts';
+import { operatorUsage, type UsageDoor } from './usage.ts';
 
 const actor: Actor = { kind: 'operator', via: 'cli', network: 'loopback' };
 
 const projectWish = z.strictObject({
   name: z.string().default(''),
-  plan: z.enum(planNames).optional(),
+  plan: z.string().optional(),
   accountKey: z.string().optional(),
 });
-const terms = { plan: z.enum(planNames), addOns: z.array(z.enum(features)).default([]) };
-const accountWish = z.strictObject({ name: z.string().default(''), ...terms });
-const accountChange = z.strictObject(terms);
+const accountWish = z.strictObject({
+  name: z.string().default(''),
+  plan: z.string(),
+  addOns: z.array(z.enum(features)).default([]),
+});
 const projectChange = z.strictObject({
   status: z.enum(['ACTIVE', 'SUSPENDED']).optional(),
   policy: mediaPolicy.optional(),
@@ -83,6 +86,7 @@ export interface OperatorDeps {
   readonly audit: AuditDoor;
   /** Where clients reach the server; null before it listens. */
   url(): string | null;
+  readonly usage?: UsageDoor;
   makeToken(token: {
     apiKey: string;
     secret: string;
@@ -99,6 +103,7 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   const app = fastify({ logger: false, forceCloseConnections: true, routerOptions: { maxParamLength: 512 } });
   answerErrors(app, deps.journal);
   accounts(app, deps);
+  operatorTerms(app, deps);
   projects(app, deps);
   sealings(app, deps);
   secrets(app, deps);
@@ -106,17 +111,18 @@ export async function openOperatorSocket(socket: string, deps: OperatorDeps): Pr
   operatorAudit(app, { actor, audit: deps.audit });
   operatorIpRanges(app, deps.core);
   operatorPeople(app, deps);
+  if (deps.usage) operatorUsage(app, deps.usage);
   await app.listen({ path: socket });
   chmodSync(socket, 0o600);
   return () => app.close();
 }
 
-function shown({ id, name, plan, addOns }: Account) {
+function shown({ id, name, plan, addOns }: CurrentAccount) {
   return { accountKey: id, name, plan, addOns };
 }
 
 /** @throws PlatformError `AccountNotFound` */
-async function accountOf(core: Core, accountKey: string): Promise<Account> {
+async function accountOf(core: Core, accountKey: string): Promise<CurrentAccount> {
   const account = (await core.accounts.list()).find(({ id }) => id === accountKey);
   if (!account) throw new PlatformError('AccountNotFound', { accountKey });
   return account;
@@ -128,17 +134,10 @@ function accounts(app: FastifyInstance, { core }: OperatorDeps): void {
     const { account, secret } = await core.accounts.create(actor, parseBody(accountWish, request.body));
     return { ...shown(account), accountSecret: secret };
   });
-  app.post<{ Params: { accountKey: string } }>('/accounts/:accountKey/plan', async (request) => {
-    const { accountKey } = request.params;
-    const change = parseBody(accountChange, request.body);
-    await accountOf(core, accountKey);
-    await core.accounts.changePlan(actor, accountKey, change);
-    return shown(await core.accounts.get(accountKey));
-  });
 }
 
 /** The account that a new project goes to: the one that is named, or the first. Null where there is none yet. */
-async function ownerOf(core: Core, { accountKey, plan }: z.output<typeof projectWish>): Promise<Account | null> {
+async function ownerOf(core: Core, { accountKey, plan }: z.output<typeof projectWish>): Promise<CurrentAccount | null> {
   const owner = accountKey === undefined ? (await core.accounts.list())[0] : await accountOf(core, accountKey);
   if (owner && plan !== undefined) {
     throw new PlatformError('BadRequest', {

@@ -6,6 +6,8 @@ import { clientIntegrityCommand } from './client-integrity.ts';
 import { type Command, operator, readText, seconds, settings } from './command.ts';
 import { ipRangesCommands } from './ip-ranges-commands.ts';
 import { personCommands } from './person-commands.ts';
+import { planCommands } from './plan-commands.ts';
+import { usageCommands } from './usage-commands.ts';
 
 export const commands: Readonly<Record<string, Command>> = {
   'account create': {
@@ -27,19 +29,9 @@ export const commands: Readonly<Record<string, Command>> = {
     options: {},
     run: (call) => operator(call, 'GET', '/accounts'),
   },
-  'account plan': {
-    summary: 'sets the plan of an account, and as its add-ons those that are named here and no others',
-    arguments: ['ACCOUNT', 'PLAN'],
-    options: { 'add-on': { type: 'string', multiple: true } },
-    run: (call) => {
-      const [account, plan] = call.arguments;
-      return operator(call, 'POST', `/accounts/${encodeURIComponent(account!)}/plan`, {
-        plan,
-        addOns: call.options['add-on'],
-      });
-    },
-  },
   ...personCommands,
+  ...planCommands,
+  ...usageCommands,
   'project create': {
     summary: 'makes a project and shows its key and secrets, the API secret this once; --plan is for the first account',
     arguments: [],

@@ -102,7 +102,8 @@ export class ArchiveStart {
       run.archive = archive;
       if (storage) await uploads?.begin(this.#uploadOf(archive, storage));
       requireOpen(projectId);
-      await recorder.change(actor, { type: 'archive.started', projectId, sessionId, archive }, async (event) => {
+      const { zone } = followed.session;
+      await recorder.change(actor, { type: 'archive.started', projectId, sessionId, archive, zone }, async (event) => {
         stands = await store.archives.create(archive, event, terms);
         if (!stands) throw changedMeanwhile();
       });

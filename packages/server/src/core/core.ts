@@ -13,11 +13,13 @@ import { Callbacks } from './callback.ts';
 import { Calls, type Site } from './calls.ts';
 import type { Credentials } from './credentials.ts';
 import { Enrolments } from './enrolment.ts';
+import { type FeatureUses, featureUses } from './feature-use.ts';
 import type { Foundation } from './foundation.ts';
 import { LogIns } from './log-in.ts';
 import type { MediaPlane } from './media-plane.ts';
 import { People } from './person.ts';
 import { PersonSessions } from './person-session.ts';
+import type { PlanBook } from './plan-book.ts';
 import type { Audit, Egress, Journal, Keys, Store } from './ports.ts';
 import { Projects } from './project.ts';
 import { Recorder } from './recorder.ts';
@@ -47,6 +49,10 @@ export interface CorePorts {
   readonly uploads?: Uploads;
   /** OpenTok's, where none are given. */
   readonly archiveTimes?: ArchiveTimes;
+  /** The first table of plans, where none is given. */
+  readonly plans?: PlanBook;
+  /** What uses a feature, beside what `core` itself knows. */
+  readonly featureUses?: FeatureUses;
 }
 
 /** The use cases about people. */
@@ -86,7 +92,8 @@ export function createCore(ports: CorePorts): Core {
     journal,
     recorder: new Recorder({ clock, ids, store, journal, audit }),
   };
-  const accounts = new Accounts(foundation);
+  const uses = featureUses(store, ports.featureUses);
+  const accounts = new Accounts(foundation, { uses, plans: ports.plans });
   const projects = new Projects(foundation, accounts, () => ports.media.reportsSuites);
   const accesses = new Accesses(foundation, { accounts, projects });
   const sessions = new Sessions(foundation, projects);

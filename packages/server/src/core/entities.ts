@@ -1,7 +1,7 @@
 /** What is kept: the rows that `core` asks its store for. Secrets are sealed before they get here. */
 import type { MediaPolicy } from '@cloister/protocol';
 import type { SealFormat } from './certificate.ts';
-import type { AddOns, PlanName } from './plan.ts';
+import type { TermsChange } from './terms.ts';
 
 /** A value that only the key port can open: key id, nonce and cipher text in one string. */
 export type Sealed = string & { readonly sealed: unique symbol };
@@ -11,8 +11,8 @@ export interface Account {
   readonly id: string;
   readonly name: string;
   readonly secret: Sealed;
-  readonly plan: PlanName;
-  readonly addOns: AddOns;
+  /** Of its terms, in the order of their versions; at least one. */
+  readonly changes: readonly TermsChange[];
   readonly createdAt: number;
 }
 

@@ -63,12 +63,25 @@ interface Base {
 
 /** Events of accounts: no project is concerned. */
 type AccountEvent = Base & { readonly projectId: null } & (
-    | { readonly type: 'account.created'; readonly accountId: string; readonly shown?: readonly ['account'] }
+    | {
+        readonly type: 'account.created';
+        readonly accountId: string;
+        readonly plan?: string;
+        readonly addOns?: readonly string[];
+        readonly shown?: readonly ['account'];
+      }
     | {
         readonly type: 'account.planChanged';
         readonly accountId: string;
+        /** From `effectiveAt` on, as all that follows; an event of an earlier version has no more than these two. */
         readonly plan: string;
         readonly addOns: readonly string[];
+        /** Of the account's terms with this change. */
+        readonly version?: number;
+        readonly effectiveAt?: number;
+        readonly lost?: readonly string[];
+        /** Projects used what is lost. */
+        readonly forced?: boolean;
       }
     | { readonly type: 'key.rotated'; readonly purpose: string; readonly keyId: string }
     | { readonly type: 'key.compromised'; readonly purpose: string; readonly keyId: string }
@@ -100,7 +113,11 @@ interface StorageFacts {
 
 /** Events of a project. */
 type ProjectEvent = Base & { readonly projectId: string } & (
-    | { readonly type: 'project.created'; readonly shown?: readonly ProjectSecretKind[] }
+    | {
+        readonly type: 'project.created';
+        readonly accountId?: string;
+        readonly shown?: readonly ProjectSecretKind[];
+      }
     | { readonly type: 'project.statusChanged'; readonly status: 'ACTIVE' | 'SUSPENDED' }
     | {
         readonly type: 'project.secretRotated';
@@ -187,7 +204,7 @@ type SessionEvent = Base & { readonly projectId: string; readonly sessionId: str
     | { readonly type: 'session.created' }
     | { readonly type: 'session.started' }
     | { readonly type: 'session.ended' }
-    | { readonly type: 'connection.created'; readonly connection: ConnectionFacts }
+    | { readonly type: 'connection.created'; readonly connection: ConnectionFacts; readonly zone?: string }
     | { readonly type: 'connection.destroyed'; readonly connection: ConnectionFacts; readonly reason: DisconnectReason }
     | { readonly type: 'stream.created'; readonly stream: StreamFacts }
     | { readonly type: 'stream.updated'; readonly streamId: string; readonly changed: string }
@@ -214,6 +231,8 @@ type ArchiveStateEvent = {
     | 'archive.expired'
     | 'archive.deleted';
   readonly archive: Archive;
+  /** Of its session, where it begins. */
+  readonly zone?: string;
 };
 
 /** Events of an archive. */

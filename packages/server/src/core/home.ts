@@ -85,7 +85,8 @@ export class Home {
     const actor: Actor = { kind: 'connection', connectionId: connection.id };
     if (this.connections.size === 0) this.record(actor, { type: 'session.started' });
     this.connections.set(connection.id, connection);
-    this.record(actor, { type: 'connection.created', connection: connectionFacts(connection) });
+    const { zone } = this.session;
+    this.record(actor, { type: 'connection.created', connection: connectionFacts(connection), zone });
     this.broadcast('connectionCreated', { connection: connectionShape(connection) }, connection);
     if (this.connections.size === 1) this.watcher?.occupied(true);
   }

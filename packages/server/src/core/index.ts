@@ -1,6 +1,6 @@
 /** The door of the rules: use cases, the event union, and the ports that the rest of the server fills. */
 export type { Accesses, LogInWay, SettingFact } from './accesses.ts';
-export type { Accounts } from './account.ts';
+export type { Accounts, CurrentAccount, TermsOrder, TermsPreview, TermsWish } from './account.ts';
 export * from './address-block.ts';
 export type * from './address-book.ts';
 export {
@@ -38,6 +38,7 @@ export type { AskedPasskey, Enrolments } from './enrolment.ts';
 export type * from './entities.ts';
 export type { Actor, Event, EventOf, EventType } from './event.ts';
 export type { LogInMethod, NetworkClass } from './event-people.ts';
+export type { FeatureUse, FeatureUses, Use } from './feature-use.ts';
 export { closeFormerArchives, closeFormerRun, removeUnknownRecordings, unfinishedArchives } from './former-run.ts';
 export type { Home } from './home.ts';
 export {
@@ -61,12 +62,16 @@ export {
   entitled,
   type Feature,
   features,
+  firstTable,
   type Offer,
+  offerOf,
+  offers,
   type PlanName,
-  planNames,
-  planTable,
+  type PlanTable,
   requireEntitled,
+  type Terms,
 } from './plan.ts';
+export { PlanBook, refused as plansRefused } from './plan-book.ts';
 export type * from './ports.ts';
 export type { ClearSecret, Projects, Rotation } from './project.ts';
 export { spend } from './rate.ts';
@@ -80,3 +85,5 @@ export type { Signal } from './signal.ts';
 export { type OpenStorage, type Storages, type StorageWish, storageTargetOf } from './storage.ts';
 export { type Stream, streamShape } from './stream.ts';
 export type { SupportGrants } from './support-grant.ts';
+export type { TermsChange, Turn } from './terms.ts';
+export * from './usage.ts';

@@ -15,6 +15,9 @@ export const scopes = [
   'secret.read',
   'secret.write',
   'audit.read',
+  /** Plan, add-ons, and what was used. */
+  'terms.read',
+  'terms.write',
   'people.read',
   'people.write',
   /** When, how and from which address people logged in. */
@@ -35,6 +38,8 @@ export const machineScopes = [
   'secret.read',
   'secret.write',
   'audit.read',
+  'terms.read',
+  'terms.write',
 ] as const satisfies readonly Scope[];
 
 /** What support staff of the operator may be granted, and nothing else. */
@@ -56,9 +61,10 @@ export const scopesOfRole: Readonly<Record<PersonRole, readonly Scope[]>> = {
     'secret.read',
     'secret.write',
     'audit.read',
+    'terms.read',
     'apiKeys.write',
   ],
-  auditor: ['project.read', 'audit.read', 'people.read', 'logIns.read'],
+  auditor: ['project.read', 'audit.read', 'terms.read', 'people.read', 'logIns.read'],
   support: ['project.read'],
   operator: ['people.read', 'people.write', 'logIns.read'],
   operatorSupport: [],

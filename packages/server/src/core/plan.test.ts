@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { entitled, features, planNames, planTable, requireEntitled, requireSold } from './plan.ts';
+import { entitled, features, firstTable, requireEntitled, requireSold } from './plan.ts';
+
+const table = firstTable;
 
 describe('plans', () => {
   for (const feature of features) {
-    for (const plan of planNames) {
+    for (const plan of table.plans) {
       for (const bought of [false, true]) {
-        const offer = planTable[feature][plan];
+        const offer = table.features[feature][plan];
         const expected = offer === 'included' || (offer === 'add-on' && bought);
         it(`${plan} ${bought ? 'with' : 'without'} the add-on ${feature}: ${expected ? 'entitled' : 'refused'}`, () => {
-          const terms = { plan, addOns: bought ? [feature] : [] };
+          const terms = { plan, addOns: bought ? [feature] : [], table };
           assert.equal(entitled(terms, feature), expected);
           if (expected) return requireEntitled(terms, feature);
           assert.throws(
@@ -18,7 +20,8 @@ describe('plans', () => {
               error.code === 'NotEntitled' &&
               error.message.includes(feature) &&
               error.message.includes(plan) &&
-              error.help.length > 0,
+              error.help.includes('enterprise') &&
+              error.help.includes('add-on') === (offer === 'add-on'),
           );
         });
       }
@@ -26,18 +29,31 @@ describe('plans', () => {
   }
 
   it('sells an add-on where the table has it, and refuses one that would be bought for nothing', () => {
-    requireSold({ plan: 'standard', addOns: features.filter((feature) => feature !== 'ip.ranges') });
-    requireSold({ plan: 'enterprise', addOns: features });
-    assert.throws(() => requireSold({ plan: 'growth', addOns: ['zone.de', 'ip.ranges'] }), {
+    requireSold({ plan: 'standard', addOns: features.filter((feature) => feature !== 'ip.ranges'), table });
+    requireSold({ plan: 'enterprise', addOns: features, table });
+    assert.throws(() => requireSold({ plan: 'growth', addOns: ['zone.de', 'ip.ranges'], table }), {
       code: 'BadRequest',
       message: /growth does not sell the add-on ip\.ranges/,
+    });
+    assert.throws(() => requireSold({ plan: 'gold', addOns: [], table }), {
+      code: 'PlanUnknown',
+      message: /gold.*standard, growth, enterprise/,
+    });
+  });
+
+  it('has nothing for a plan that the table does not know, and names no way where there is none', () => {
+    for (const feature of features) assert.equal(entitled({ plan: 'gold', addOns: [feature], table }, feature), false);
+    const nobody = { ...table, features: { ...table.features, 'ip.ranges': { standard: 'not available' } as const } };
+    assert.throws(() => requireEntitled({ plan: 'standard', addOns: [], table: nobody }, 'ip.ranges'), {
+      code: 'NotEntitled',
+      help: /No plan includes it/,
     });
   });
 
   it('holds the first table of the plans', () => {
-    assert.equal(planTable['media.aes256'].standard, 'add-on');
-    assert.equal(planTable['ip.ranges'].growth, 'not available');
-    assert.equal(planTable['zone.de'].growth, 'add-on');
-    assert.ok(features.every((feature) => planTable[feature].enterprise === 'included'));
+    assert.equal(table.features['media.aes256'].standard, 'add-on');
+    assert.equal(table.features['ip.ranges'].growth, 'not available');
+    assert.equal(table.features['zone.de'].growth, 'add-on');
+    assert.ok(features.every((feature) => table.features[feature].enterprise === 'included'));
   });
 });

@@ -17,6 +17,8 @@ import type {
 import type { Actor, Event, EventType } from './event.ts';
 import type { Words } from './leg-word.ts';
 import type { PeopleStore } from './people-store.ts';
+import type { TermsChange } from './terms.ts';
+import type { UsageStore } from './usage.ts';
 
 /** An event with its place in the outbox. */
 export interface Recorded {
@@ -63,7 +65,9 @@ export interface Store {
     create(account: Account, event: Event): Promise<void>;
     get(id: string): Promise<Account | null>;
     list(): Promise<Account[]>;
-    update(id: string, change: Partial<Pick<Account, 'plan' | 'addOns' | 'secret'>>, event: Event): Promise<void>;
+    update(id: string, change: Partial<Pick<Account, 'secret'>>, event: Event): Promise<void>;
+    /** Adds a change of terms. @throws PlatformError `TermsChanged` where another has its version */
+    changeTerms(id: string, change: TermsChange, event: Event): Promise<void>;
   };
   readonly projects: {
     create(project: Project, event: Event): Promise<void>;
@@ -172,6 +176,7 @@ export interface Store {
     put(settings: Sealed, event: Event): Promise<void>;
   };
   readonly people: PeopleStore;
+  readonly usage: UsageStore;
   readonly keyring: {
     load(): Promise<KeyRow[]>;
     /** @param event of the change, written in its transaction */

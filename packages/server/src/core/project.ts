@@ -5,7 +5,7 @@ import type { Accounts } from './account.ts';
 import type { Project, ProjectSecret } from './entities.ts';
 import type { Actor } from './event.ts';
 import type { Foundation } from './foundation.ts';
-import { type Feature, requireEntitled } from './plan.ts';
+import { type Feature, zoneFeature } from './plan.ts';
 import { sealedContext } from './sealed-context.ts';
 
 /** OpenTok's secrets are 40 hexadecimal digits; ours carry 160 random bits in the same form. */
@@ -55,7 +55,10 @@ export class Projects {
     this.#reportsSuites = reportsSuites;
   }
 
-  /** Creates a project. Its secrets are in the answer and nowhere else in the clear. @throws PlatformError `LimitReached` */
+  /**
+   * Creates a project. Its secrets are in the answer and nowhere else in the clear.
+   * @throws PlatformError `LimitReached`; `NotEntitled` for a zone that the account has not
+   */
   async create(
     actor: Actor,
     accountId: string,
@@ -87,9 +90,9 @@ export class Projects {
       zone: wish.zone ?? 'any',
       createdAt: clock.now(),
     };
-    const shown = ['api', 'signature'] as const;
-    await recorder.change(actor, { type: 'project.created', projectId: id, shown }, (event) =>
-      store.projects.create(project, event),
+    const created = { type: 'project.created', projectId: id, accountId, shown: ['api', 'signature'] } as const;
+    await this.#accounts.whileEntitled(accountId, zoneFeature(project.zone), () =>
+      recorder.change(actor, created, (event) => store.projects.create(project, event)),
     );
     return { project, secret, signatureSecret };
   }
@@ -209,14 +212,14 @@ export class Projects {
    */
   async setPolicy(actor: Actor, id: string, policy: MediaPolicy): Promise<Project> {
     const { project } = await this.#load(id);
-    if (policy === 'require-aes256') {
-      requireEntitled(await this.#accounts.get(project.accountId), 'media.aes256');
-      if (!this.#reportsSuites()) throw new PlatformError('SuiteUnprovable');
-    }
     const { recorder, store } = this.#deps;
-    await recorder.change(actor, { type: 'project.policyChanged', projectId: id, policy }, (event) =>
-      store.projects.update(id, { policy }, event),
-    );
+    const needed = policy === 'require-aes256' ? 'media.aes256' : null;
+    await this.#accounts.whileEntitled(project.accountId, needed, async () => {
+      if (needed !== null && !this.#reportsSuites()) throw new PlatformError('SuiteUnprovable');
+      await recorder.change(actor, { type: 'project.policyChanged', projectId: id, policy }, (event) =>
+        store.projects.update(id, { policy }, event),
+      );
+    });
     this.forget(id);
     return this.get(id);
   }

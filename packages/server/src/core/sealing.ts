@@ -50,12 +50,14 @@ export class Sealings {
    */
   async put(actor: Actor, projectId: string, { format, certificates }: SealingWish): Promise<Sealing> {
     const { clock, recorder, store } = this.#deps;
-    await this.#requireEntitled(projectId);
+    const { accountId } = await this.#parts.projects.get(projectId);
+    requireEntitled(await this.#parts.accounts.get(accountId), 'archive.encryption');
     const read = readCertificates(certificates, format, clock.now());
     const sealing: Sealing = { projectId, format, certificates: read.map(({ pem }) => pem), updatedAt: clock.now() };
     const certificateSha256 = read.map(({ fingerprint }) => fingerprint);
-    await recorder.change(actor, { type: 'sealing.changed', projectId, format, certificateSha256 }, (event) =>
-      store.sealings.put(sealing, event),
+    const changed = { type: 'sealing.changed', projectId, format, certificateSha256 } as const;
+    await this.#parts.accounts.whileEntitled(accountId, 'archive.encryption', () =>
+      recorder.change(actor, changed, (event) => store.sealings.put(sealing, event)),
     );
     return sealing;
   }

@@ -102,7 +102,12 @@ export class Storages {
       off.length > 0
         ? ({ type: 'storage.encryptionSwitchedOff', ...facts, off } as const)
         : ({ type: 'storage.changed', ...facts } as const);
-    await recorder.change(actor, changed, (event) => store.storages.put(storage, event));
+    const { accountId } = await this.#parts.projects.get(projectId);
+    // One that stays is kept even where the account has lost what it needs: then archives are refused, and clear ones are not made.
+    const needed = certificate === null || wish.certificate === undefined ? null : 'archive.encryption';
+    await this.#parts.accounts.whileEntitled(accountId, needed, () =>
+      recorder.change(actor, changed, (event) => store.storages.put(storage, event)),
+    );
     return { storage, target };
   }
 

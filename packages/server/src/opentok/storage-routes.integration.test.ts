@@ -116,7 +116,8 @@ describe('the storage of a project', () => {
     const late = await start();
     assert.deepEqual([late.statusCode, late.headers['cloister-error']], [400, 'CertificateRefused']);
     assert.equal((await put({ ...s3, certificate })).statusCode, 200);
-    await rest.core.accounts.changePlan({ kind: 'system' }, rest.accountId, { plan: 'standard', addOns: [] });
+    const less = { plan: 'standard', addOns: [] };
+    await rest.core.accounts.changePlan({ kind: 'system' }, rest.accountId, { ...less, force: true });
     const unpaid = await start();
     await rest.core.accounts.changePlan({ kind: 'system' }, rest.accountId, { plan: 'enterprise', addOns: [] });
     assert.deepEqual([unpaid.statusCode, unpaid.headers['cloister-error']], [403, 'NotEntitled']);

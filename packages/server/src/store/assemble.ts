@@ -1,7 +1,7 @@
 /** The store on any engine. */
 import { PlatformError } from '@cloister/protocol/errors';
 import { limits } from '@cloister/protocol/limits';
-import { auditReader, type Journal, type Sealed, type Store } from '../core/index.ts';
+import { auditReader, type Journal, type Sealed, type Store, usageReader } from '../core/index.ts';
 import { openAccounts } from './accounts.ts';
 import { openAddresses } from './addresses.ts';
 import { openArchives } from './archives.ts';
@@ -20,6 +20,7 @@ import { openSettings } from './settings.ts';
 import { openStillOpen } from './still-open.ts';
 import { openStorages } from './storages.ts';
 import { openTables, type Parts, type Seals } from './tables.ts';
+import { openUsage } from './usage.ts';
 import { Writer } from './writer.ts';
 
 /**
@@ -77,6 +78,7 @@ export function assembleStore(database: Database, journal: Journal, release: () 
   const trimming = new Trimming(outbox.trim, journal);
   const deliveries = openDeliveries(parts);
   const audit = openAudit(parts);
+  const usage = openUsage(parts);
   database.onOthers(() => watchers.wake());
   return {
     accounts: openAccounts(parts),
@@ -114,6 +116,14 @@ export function assembleStore(database: Database, journal: Journal, release: () 
     },
     settings: openSettings(parts),
     people: openPeople(parts),
+    usage: {
+      ...usage,
+      async count(step) {
+        const counted = await usage.count(step);
+        if (counted) trimming.passed(usageReader, step.position);
+        return counted;
+      },
+    },
     keyring: openKeyring(parts),
     useKeys: (given) => keys.use(given),
     lease: (name) => database.lease(name),

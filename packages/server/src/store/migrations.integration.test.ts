@@ -50,6 +50,25 @@ test('a migration that fails leaves the database as it was', async () => {
   });
 });
 
+test('what an account had before its terms had a history is their first change', async () => {
+  await withDatabase(async (database) => {
+    const all = readMigrations();
+    await run(
+      database,
+      all.filter(({ name }) => name < '0008'),
+    );
+    const sql = `insert into accounts (id, name, secret, plan, add_ons, created_at)
+      values ('1', 'sealed', 'sealed', 'standard', '{zone.de}', 5)`;
+    assert.equal((await database.write([{ sql, params: [] }])).kind, 'done');
+    await run(database);
+    const kept = await database.read('select * from account_terms', []);
+    assert.deepEqual(
+      kept.map((row) => JSON.stringify(row)),
+      [JSON.stringify(['1', 1, '5', '5', 'operator', 'standard', ['zone.de'], [], [], false])],
+    );
+  });
+});
+
 test('a database of a newer or another version is left alone', async () => {
   await withDatabase(async (database) => {
     const later = { name: '9999-later.sql', sql: 'create table later (v int)' };

@@ -1,18 +1,20 @@
 /** The tables as drizzle sees them. `migrations/` makes them; a test compares the two. */
 import type { MediaPolicy } from '@cloister/protocol';
-import { bigint, boolean, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { bigint, boolean, date, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import type {
   Account,
   AddressVersion,
   Archive,
   Callback,
   Feature,
+  OpenUse,
   PlanName,
   Project,
   Sealed,
   Sealing,
   Session,
   Storage,
+  TermsChange,
 } from '../core/index.ts';
 
 const ms = (name: string) => bigint(name, { mode: 'number' });
@@ -23,10 +25,25 @@ export const accounts = pgTable('accounts', {
   seq: seq(),
   name: text().$type<Sealed>().notNull(),
   secret: text().$type<Sealed>().notNull(),
-  plan: text().$type<PlanName>().notNull(),
-  addOns: text('add_ons').array().$type<Feature[]>().notNull(),
   createdAt: ms('created_at').$type<Account['createdAt']>().notNull(),
 });
+
+export const accountTerms = pgTable(
+  'account_terms',
+  {
+    accountId: text('account_id').notNull(),
+    version: integer().notNull(),
+    effectiveAt: ms('effective_at').notNull(),
+    decidedAt: ms('decided_at').notNull(),
+    by: text('decided_by').$type<TermsChange['by']>().notNull(),
+    plan: text().$type<PlanName>(),
+    addOns: text('add_ons').array().$type<Feature[]>(),
+    buy: text().array().$type<Feature[]>().notNull(),
+    drop: text('dropped').array().$type<Feature[]>().notNull(),
+    forced: boolean().notNull(),
+  },
+  ({ accountId, version }) => [primaryKey({ columns: [accountId, version] })],
+);
 
 export const projects = pgTable('projects', {
   id: text().primaryKey(),
@@ -184,6 +201,35 @@ export const auditOutlets = pgTable('audit_outlets', {
   name: text().primaryKey(),
   next: bigint({ mode: 'number' }).notNull(),
 });
+export const usageProjects = pgTable('usage_projects', {
+  projectId: text('project_id').primaryKey(),
+  accountId: text('account_id').notNull(),
+});
+
+export const usageOpen = pgTable(
+  'usage_open',
+  {
+    kind: text().$type<OpenUse['kind']>().notNull(),
+    id: text().notNull(),
+    projectId: text('project_id').notNull(),
+    zone: text().notNull(),
+    since: ms('since'),
+  },
+  ({ kind, id }) => [primaryKey({ columns: [kind, id] })],
+);
+
+export const usageDays = pgTable(
+  'usage_days',
+  {
+    projectId: text('project_id').notNull(),
+    zone: text().notNull(),
+    day: date({ mode: 'string' }).notNull(),
+    participantMs: ms('participant_ms').notNull(),
+    archiveMs: ms('archive_ms').notNull(),
+    sealedBytes: ms('sealed_bytes').notNull(),
+  },
+  ({ projectId, day, zone }) => [primaryKey({ columns: [projectId, day, zone] })],
+);
 
 export const auditLog = pgTable('audit_log', {
   one: boolean().primaryKey().default(true),

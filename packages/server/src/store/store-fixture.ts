@@ -18,6 +18,7 @@ import type {
   Session,
   Storage,
   Store,
+  TermsChange,
 } from '../core/index.ts';
 import { sealedContext } from '../core/index.ts';
 import { openKeys } from '../keys/index.ts';
@@ -49,10 +50,16 @@ export function newKey(): string {
   return String(systemIds.integer(10_000_000, 2 ** 31));
 }
 
+/** What an account agrees to when it is made. */
+export function firstTerms(facts: Partial<TermsChange> = {}): TermsChange {
+  const dated = { version: 1, effectiveAt: clock.now(), decidedAt: clock.now(), by: 'operator' } as const;
+  return { ...dated, plan: 'growth', addOns: ['zone.de'], buy: [], drop: [], forced: false, ...facts };
+}
+
 export async function newAccount(store: Store, keys: Keys, name = 'Clinic'): Promise<Account> {
   const id = newKey();
   const secret = keys.seal(null, sealedContext.accountSecret(id), 'secret');
-  const account: Account = { id, name, secret, plan: 'growth', addOns: ['zone.de'], createdAt: clock.now() };
+  const account: Account = { id, name, secret, changes: [firstTerms()], createdAt: clock.now() };
   await store.accounts.create(account, event('account.created', { projectId: null, accountId: id }));
   return account;
 }

@@ -6,6 +6,7 @@ import { limits } from '@cloister/protocol/limits';
 import { type Event, type Keys, type Session, sealedContext } from '../core/index.ts';
 
 import { systemIds } from '../lib/index.ts';
+import { accountRules } from './accounts.contract.ts';
 import { archiveRules } from './archives.contract.ts';
 import { auditRules } from './audit.contract.ts';
 import type { OpenedStore } from './index.ts';
@@ -31,6 +32,7 @@ import {
   readerAtEnd,
   withKeys,
 } from './store-fixture.ts';
+import { usageRules } from './usage.contract.ts';
 
 const refused = (code: string) => ({ name: 'PlatformError', code });
 
@@ -49,6 +51,7 @@ export function storeContract(name: string, start: () => Promise<Engine>): void 
       await engine.stop();
     });
     const given = (): Given => ({ engine, store, keys });
+    accountRules(given);
     ownerRules(given);
     sessionRules(given);
     atomicityRules(given);
@@ -63,6 +66,7 @@ export function storeContract(name: string, start: () => Promise<Engine>): void 
     resealingRules(given);
     archiveRules(given);
     auditRules(given);
+    usageRules(given);
     test('everything is there after a restart', async () => {
       const project = await newProject(store, keys, 'Kept');
       const session = await newSession(store, project.id);
@@ -83,23 +87,6 @@ export function storeContract(name: string, start: () => Promise<Engine>): void 
 }
 
 function ownerRules(given: () => Given): void {
-  test('an account comes back as it was given, and changes', async () => {
-    const { store, keys } = given();
-    const account = await newAccount(store, keys, 'Zürich \u0000 👩‍⚕️');
-    assert.deepEqual(await store.accounts.get(account.id), account);
-    assert.deepEqual((await store.accounts.list()).at(-1), account);
-    const planChanged = { projectId: null, accountId: account.id, plan: 'enterprise', addOns: [] };
-    await store.accounts.update(
-      account.id,
-      { plan: 'enterprise', addOns: [] },
-      event('account.planChanged', planChanged),
-    );
-    assert.deepEqual(await store.accounts.get(account.id), { ...account, plan: 'enterprise', addOns: [] });
-    assert.equal(await store.accounts.get('0'), null);
-    const unknown = store.accounts.update('0', { plan: 'growth' }, event('account.planChanged', planChanged));
-    await assert.rejects(unknown, refused('IssuerNotFound'));
-  });
-
   test('projects come back in order of creation, and change', async () => {
     const { store, keys } = given();
     const account = await newAccount(store, keys);

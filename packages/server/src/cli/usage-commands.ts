@@ -1,0 +1,26 @@
+/** The command that exports usage. */
+import { createWriteStream } from 'node:fs';
+import { operatorSocket } from '../operator-socket.ts';
+import { type Command, settings } from './command.ts';
+import { streamOperator } from './operator-client.ts';
+
+export const usageCommands: Readonly<Record<string, Command>> = {
+  'usage export': {
+    summary:
+      'writes what was used, by day of UTC, project and zone: participant minutes, archive minutes, sealed bytes; --format csv or json, --from and --until DAY',
+    arguments: [],
+    options: {
+      out: { type: 'string' },
+      format: { type: 'string' },
+      account: { type: 'string' },
+      project: { type: 'string' },
+      from: { type: 'string' },
+      until: { type: 'string' },
+    },
+    run: async (call) => {
+      const { out, ...wish } = call.options as Record<string, string | undefined>;
+      const socket = operatorSocket(settings(call).dataDir);
+      await streamOperator(socket, '/usage/export', wish, out === undefined ? process.stdout : createWriteStream(out));
+    },
+  },
+};
