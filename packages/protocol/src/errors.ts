@@ -4,11 +4,9 @@
  * A retired code is never used again.
  */
 
-import { addressErrors } from './errors-addresses.ts';
 import { archiveErrors } from './errors-archives.ts';
 import { auditErrors } from './errors-audit.ts';
-import { peopleErrors } from './errors-people.ts';
-import { planErrors } from './errors-plans.ts';
+import { contractErrors } from './errors-contracts.ts';
 import { statementErrors } from './errors-statements.ts';
 
 /** Whose mistake a refusal is: the caller's, the customer's destination's (a webhook, a bucket), or the platform's own. */
@@ -29,12 +27,10 @@ interface ErrorEntry {
 }
 
 const table = {
-  ...addressErrors,
   ...archiveErrors,
   ...statementErrors,
   ...auditErrors,
-  ...peopleErrors,
-  ...planErrors,
+  ...contractErrors,
   // Who is asking
   AuthenticationMissing: {
     status: 403,

@@ -201,17 +201,7 @@ async function openGround(
   progress(`starting ${config.mediaWorkers} media workers`);
   const media = await starting;
   const turn = await startingTurn;
-  const egress = createEgress({
-    mode: config.mode,
-    destinations: config.destinations,
-    ownAddresses: () => [
-      { address: bound.address, ports: { first: bound.port, last: bound.port } },
-      ...[...listen, ...config.mediaAddress].map((address) => ({ address, ports: config.mediaPorts })),
-      ...turnDoors(config, config.turnListen ?? listen),
-      ...(config.publicUrl ? [ownDoor(new URL(config.publicUrl))] : []),
-    ],
-    clock,
-  });
+  const egress = openEgress(config, listen, bound);
   audit.sendBy(egress);
   const names = await openNames(config, turn, { clock });
   closers.push(() => names?.stop());
@@ -245,6 +235,21 @@ async function openGround(
   usage.start();
   const recorders = { shutIn: (await shutIn) === 'bubblewrap', memoryLimited: memoryIsLimited() };
   return { core, keys, media, recorders, turn, egress, store, uploads: archiving.uploads, audit, usage };
+}
+
+/** What goes out goes nowhere that this server itself listens. */
+function openEgress(config: Config, listen: readonly string[], bound: { address: string; port: number }): AccessEgress {
+  return createEgress({
+    mode: config.mode,
+    destinations: config.destinations,
+    ownAddresses: () => [
+      { address: bound.address, ports: { first: bound.port, last: bound.port } },
+      ...[...listen, ...config.mediaAddress].map((address) => ({ address, ports: config.mediaPorts })),
+      ...turnDoors(config, config.turnListen ?? listen),
+      ...(config.publicUrl ? [ownDoor(new URL(config.publicUrl))] : []),
+    ],
+    clock: systemClock,
+  });
 }
 
 /** Where this node is, as clients are told. */

@@ -99,7 +99,7 @@ async function keyWith(scope: Scope): Promise<Record<string, string>> {
 }
 
 before(async () => {
-  served = await serve('production', null, audit);
+  served = await serve('production', null, { audit, usage: { export: async () => '' } });
   const { core, accountId } = served.platform;
   for (const role of customers) {
     const headers = await person(role, true);

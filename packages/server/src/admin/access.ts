@@ -15,7 +15,7 @@ export interface Scoped {
 
 /**
  * `everybody`: asks for nothing, or is the log-in itself. `playground`: whoever the playground lets in, see `visitor.ts`.
- * `bearer`: what is in the request opens it and nothing else: a token, the key in a link, an invitation. `person`: whoever is
+ * `bearer`: what is in the request opens it and nothing else: a token, the key in a link, an invitation, the secret of a project about itself. `person`: whoever is
  * logged in, about themselves.
  */
 export type Access = 'everybody' | 'playground' | 'bearer' | 'person' | Scoped;
@@ -64,13 +64,13 @@ export const accessTable: Readonly<Record<string, Access>> = {
   'GET /audit/entries': account('audit.read'),
   'POST /audit/export': account('audit.read'),
 
-  'GET /ip-ranges': project('project.read'),
-  'GET /ip-ranges.sig': project('project.read'),
-  'GET /ip-ranges.txt': project('project.read'),
-  'GET /ip-ranges.nft': project('project.read'),
-  'GET /ip-ranges/history': project('project.read'),
-  'GET /ip-ranges/diff': project('project.read'),
-  'POST /ip-ranges/acknowledge': project('project.write'),
+  'GET /ip-ranges': 'bearer',
+  'GET /ip-ranges.sig': 'bearer',
+  'GET /ip-ranges.txt': 'bearer',
+  'GET /ip-ranges.nft': 'bearer',
+  'GET /ip-ranges/history': 'bearer',
+  'GET /ip-ranges/diff': 'bearer',
+  'POST /ip-ranges/acknowledge': 'bearer',
   'GET /keys': 'everybody',
 
   'GET /account/terms': account('terms.read'),

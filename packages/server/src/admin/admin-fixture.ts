@@ -3,7 +3,7 @@ import { PlatformError } from '@cloister/protocol';
 import type { FastifyInstance } from 'fastify';
 import { type TestPlatform, testPlatform } from '../../../../tests/core/platform.ts';
 import { createHttpServer } from '../http.ts';
-import { type AuditDoor, adminRoutes } from './index.ts';
+import { type AuditDoor, adminRoutes, type UsageDoor } from './index.ts';
 
 function credentialOf({ headers }: { headers: Record<string, unknown> }): string {
   if (headers['x-account'] === undefined) throw new PlatformError('AuthenticationMissing');
@@ -26,7 +26,7 @@ export interface Served {
 export async function serve(
   mode: 'development' | 'production',
   lanCode: string | null = null,
-  audit?: AuditDoor,
+  doors: { audit?: AuditDoor; usage?: UsageDoor } = {},
 ): Promise<Served> {
   const platform = await testPlatform();
   const app = createHttpServer(null);
@@ -55,7 +55,7 @@ export async function serve(
     makeToken: ({ sessionId, role }) => `token for ${sessionId} as ${role}`,
     folders: { client: import.meta.dirname, console: import.meta.dirname },
     healthy: () => true,
-    ...(audit && { audit }),
+    ...doors,
   });
   return {
     platform,

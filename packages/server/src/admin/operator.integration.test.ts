@@ -57,7 +57,7 @@ describe("accounts over the operator's socket", () => {
     await assert.rejects(ask('POST', '/accounts', { name }), { code: 'BadRequest', message: /plan/ });
     const { acts } = platform;
     const act = acts.find(({ action, subject }) => action === 'account.created' && subject.id === key);
-    assert.deepEqual(act?.actor, { kind: 'operator', via: 'cli' });
+    assert.deepEqual(act?.actor, { kind: 'operator', via: 'cli', network: 'loopback' });
   });
 
   it('changes what an account has bought, at once', async () => {
