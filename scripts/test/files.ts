@@ -38,6 +38,8 @@ const DRAWN: readonly { readonly of: readonly string[]; readonly take: number }[
   { of: ['capacity', 'screen', 'simulcast'], take: 2 },
   { of: ['end-to-end-codecs', 'end-to-end-sealed', 'relayed-packets', 'relayed-swapped'], take: 2 },
   { of: ['playground-access', 'playground-archives', 'playground-secret', 'playground-states'], take: 2 },
+  { of: ['audit', 'audit-receivers', 'usage'], take: 1 },
+  { of: ['address-list', 'people'], take: 1 },
   { of: ['devices', 'moderation', 'publisher-options', 'races'], take: 2 },
 ];
 

@@ -77,7 +77,6 @@ export const accessTable: Readonly<Record<string, Access>> = {
   'POST /account/terms/preview': account('terms.read'),
   'POST /account/terms': account('terms.write'),
   'GET /usage': account('terms.read'),
-  'POST /usage/export': account('terms.read'),
 
   'GET /people/ways': 'everybody',
   'POST /people/log-in': 'everybody',
