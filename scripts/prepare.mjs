@@ -24,6 +24,8 @@ const TEST_PACKAGES = [
   'postgresql',
   'python3-cryptography',
   'python3-swift',
+  'rsyslog',
+  'rsyslog-gnutls',
   'strace',
   'tcpdump',
   'unzip',
