@@ -33,7 +33,7 @@ const ALONE = [
  */
 const DRAWN: readonly { readonly of: readonly string[]; readonly take: number }[] = [
   { of: ['archive-individual', 'archive-individual-sealed', 'archive-own-format', 'archive-script'], take: 2 },
-  { of: ['archive-clear-bytes', 'archive-storage-kill'], take: 1 },
+  { of: ['archive-clear-bytes', 'archive-kill', 'archive-storage-kill'], take: 1 },
   { of: ['relayed-network', 'turn-network'], take: 1 },
   { of: ['capacity', 'screen', 'simulcast'], take: 2 },
   { of: ['end-to-end-codecs', 'end-to-end-sealed', 'relayed-packets', 'relayed-swapped'], take: 2 },

@@ -246,7 +246,7 @@ test('random edits of rows and tiles are all found', { timeout: 600_000 }, async
   const random = randomOf('audit edits');
   assert.equal(await found(), false, 'nothing was edited yet');
   for (const table of ['audit_entries', 'audit_tiles']) await rig.sql(`create table kept_${table} as table ${table}`);
-  for (let round = 0; round < times(100, 1000); round += 1) {
+  for (let round = 0; round < times(60, 1000); round += 1) {
     const { what, sql, params } = await randomEdit(random);
     await rig.sql(sql, params);
     assert.ok(await found(), `${what} was not found`);

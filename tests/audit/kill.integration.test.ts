@@ -32,7 +32,7 @@ import { type Postgres, startPostgres } from '../rig/postgres.ts';
 import { Feed } from '../rig/wait.ts';
 import { randomOf, times } from '../sample.ts';
 
-const ROUNDS = times(8, 180);
+const ROUNDS = times(4, 180);
 /** After so many changes at most it is killed, and up to so much later, in milliseconds: a step of the log takes less. */
 const CHANGES = 100;
 const LATER_MS = 100;
