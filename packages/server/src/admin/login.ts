@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { Core, RateLimiter } from '../core/index.ts';
 import { accountActor, type Origins, strangerActor } from './actor.ts';
 import { parseBody } from './body.ts';
+import { cookieOf } from './principal.ts';
 
 const cookieName = '__Host-cloister';
 
@@ -48,8 +49,7 @@ export function loginRoutes(app: FastifyInstance, deps: LoginDeps): void {
 
 /** Who is logged in by this request's cookie, or null. */
 export function loggedIn(core: Core, request: FastifyRequest): LoggedIn | null {
-  const pairs = (request.headers.cookie ?? '').split(';').map((pair) => pair.trim());
-  const value = pairs.find((pair) => pair.startsWith(`${cookieName}=`))?.slice(cookieName.length + 1);
+  const value = cookieOf(request, cookieName);
   // A key that was rotated verifies for a while yet, and logs nobody in.
   const claims = value && keyIdOf(value) === currentKey(core) ? core.keys.verify('login', value) : null;
   if (!claims || typeof claims.exp !== 'number' || claims.exp * 1000 <= core.clock.now()) return null;

@@ -1,9 +1,6 @@
 /** Commands about the audit log, on the machine of the platform and on those of whoever checks it. */
-import { createWriteStream } from 'node:fs';
 import { systemClock } from '../lib/index.ts';
-import { operatorSocket } from '../operator-socket.ts';
-import { type Command, operator, readText, seconds, settings } from './command.ts';
-import { streamOperator } from './operator-client.ts';
+import { type Command, operator, readText, seconds, writeFromOperator } from './command.ts';
 import { say } from './terminal.ts';
 
 export const auditCommands: Readonly<Record<string, Command>> = {
@@ -30,9 +27,7 @@ export const auditCommands: Readonly<Record<string, Command>> = {
     run: async (call) => {
       const { out, checkpoint, ...wish } = call.options as Record<string, string | undefined>;
       const older = checkpoint === undefined ? undefined : readText(checkpoint, 'checkpoint');
-      const socket = operatorSocket(settings(call).dataDir);
-      const body = { ...wish, checkpoint: older };
-      await streamOperator(socket, '/audit/export', body, out === undefined ? process.stdout : createWriteStream(out));
+      await writeFromOperator(call, '/audit/export', { ...wish, checkpoint: older }, out);
     },
   },
   'audit repair': {

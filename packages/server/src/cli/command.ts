@@ -1,9 +1,9 @@
 /** What a command is, and what most commands do: ask the running server over the operator's socket. */
-import { readFileSync } from 'node:fs';
+import { createWriteStream, readFileSync } from 'node:fs';
 import { loadConfig } from '../config.ts';
 import { operatorSocket } from '../operator-socket.ts';
 import { badRequest } from './bad-request.ts';
-import { callOperator } from './operator-client.ts';
+import { callOperator, streamOperator } from './operator-client.ts';
 
 /** What was given for an option; a list for one that may be given more than once. */
 export type OptionValue = string | boolean | string[] | undefined;
@@ -38,6 +38,12 @@ export function operator(
   body?: unknown,
 ): Promise<unknown> {
   return callOperator(operatorSocket(settings(call).dataDir), method, route, body);
+}
+
+/** Writes what the running server streams to a file, or to standard output. @throws PlatformError as `operator` */
+export function writeFromOperator(call: Call, route: string, body: unknown, file: string | undefined): Promise<void> {
+  const socket = operatorSocket(settings(call).dataDir);
+  return streamOperator(socket, route, body, file === undefined ? process.stdout : createWriteStream(file));
 }
 
 /** A duration such as 3600, 30m or 1d, in seconds. @throws PlatformError `BadRequest` */

@@ -1,8 +1,5 @@
 /** The command that exports usage. */
-import { createWriteStream } from 'node:fs';
-import { operatorSocket } from '../operator-socket.ts';
-import { type Command, settings } from './command.ts';
-import { streamOperator } from './operator-client.ts';
+import { type Command, writeFromOperator } from './command.ts';
 
 export const usageCommands: Readonly<Record<string, Command>> = {
   'usage export': {
@@ -19,8 +16,7 @@ export const usageCommands: Readonly<Record<string, Command>> = {
     },
     run: async (call) => {
       const { out, ...wish } = call.options as Record<string, string | undefined>;
-      const socket = operatorSocket(settings(call).dataDir);
-      await streamOperator(socket, '/usage/export', wish, out === undefined ? process.stdout : createWriteStream(out));
+      await writeFromOperator(call, '/usage/export', wish, out);
     },
   },
 };
